@@ -1,0 +1,1 @@
+//! The settings file, validated; and the secrets beside it.

@@ -1,0 +1,1 @@
+//! Sends: takes due jobs from the store and brings them to Odoo.

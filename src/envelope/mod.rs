@@ -1,0 +1,1 @@
+//! Unwraps what lies in the spool: age, Amazon's AES-256-CBC documents, gzip.

@@ -1,0 +1,1 @@
+//! Reads report bytes into rows, and rows into facts.

@@ -1,0 +1,3 @@
+//! odoo-spoold.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What we talk about: Amazon and Odoo facts as types. Imports nothing of ours.

@@ -1,0 +1,1 @@
+//! Speaks to Odoo: the only module that knows its HTTP dialects.

@@ -1,0 +1,1 @@
+//! Decides: merged facts and known mappings in, operations out. Pure.

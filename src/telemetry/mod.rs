@@ -1,0 +1,1 @@
+//! Logging to journald or stderr, never blocking.

@@ -1,0 +1,1 @@
+//! One-way streets between the modules.
