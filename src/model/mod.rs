@@ -1,1 +1,28 @@
 //! What we talk about: Amazon and Odoo facts as types. Imports nothing of ours.
+//!
+//! A line of a report is a *row*; what one file's rows say of one order is a [`Fact`] (plus a
+//! [`BuyerFact`], the personal part, kept apart because it is sealed and forgotten apart);
+//! what all families together say is a *record* (`plan::merge`). What we know to stand in Odoo is
+//! a [`Mapping`]; whether work is left to do on an order is its [`Job`].
+
+pub mod dossier;
+pub mod fact;
+pub mod file;
+pub mod hold;
+pub mod ids;
+pub mod job;
+pub mod mapping;
+pub mod marketplace;
+pub mod money;
+
+pub use dossier::{Dossier, RefusedFact, Standing};
+pub use fact::{
+    BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
+};
+pub use file::{Counts, FileRecord, FileState, Refusal};
+pub use hold::{EndedBy, Hold, HoldCode};
+pub use ids::{AccountId, FileId, IdError, OdooId, OrderId, OrderItemId, Sku};
+pub use job::{Death, Job, JobState, Outcome};
+pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
+pub use marketplace::Marketplace;
+pub use money::Currency;

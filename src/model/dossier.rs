@@ -1,0 +1,48 @@
+//! The dossier: everything that is kept of one order but its buyer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Fact, Family, Rank, RowFault};
+use super::ids::{FileId, OrderId};
+use super::mapping::Mapping;
+
+/// Everything that is kept of one order but its buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dossier {
+    /// The order.
+    pub order_id: OrderId,
+    /// The standing fact of each family.
+    pub facts: BTreeMap<Family, Standing>,
+    /// The newest refused fact of each family that no good fact has superseded.
+    pub refused: BTreeMap<Family, RefusedFact>,
+    /// What stands in Odoo.
+    pub mapping: Option<Mapping>,
+    /// The file that last said something new.
+    pub last_file: FileId,
+    /// Things a person should look at that hold nothing: later changes to an adopted order, a
+    /// buyer's wish to cancel one that has left.
+    pub attention: Vec<String>,
+}
+
+/// The standing fact of one family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its rank: a later fact must exceed it to replace it; equal means unchanged.
+    pub rank: Rank,
+    /// The fact; compacted once Odoo has the order.
+    pub fact: Fact,
+}
+
+/// Rows of an order were refused in a fact of this version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedFact {
+    /// The version of the refused fact.
+    pub version: Option<Timestamp>,
+    /// The file it came in.
+    pub file: FileId,
+    /// Which rows, and why.
+    pub faults: Vec<RowFault>,
+}

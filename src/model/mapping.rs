@@ -1,0 +1,101 @@
+//! Mappings: what we know to stand in Odoo for an order, and what we last wrote there.
+//!
+//! The values kept per line and for the order are the *base* of the three-way comparison: a field
+//! is written again only while Odoo still holds what it answered after our last write.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{OdooId, OrderItemId, Sku};
+
+/// One order in Odoo, its lines inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// `sale.order` id; 0 while [`Stage::Creating`].
+    pub odoo_id: OdooId,
+    /// `sale.order` name, such as `S00042`.
+    pub name: String,
+    /// Who made it.
+    pub origin: Origin,
+    /// `state` as last read.
+    pub state: String,
+    /// A stage that was begun and not yet seen finished.
+    pub stage: Option<Stage>,
+    /// Ordinals of Amazon's lines, given once.
+    pub items: Vec<MappedItem>,
+    /// The order's lines in Odoo.
+    pub lines: Vec<MappedLine>,
+    /// Header fields as Odoo answered them after our last write.
+    pub base: Base,
+    /// Gone from Odoo although it stood there: a person deleted it.
+    pub deleted: bool,
+}
+
+/// Who made the order in Odoo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// We did.
+    Ours,
+    /// It stood there before: never written.
+    Adopted,
+}
+
+/// A stage that is stored, with a barrier, before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The first `load()` is on its way; the ordinals are fixed.
+    Creating,
+    /// `action_confirm` is on its way, begun at this server time: a `date_order` newer than that
+    /// is the confirmation's, and ours to put back.
+    Confirming(Timestamp),
+    /// `action_cancel` is on its way.
+    Cancelling,
+}
+
+/// The ordinal of one Amazon line within (order, SKU), and what it is matched by later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedItem {
+    /// The SKU.
+    pub sku: Sku,
+    /// 1, 2, … within the SKU; never recomputed.
+    pub ordinal: u32,
+    /// The order-item id, once a report with ids was seen.
+    pub item_id: Option<OrderItemId>,
+    /// Quantity when last seen, in units.
+    pub quantity: u32,
+    /// Item total when last seen.
+    pub total: Option<Decimal>,
+}
+
+/// One `sale.order.line` of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedLine {
+    /// The name part of its external id.
+    pub external: String,
+    /// `sale.order.line` id.
+    pub odoo_id: OdooId,
+    /// `product_uom_qty` as Odoo answered it.
+    pub quantity: Decimal,
+    /// `price_unit` as Odoo answered it.
+    pub price_unit: Decimal,
+    /// Tax ids as Odoo answered them, sorted.
+    pub taxes: Vec<OdooId>,
+}
+
+/// Header fields as Odoo answered them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// `date_order`, in Odoo's own text (UTC).
+    pub date_order: String,
+    /// `commitment_date`, likewise; empty where unset.
+    pub commitment_date: String,
+    /// `partner_id`.
+    pub partner_id: OdooId,
+    /// `partner_shipping_id`.
+    pub partner_shipping_id: OdooId,
+    /// `amount_total`.
+    pub amount_total: Decimal,
+}

@@ -1,0 +1,100 @@
+//! Currencies and exact amounts. There is no float near money.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::ids::IdError;
+
+/// An ISO 4217 currency code, upper case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// The code, such as `EUR`.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("???")
+    }
+
+    /// Decimal places of the minor unit (ISO 4217): 0 for JPY, 3 for KWD, 2 for most.
+    pub fn places(self) -> u32 {
+        match &self.0 {
+            b"JPY" | b"KRW" | b"CLP" | b"VND" | b"ISK" => 0,
+            b"KWD" | b"BHD" | b"OMR" | b"JOD" | b"TND" => 3,
+            _ => 2,
+        }
+    }
+
+    /// `amount` rounded to the minor unit, half away from zero, as Odoo rounds.
+    pub fn round(self, amount: Decimal) -> Decimal {
+        amount.round_dp_with_strategy(self.places(), RoundingStrategy::MidpointAwayFromZero)
+    }
+
+    /// `amount` cut to the minor unit, toward zero.
+    pub fn truncate(self, amount: Decimal) -> Decimal {
+        amount.round_dp_with_strategy(self.places(), RoundingStrategy::ToZero)
+    }
+
+    /// The smallest amount of this currency: 0.01 for EUR, 1 for JPY.
+    pub fn minor_unit(self) -> Decimal {
+        Decimal::new(1, self.places())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(IdError::Empty);
+        }
+        let upper = text.to_ascii_uppercase();
+        match <[u8; 3]>::try_from(upper.as_bytes()) {
+            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
+            _ => Err(IdError::Character),
+        }
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minor_units_follow_iso() {
+        let (eur, jpy): (Currency, Currency) = ("eur".parse().unwrap(), "JPY".parse().unwrap());
+        assert_eq!(eur.round("1.005".parse().unwrap()).to_string(), "1.01");
+        assert_eq!(eur.round("-1.005".parse().unwrap()).to_string(), "-1.01");
+        assert_eq!(jpy.round("1.5".parse().unwrap()).to_string(), "2");
+        assert_eq!(eur.truncate("3.3399".parse().unwrap()).to_string(), "3.33");
+        assert!("EURO".parse::<Currency>().is_err());
+        assert_eq!(serde_json::from_str::<Currency>("\"GBP\"").unwrap().code(), "GBP");
+    }
+}
