@@ -164,9 +164,13 @@ db_reset() {
   local db=$1
   db_drop "$db"
   pg createdb -T "$TEMPLATE" --strategy="${ODOO_LAB_COPY:-wal_log}" "$db"
-  # A copy is another Odoo: it must not share its source's identity.
-  sql "$db" "update ir_config_parameter set value = gen_random_uuid()::text where key = 'database.uuid'"
-  if [ -d "$FILESTORE/$TEMPLATE" ]; then (as cp -a --reflink=auto "$FILESTORE/$TEMPLATE" "$FILESTORE/$db"); fi
+  # A copy is another Odoo: it must not share its source's identity.  And a server that knew an earlier database of
+  # this name must forget what it cached (external ids, among others): each kind of cache has a number in the
+  # database, workers compare it with the last one they saw.
+  sql "$db" "update ir_config_parameter set value = gen_random_uuid()::text where key = 'database.uuid';
+    $FORGET_CACHES"
+  # Hard links: the files are named by their content, Odoo never writes into one.
+  if [ -d "$FILESTORE/$TEMPLATE" ]; then (as cp -al "$FILESTORE/$TEMPLATE" "$FILESTORE/$db"); fi
 }
 
 # --- template --------------------------------------------------------------------------------------------------

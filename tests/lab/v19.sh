@@ -13,6 +13,16 @@ CONF=$HOME_OF/odoo.conf
 EXTRA_MODULES=stock_delivery
 ODOO_BUILD=$DEB
 SERVER_ARGS=()
+FORGET_CACHES="do \$\$
+  declare cache text;
+  begin
+    for cache in select table_name from information_schema.tables
+      where table_name like 'orm_signaling_%' and table_name <> 'orm_signaling_registry'
+    loop
+      perform setval(pg_get_serial_sequence(cache, 'id'), (1000 + random() * 1e9)::int);
+      execute format('insert into %I default values', cache);
+    end loop;
+  end \$\$"
 ROOT=$HOME_OF/root
 PACKAGES=$ROOT/usr/lib/python3/dist-packages
 
