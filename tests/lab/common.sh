@@ -115,6 +115,9 @@ pg_up_now() {
   if [ ! -f "$PGDATA/PG_VERSION" ]; then
     install -d -m 700 -o "$OSUSER" -g "$OSUSER" "$PGDATA"
     (as "$(pg_bin)/initdb" -D "$PGDATA" -U "$OSUSER" -A peer -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null)
+    # Spreads the databases over the disk.  ext4 without a journal will not reuse the inodes of files deleted a
+    # minute ago, and looks past each of them at every new file: a reset took 3 s of CPU instead of 0.4 s.
+    chattr +T "$PGDATA/base" 2>/dev/null || true
   fi
   # Rewritten at every start, so that another port or fsync takes effect.
   # autovacuum stays on: a benchmark without it would flatter both sides differently.
