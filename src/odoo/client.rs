@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Context, Find, Record, Reply};
 use super::endpoint::{Endpoint, EndpointError};
-use super::fault::{Fault, FaultKind, Symptom};
+use super::fault::{Fault, Symptom};
+use super::kind::FaultKind;
 use super::load::LoadReply;
 use super::probe::{self, Dialect, Server, Session};
 use super::wire::{self, Answer};
@@ -77,13 +78,12 @@ impl Client {
     /// One call. Probes first if nothing is known of the server yet.
     pub async fn call(&self, call: Call<'_>) -> Result<Reply, Fault> {
         let known = *self.0.session.read().unwrap_or_else(PoisonError::into_inner);
-        let session = match known {
-            Some(session) => session,
-            None => {
-                let (_, session) = probe::run(self).await?;
-                *self.0.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session);
-                session
-            }
+        let session = if let Some(session) = known {
+            session
+        } else {
+            let (_, session) = probe::run(self).await?;
+            *self.0.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session);
+            session
         };
         self.call_in(session, call).await
     }
@@ -94,7 +94,7 @@ impl Client {
         model: &str,
         domain: Value,
         fields: &[&str],
-        find: Find<'_>,
+        find: &Find<'_>,
         context: Context,
     ) -> Result<Vec<Record>, Fault> {
         let call =
@@ -107,7 +107,7 @@ impl Client {
         &self,
         model: &str,
         domain: Value,
-        find: Find<'_>,
+        find: &Find<'_>,
         context: Context,
     ) -> Result<Vec<i64>, Fault> {
         let call = found(Call::new(model, "search", context), domain, find);
@@ -322,7 +322,7 @@ impl std::fmt::Debug for Client {
 }
 
 /// Domain leads (it is called `args` in 14), the rest has had its name since.
-fn found<'a>(call: Call<'a>, domain: Value, find: Find<'_>) -> Call<'a> {
+fn found<'a>(call: Call<'a>, domain: Value, find: &Find<'_>) -> Call<'a> {
     let mut call = call.leading("domain", domain);
     if let Some(limit) = find.limit {
         call = call.named("limit", limit);

@@ -225,6 +225,7 @@ mod tests {
             "http://localhost:8069",
             "http://LOCALHOST",
             "http://odoo.localhost",
+            "http://2130706434",
             "https://erp.example.com",
             "https://10.0.0.5:8443/prefix/",
         ] {
@@ -239,7 +240,7 @@ mod tests {
             "http://0.0.0.0",
             "http://128.0.0.1",
             "http://[fe80::1]",
-            "http://2130706434",
+            "http://167772161",
         ] {
             assert!(matches!(check(url), Err(EndpointError::PlainHttp)), "{url}");
         }

@@ -29,7 +29,7 @@ pub(super) fn call_body(call: Call<'_>) -> Value {
 #[derive(Deserialize)]
 struct ErrorBody {
     name: String,
-    message: Option<String>,
+    message: Option<Value>,
 }
 
 /// The result, or what the table says of the failure. `asked` brings what was called.
@@ -43,7 +43,7 @@ pub(super) fn result(answer: &Answer, asked: &Symptom<'_>) -> Result<Value, Faul
         status: answer.status,
         retry_after: answer.retry_after,
         exception: name.as_deref(),
-        text: message.as_deref().unwrap_or_default(),
+        text: message.as_ref().and_then(Value::as_str).unwrap_or_default(),
         ..*asked
     }))
 }
@@ -51,7 +51,7 @@ pub(super) fn result(answer: &Answer, asked: &Symptom<'_>) -> Result<Value, Faul
 #[cfg(test)]
 mod tests {
     use super::super::call::Context;
-    use super::super::fault::FaultKind;
+    use super::super::kind::FaultKind;
     use super::*;
     use serde_json::json;
     use std::time::Duration;

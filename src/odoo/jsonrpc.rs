@@ -14,6 +14,7 @@ use super::wire::Answer;
 pub(super) const PATH: &str = "/jsonrpc";
 
 /// The body of a call of `service.method`.
+#[expect(clippy::needless_pass_by_value, reason = "json! moves it into the body")]
 pub(super) fn service_body(service: &str, method: &str, args: Value) -> Value {
     let params = json!({ "service": service, "method": method, "args": args });
     json!({ "jsonrpc": "2.0", "method": "call", "id": 1, "params": params })
@@ -49,7 +50,7 @@ struct RpcError {
 #[derive(Deserialize)]
 struct ErrorData {
     name: Option<String>,
-    message: Option<String>,
+    message: Option<Value>,
 }
 
 /// The result, or what the table says of the failure. `asked` brings what was called.
@@ -71,7 +72,7 @@ pub(super) fn result(answer: &Answer, asked: &Symptom<'_>) -> Result<Value, Faul
     // An error without a name is still Odoo's report of a failure, of unknown kind.
     Err(Fault::from_symptom(&Symptom {
         exception: Some(name.as_deref().unwrap_or("unnamed")),
-        text: message.as_deref().unwrap_or_default(),
+        text: message.as_ref().and_then(Value::as_str).unwrap_or_default(),
         ..symptom
     }))
 }
@@ -79,7 +80,7 @@ pub(super) fn result(answer: &Answer, asked: &Symptom<'_>) -> Result<Value, Faul
 #[cfg(test)]
 mod tests {
     use super::super::call::Context;
-    use super::super::fault::FaultKind;
+    use super::super::kind::FaultKind;
     use super::*;
     use std::time::Duration;
 

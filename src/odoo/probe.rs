@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Context};
 use super::client::Client;
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
 use super::jsonrpc;
+use super::kind::FaultKind;
 
 /// First version that speaks JSON-2.
 const JSON2_SINCE: u32 = 19;
@@ -61,18 +62,14 @@ pub(super) async fn run(client: &Client) -> Result<(Server, Session), Fault> {
     let version = version(client).await?;
     let major = major(&version);
     let session = match client.endpoint().dialect {
-        Some(Dialect::JsonRpc) => authenticate(client).await?,
         Some(Dialect::Json2) => bearer(client).await?,
         // A server that hides its version may still speak JSON-2.
         None if major >= JSON2_SINCE || major == 0 => match bearer(client).await {
-            Ok(session) => session,
             // Also said where only the route is missing: the older door tells which it is.
-            Err(fault) if is_absent(&fault) => authenticate(client)
-                .await
-                .map_err(|older| if older.kind == FaultKind::BadRequest { fault } else { older })?,
-            Err(fault) => return Err(fault),
+            Err(fault) if is_absent(&fault) => authenticate(client).await?,
+            other => other?,
         },
-        None => authenticate(client).await?,
+        Some(Dialect::JsonRpc) | None => authenticate(client).await?,
     };
     let user = own_user(client, session).await?;
     let text = |field: &str| user.get(field).and_then(Value::as_str).map(str::to_owned);

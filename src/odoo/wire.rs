@@ -10,7 +10,8 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
+use super::kind::FaultKind;
 
 /// A complete answer of whatever status.
 pub(super) struct Answer {
