@@ -194,7 +194,7 @@ impl OpenError {
                 "Seal the original again with age v1, for example with `odoo-spoold seal`."
             }
             Self::Passphrase => {
-                "Seal the original again to a recipient of this account (`odoo-spoold keygen --show`), not to a passphrase."
+                "Seal the original again to a recipient of this account, not to a passphrase."
             }
             Self::PostQuantum { .. } => {
                 "Seal the original again to an X25519 recipient of this account: it begins with `age1`, without `pq` or `tag` after it."

@@ -123,6 +123,20 @@ impl Keyring {
     }
 }
 
+impl KeyringError {
+    /// A name that never changes, for logs, result files and scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "keyring-empty",
+            Self::Recipient { .. } => "keyring-recipient",
+            Self::PostQuantum { .. } => "keyring-post-quantum",
+            Self::Plugin { .. } => "keyring-plugin",
+            Self::Sealed { .. } => "keyring-sealed",
+            Self::Malformed { .. } => "keyring-malformed",
+        }
+    }
+}
+
 /// Shows public keys only.
 impl fmt::Debug for Keyring {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -150,6 +150,19 @@ impl Sidecar {
     }
 }
 
+impl SidecarError {
+    /// A name that never changes, for logs, result files and scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "sidecar-too-large",
+            Self::Json { .. } => "sidecar-json",
+            Self::ErrorAnswer => "sidecar-error-answer",
+            Self::Twice { .. } => "sidecar-member-twice",
+            Self::Member { .. } => "sidecar-member",
+        }
+    }
+}
+
 impl DocumentKey {
     /// A key from its raw parts.
     pub fn new(key: [u8; 32], iv: [u8; 16]) -> Self {

@@ -443,6 +443,24 @@ fn memory_stays_constant_over_64_mib() {
     assert_bounded(&aes_raw(&blocks)[..], Some(&sidecar()), SIZE, |given| given);
 }
 
+#[test]
+fn a_line_or_header_without_end_is_given_up_early() {
+    for (start, filler, expected) in [
+        (&b"-----BEGIN AGE ENCRYPTED FILE-----\n"[..], b'A', "envelope-armor-invalid"),
+        (b"age-encryption.org/v1\n-> X25519 ", b'A', "envelope-header-too-large"),
+        (b"age-encryption.org/v1\n-> X25519 AAAA", b'\n', "envelope-header-too-large"),
+    ] {
+        let taken = AtomicU64::new(0);
+        let file = Counting(start.chain(io::repeat(filler).take(32 * 1024 * 1024)), &taken);
+        let error = open(file, None, &OURS.0, &lenient()).unwrap_err();
+        assert_eq!(error.code(), expected);
+        assert!(
+            taken.load(Ordering::Relaxed) < 512 * 1024,
+            "{expected} only after {taken:?} bytes"
+        );
+    }
+}
+
 // === properties ===
 
 /// A small file of both forms, so that every byte can be touched.
@@ -461,6 +479,26 @@ fn no_truncation_of_a_small_file_opens() {
         for length in 0..whole {
             let code = code(&file[..length], None, &lenient());
             assert_ne!(code, "opened", "cut off at {length} of {whole}");
+        }
+    }
+}
+
+/// Exhaustive where the properties below sample: a bit, LF to CR, and a byte that is no ASCII.
+#[test]
+fn no_byte_of_a_small_file_can_be_changed() {
+    for (which, file) in SMALL.iter().take(2).enumerate() {
+        for (at, change) in
+            (0..file.len()).flat_map(|at| [1, b'\n' ^ b'\r', 0x80].map(|change| (at, change)))
+        {
+            let mut file = file.clone();
+            file[at] ^= change;
+            let white_space_at_the_end = which == 1 && at == file.len() - 1;
+            let code = code(&file, None, &lenient());
+            assert!(
+                code != "opened" || white_space_at_the_end,
+                "byte {at} ^ {change} of {}",
+                file.len()
+            );
         }
     }
 }
