@@ -1,6 +1,6 @@
 //! What the account's settings say, in the words the plan uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -146,6 +146,17 @@ impl AccountPolicy {
     /// The rules of a configured marketplace.
     pub fn marketplace(&self, marketplace: Marketplace) -> Option<&MarketplacePolicy> {
         self.marketplaces.get(&marketplace)
+    }
+
+    /// Every tax that a table names.
+    pub fn tax_refs(&self) -> BTreeSet<TaxRef> {
+        let entries = self.marketplaces.values().flat_map(|rules| &rules.taxes);
+        entries.filter_map(|entry| entry.tax.clone()).collect()
+    }
+
+    /// Every delivery method that a table names.
+    pub fn carrier_names(&self) -> BTreeSet<String> {
+        self.marketplaces.values().flat_map(|rules| rules.carriers.values().cloned()).collect()
     }
 }
 

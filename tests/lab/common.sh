@@ -171,7 +171,7 @@ db_reset() {
   # this name must forget what it cached (external ids, among others): each kind of cache has a number in the
   # database, workers compare it with the last one they saw.
   sql "$db" "update ir_config_parameter set value = gen_random_uuid()::text where key = 'database.uuid';
-    $FORGET_CACHES"
+    $FORGET_CACHES" >/dev/null
   # Hard links: the files are named by their content, Odoo never writes into one.
   if [ -d "$FILESTORE/$TEMPLATE" ]; then (as cp -al "$FILESTORE/$TEMPLATE" "$FILESTORE/$db"); fi
 }
@@ -259,7 +259,8 @@ cpu_seconds() {
   local roots=() pid
   if pid=$(server_pid); then roots+=("$pid"); fi
   if pid=$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null); then roots+=("$pid"); fi
-  awk -v roots="${roots[*]}" -v hz="$(getconf CLK_TCK)" '
+  # Through cat: a process that ends meanwhile is no error.
+  { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v roots="${roots[*]}" -v hz="$(getconf CLK_TCK)" '
     {
       pid = $1
       sub(/^.*\) /, "")          # the command name may hold blanks; after it: state, parent, ...
@@ -273,5 +274,5 @@ cpu_seconds() {
         for (p = pid; p > 1; p = parent[p])
           if (p in wanted) { sum += ticks[pid]; break }
       printf "%.2f\n", sum / hz
-    }' /proc/[0-9]*/stat 2>/dev/null
+    }'
 }
