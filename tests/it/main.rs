@@ -1,1 +1,4 @@
 //! Integration tests: one module per behaviour.
+
+mod odoo_client;
+mod support;
