@@ -1,6 +1,18 @@
 //! The Odoo client over real sockets: both dialects, every way of failing, and what is never sent.
 
-use std::time::Duration;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "test code: it may stop at the first surprise"
+)]
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use odoo_spoold::odoo::{
     Call, Class, Client, Context, Dialect, Endpoint, EndpointError, FaultKind, Find, Verdict,
@@ -250,15 +262,19 @@ async fn a_refused_connection_is_not_ambiguous_and_heals() {
 #[tokio::test]
 async fn silence_ends_in_time_and_is_ambiguous() {
     let fake = FakeOdoo::start_new(Flavor::V19);
-    let client = Client::new(fake.endpoint()).unwrap();
-    client.probe().await.unwrap();
     let mut endpoint = fake.endpoint();
     endpoint.limit_time_real = Duration::ZERO;
-    assert_eq!(endpoint.answer_timeout(), Duration::from_secs(15));
-    // The margin is fixed; a call that is given up from outside looks the same to the server.
-    fake.fail_next("*", "*", Fault::HangAfterCommit(Duration::from_secs(1)));
-    let given_up = tokio::time::timeout(Duration::from_millis(50), search(&client)).await;
-    assert!(given_up.is_err());
+    endpoint.answer_margin = Duration::from_millis(400);
+    let client = Client::new(endpoint).unwrap();
+    client.probe().await.unwrap();
+    let partner = fake.insert("res.partner", json!({"name": "P"}));
+    fake.fail_next("*", "*", Fault::HangAfterCommit(Duration::from_secs(2)));
+    let rows = order(partner, "1", &[1.0]);
+    let fault = client.load("sale.order", &ORDER, rows, context().noupdate()).await.unwrap_err();
+    assert_eq!((fault.kind, fault.ambiguous), (FaultKind::Timeout, true));
+    assert_eq!(fault.class(), Class::Retry);
+    assert_eq!(fake.records("sale.order").len(), 1);
+    assert_eq!(fake.calls_of("sale.order", "load").len(), 1);
 }
 
 #[tokio::test]
@@ -369,19 +385,88 @@ async fn a_redirect_is_reported_and_not_followed() {
     assert_eq!((fault.kind, fault.class()), (FaultKind::Redirected, Class::Pause));
 }
 
+/// `openssl s_server` with a certificate that only a CA of its own signed.
+struct TlsServer {
+    child: std::process::Child,
+    port: u16,
+    dir: tempfile::TempDir,
+}
+
+impl TlsServer {
+    fn start(host: &str, more: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let openssl = || {
+            let mut command = Command::new("openssl");
+            command.current_dir(&dir).stdin(Stdio::null()).stdout(Stdio::null());
+            command.stderr(Stdio::null());
+            command
+        };
+        let make = |name: &str, more: &[&str]| {
+            let made = openssl()
+                .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256".split(' '))
+                .args("-nodes -days 2 -subj".split(' '))
+                .args([&format!("/CN={name}"), "-keyout", &format!("{name}.key"), "-out"])
+                .arg(format!("{name}.pem"))
+                .args(more)
+                .status();
+            assert!(made.expect("openssl is installed").success());
+        };
+        make("ca", &[]);
+        let name = format!("subjectAltName=DNS:{host}");
+        let leaf = ["-addext", &name, "-addext", "basicConstraints=critical,CA:FALSE"];
+        make("leaf", &[&leaf[..], &["-CA", "ca.pem", "-CAkey", "ca.key"]].concat());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = openssl()
+            .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-www"])
+            .args(["-key", "leaf.key", "-cert", "leaf.pem"])
+            .args(more)
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < end, "openssl does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { child, port, dir }
+    }
+
+    async fn probe(&self, trusted: bool) -> odoo_spoold::odoo::Fault {
+        let url = format!("https://localhost:{}", self.port);
+        let mut endpoint = Endpoint::new(url, "db", "bot", SecretString::from("0123456789abcdef"));
+        endpoint.connect_timeout = Duration::from_secs(5);
+        endpoint.limit_time_real = Duration::ZERO;
+        endpoint.answer_margin = Duration::from_secs(2);
+        endpoint.ca_file = trusted.then(|| self.dir.path().join("ca.pem"));
+        Client::new(endpoint).unwrap().probe().await.unwrap_err()
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
 #[tokio::test]
-async fn tls_to_a_server_without_it_is_told_apart() {
-    let fake = FakeOdoo::start_new(Flavor::V19);
-    let mut endpoint = fake.endpoint();
-    endpoint.url = endpoint.url.replace("http://", "https://");
-    let fault = match Client::new(endpoint) {
-        Ok(client) => client.probe().await.unwrap_err(),
-        // A host without any CA certificates.
-        Err(error) => return assert!(matches!(error, EndpointError::Http(_))),
-    };
-    assert!(!fault.ambiguous);
-    assert!(matches!(fault.kind, FaultKind::Tls | FaultKind::Unreachable), "{fault}");
-    assert!(fake.calls().is_empty());
+async fn only_trusted_certificates_of_the_right_host_are_spoken_to() {
+    let server = TlsServer::start("localhost", &[]);
+    let fault = server.probe(false).await;
+    assert_eq!((fault.kind, fault.ambiguous), (FaultKind::Tls, false), "{fault}");
+    assert!(fault.cause.is_some_and(|cause| cause.contains("certificate")));
+    // With the private CA the handshake succeeds; what answers is no Odoo.
+    let fault = server.probe(true).await;
+    assert!(!matches!(fault.kind, FaultKind::Tls | FaultKind::Unreachable), "{fault}");
+    let other = TlsServer::start("erp.example.com", &[]);
+    let fault = other.probe(true).await;
+    assert_eq!(fault.kind, FaultKind::Tls, "{fault}");
+}
+
+#[tokio::test]
+async fn tls_before_1_2_is_refused() {
+    let server = TlsServer::start("localhost", &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
+    let fault = server.probe(true).await;
+    assert_eq!((fault.kind, fault.class()), (FaultKind::Tls, Class::Pause), "{fault}");
 }
 
 #[test]

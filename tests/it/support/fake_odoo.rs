@@ -143,7 +143,7 @@ impl FakeOdoo {
     /// Puts a record in; its id.
     pub fn insert(&self, model: &str, values: Value) -> i64 {
         let Value::Object(values) = values else { panic!("a record is an object") };
-        self.state().tables.create(model, values).expect("a record that fits")
+        self.state().tables.create(model, &values).expect("a record that fits")
     }
 
     /// All records of a model, as `read` would give them.

@@ -99,9 +99,8 @@ impl Tables {
             clock_offset: SignedDuration::ZERO,
         };
         tables.next.insert("res.users".to_owned(), UID);
-        let mut put = |model: &str, values: Value| {
-            tables.create(model, values.as_object().unwrap().clone()).unwrap()
-        };
+        let mut put =
+            |model: &str, values: Value| tables.create(model, values.as_object().unwrap()).unwrap();
         let euro = put("res.currency", json!({"name": "EUR", "decimal_places": 2}));
         let company = put("res.company", json!({"name": "Shop", "currency_id": euro}));
         put(
@@ -243,12 +242,12 @@ impl Tables {
                         let made: Result<Vec<i64>, Raise> = list
                             .into_iter()
                             .map(|vals| {
-                                self.create(model, vals.as_object().cloned().unwrap_or_default())
+                                self.create(model, &vals.as_object().cloned().unwrap_or_default())
                             })
                             .collect();
                         Ok(json!(made?))
                     }
-                    Value::Object(vals) => Ok(json!(self.create(model, vals)?)),
+                    Value::Object(vals) => Ok(json!(self.create(model, &vals)?)),
                     _ => Err(Raise::value("vals_list")),
                 }
             }
@@ -260,7 +259,9 @@ impl Tables {
                 Ok(json!(true))
             }
             "unlink" => {
-                ids.iter().for_each(|id| self.delete(model, *id));
+                for id in ids {
+                    self.delete(model, *id);
+                }
                 Ok(json!(true))
             }
             "load" => self.load(model, args, context),
@@ -340,7 +341,7 @@ impl Tables {
         Ok(json!(true))
     }
 
-    pub fn create(&mut self, model: &str, values: Record) -> Result<i64, Raise> {
+    pub fn create(&mut self, model: &str, values: &Record) -> Result<i64, Raise> {
         if self.forbidden.contains(model) {
             let text = format!("You are not allowed to create '{model}' ({model}) records.");
             return Err(Raise::new("odoo.exceptions.AccessError", 403, &text));
@@ -366,7 +367,7 @@ impl Tables {
             row.insert("pricelist_id".to_owned(), json!(1));
         }
         self.rows.entry(model.to_owned()).or_default().insert(id, row);
-        self.write(model, id, &values)?;
+        self.write(model, id, values)?;
         for field in fields(self.flavor, model).unwrap_or_default() {
             if field.required && self.row(model, id).unwrap()[field.name] == json!(false) {
                 let text = format!("Missing required value for the field '{0}' ({0})", field.name);
@@ -423,7 +424,7 @@ impl Tables {
             match command[0].as_i64() {
                 Some(0) => {
                     values.insert(inverse.to_owned(), json!(parent));
-                    self.create(line, values)?;
+                    self.create(line, &values)?;
                 }
                 Some(1) => self.write(line, id, &values)?,
                 Some(2) => self.delete(line, id),

@@ -232,7 +232,7 @@ impl Tables {
                 self.write(model, id, &record.values)?;
                 id
             }
-            (None, None) => self.create(model, record.values.clone())?,
+            (None, None) => self.create(model, &record.values)?,
         };
         if let Some(name) = &record.name {
             self.names.insert(name.clone(), (model.to_owned(), id, noupdate));
