@@ -15,7 +15,6 @@ use super::probe::Dialect;
 
 /// Odoo's own default for `limit_time_real`; the server does not tell its value.
 pub const DEFAULT_LIMIT_TIME_REAL_SECS: u64 = 120;
-/// How much longer than `limit_time_real` an answer may take (queueing before a worker is free).
 const ANSWER_MARGIN_SECS: u64 = 15;
 const CONNECT_TIMEOUT_SECS: u64 = 10;
 /// Below what nginx and Odoo's threaded server keep idle connections open (75 s, 5 s and more).
@@ -40,6 +39,8 @@ pub struct Endpoint {
     pub connect_timeout: Duration,
     /// Odoo's `limit_time_real`: after it an unanswered call can no longer be running.
     pub limit_time_real: Duration,
+    /// How much longer an answer may take than that: a call may wait for a free worker.
+    pub answer_margin: Duration,
     /// Larger (unpacked) answers are given up.
     pub max_response_bytes: usize,
     /// Fixes the dialect instead of asking the server which one it has.
@@ -112,6 +113,7 @@ impl Endpoint {
             ca_file: None,
             connect_timeout: Duration::from_secs(CONNECT_TIMEOUT_SECS),
             limit_time_real: Duration::from_secs(DEFAULT_LIMIT_TIME_REAL_SECS),
+            answer_margin: Duration::from_secs(ANSWER_MARGIN_SECS),
             max_response_bytes: MAX_RESPONSE_BYTES,
             dialect: None,
             answered_before: false,
@@ -120,7 +122,7 @@ impl Endpoint {
 
     /// How long a call may take from the first byte to the last.
     pub fn answer_timeout(&self) -> Duration {
-        self.limit_time_real.saturating_add(Duration::from_secs(ANSWER_MARGIN_SECS))
+        self.limit_time_real.saturating_add(self.answer_margin)
     }
 
     /// Checks everything that can be checked without connecting; the URL without a trailing slash.

@@ -151,6 +151,16 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Whether an `AccessError` is about single records.
+///
+/// 14 says it in the context's language, English. 19 says it in the *user's* language whatever the
+/// context asks for, but always names the user as `Name (id=5)` and lists models or records with
+/// leading dashes; a missing right lists groups, indented.
+pub(super) fn is_record_rule(text: &str) -> bool {
+    text.contains("Due to security restrictions")
+        || (text.contains("(id=") && text.contains("\n- "))
+}
+
 /// An exception's class name if it is one; anything else could be text from a record.
 fn class_name(name: &str) -> Option<String> {
     let fits = !name.is_empty()
@@ -223,14 +233,9 @@ impl Symptom<'_> {
     }
 
     /// A rule hides single records and must not stop the account; a missing right concerns them
-    /// all. Both are `AccessError`; the texts are English (the context asks for it) in 14 and 19.
+    /// all. Both are `AccessError`.
     fn access_error(&self) -> FaultKind {
-        let by_rule = ["Due to security restrictions", "top-secret records"];
-        if by_rule.iter().any(|words| self.text.contains(words)) {
-            FaultKind::RecordRule
-        } else {
-            FaultKind::AccessError
-        }
+        if is_record_rule(self.text) { FaultKind::RecordRule } else { FaultKind::AccessError }
     }
 
     /// The record that is missing may be ourselves: then the remembered user is gone.

@@ -202,11 +202,15 @@ fn a_record_rule_stops_one_record_and_a_missing_right_the_account() {
     let name = "odoo.exceptions.AccessError";
     for text in [
         "Due to security restrictions, you are not allowed to access 'Contact' (res.partner) records.",
-        "Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, Bot (id=5) …",
+        "Uh-oh! Looks like you have stumbled upon some top-secret records.\n\nSorry, Bot (id=5) \
+         doesn't have 'read' access to:\n- Contact (res.partner)\n\nIf you really",
+        "Oh-oh! Es sieht so aus, als wären Sie über einige streng geheime Datensätze gestolpert.\n\n\
+         Es tut uns leid, Bot (id=6) hat keinen „lesen“-Zugriff auf:\n- Kontakt (res.partner)\n",
     ] {
         row(403, name, text, K::RecordRule, Reject, false);
     }
-    let right = "You are not allowed to create 'Product' (product.product) records.";
+    let right = "You are not allowed to create 'Languages' (res.lang) records.\n\nThis operation is \
+         allowed for the following groups:\n\t- Role / Administrator\n\nContact";
     row(200, name, right, K::AccessError, Pause, false);
 }
 
@@ -241,5 +245,5 @@ fn patience_is_bounded() {
         retry_after: Some(Duration::from_secs(1 << 40)),
         ..Symptom::default()
     };
-    assert_eq!(Fault::from_symptom(&symptom).retry_after, Some(Duration::from_secs(3600)));
+    assert_eq!(Fault::from_symptom(&symptom).retry_after, Some(Duration::from_hours(1)));
 }

@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::{Fault, Words};
+use super::fault::{Fault, Words, is_record_rule};
+use super::kind::Class;
 
 /// From so many equal refusals on they are taken for configuration.
 const ALL_SAME_MIN: usize = 3;
@@ -84,6 +85,20 @@ pub struct Refusal {
     /// False: Odoo may have put the text of the whole batch on this record (it blames the first one
     /// for a refusal that came while creating all at once). Send it alone before believing.
     pub certain: bool,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Retry, pause or reject; `None` if everything is stored.
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::Loaded(_) => None,
+            Self::Transient(_) | Self::Unknown(_) => Some(Class::Retry),
+            Self::AllSame(_) => Some(Class::Pause),
+            Self::Rejected(_) => Some(Class::Reject),
+        }
+    }
 }
 
 // === impl LoadReply ===
@@ -285,14 +300,12 @@ impl LoadMessage {
     /// Texts of 14 and 19 for a right the user lacks on the model (a record rule reads otherwise).
     fn is_missing_right(&self) -> bool {
         let text = self.message.expose();
-        let by_rule =
-            text.contains("Due to security restrictions") || text.contains("top-secret records");
         let verbs = ["access", "modify", "create", "delete"];
         let lacks =
             verbs.iter().any(|verb| text.contains(&format!("You are not allowed to {verb} '")));
         let class = text.contains("<class 'odoo.exceptions.AccessError'>")
             || text.contains("<class 'odoo.exceptions.AccessDenied'>");
-        self.field.is_none() && !by_rule && (lacks || class)
+        self.field.is_none() && !is_record_rule(text) && (lacks || class)
     }
 
     fn is_raw_database_text(&self) -> bool {

@@ -1,6 +1,7 @@
 use super::*;
 use serde_json::json;
 
+#[expect(clippy::needless_pass_by_value, reason = "json! moves it")]
 fn reply(messages: Value) -> LoadReply {
     LoadReply::from_value(json!({"ids": false, "messages": messages, "nextrow": 0})).unwrap()
 }
@@ -69,6 +70,7 @@ fn a_lost_race_blames_no_record_of_its_call() {
     let lost = "could not serialize access due to concurrent update\n";
     let mixed = reply(json!([error(0, "No matching record"), error(3, lost)]));
     assert!(matches!(mixed.verdict(9), Verdict::Transient(_)));
+    assert_eq!(mixed.verdict(9).class(), Some(Class::Retry));
 }
 
 #[test]

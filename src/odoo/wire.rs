@@ -3,6 +3,7 @@
 //! Knows neither dialect. Promises: never follows, never repeats, never keeps more of an answer
 //! than allowed, and says of each failure whether the request may have reached Odoo.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -65,11 +66,7 @@ async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec<u8>
 /// The request failed before a status line came.
 fn no_answer(error: &reqwest::Error) -> Fault {
     let (kind, ambiguous) = if error.is_connect() {
-        match () {
-            () if error.is_timeout() => (FaultKind::Unreachable, false),
-            () if is_tls(error) => (FaultKind::Tls, false),
-            () => (FaultKind::Unreachable, false),
-        }
+        (if is_tls(error) { FaultKind::Tls } else { FaultKind::Unreachable }, false)
     } else if error.is_timeout() {
         (FaultKind::Timeout, true)
     } else if error.is_builder() {
@@ -80,12 +77,12 @@ fn no_answer(error: &reqwest::Error) -> Fault {
     Fault { cause: Some(root_cause(error)), ..Fault::new(kind, ambiguous) }
 }
 
-/// rustls reports whatever it refuses as invalid data of the connection.
+/// rustls reports whatever it refuses as invalid data of the connection; the layers above wrap
+/// that into further I/O errors, which `source()` skips.
 fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData)
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|outer| {
+        std::iter::successors(Some(outer), |error| error.get_ref()?.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::InvalidData)
     })
 }
 
@@ -135,7 +132,7 @@ mod tests {
         assert_eq!(date, Some(at));
         let wait = |text| retry_after(&headers(text), date);
         assert_eq!(wait("90"), Some(Duration::from_secs(90)));
-        assert_eq!(wait("Sat, 21 Nov 2026 09:02:00 GMT"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sat, 21 Nov 2026 09:02:00 GMT"), Some(Duration::from_mins(2)));
         assert_eq!(wait("Sat, 21 Nov 2026 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("-5"), None);
