@@ -173,8 +173,20 @@ fn lines(
             take_ids(rows, ids.get(sku).map_or(&[][..], Vec::as_slice));
         }
     }
-    let mut lines: Vec<RecordLine> =
-        by_sku.into_values().flatten().map(|fact| RecordLine { fact }).collect();
+    // Who collects the tax is a matter of the order; some families leave the cell empty.
+    let says = |fact: Option<&Fact>| -> Vec<bool> {
+        fact.map_or(&[][..], |fact| &fact.lines)
+            .iter()
+            .filter_map(|line| line.facilitator)
+            .collect()
+    };
+    let said: Vec<bool> = [all_orders, report, unshipped].into_iter().flat_map(says).collect();
+    let facilitator = if said.is_empty() { None } else { Some(said.contains(&true)) };
+    let mut lines: Vec<RecordLine> = by_sku
+        .into_values()
+        .flatten()
+        .map(|fact| RecordLine { fact: FactLine { facilitator, ..fact } })
+        .collect();
     lines.sort();
     lines
 }

@@ -171,7 +171,14 @@ impl Part {
 
     /// Gross prices whose tax Amazon collects: what is left for the seller, without tax.
     fn gross_without_tax(&self, around: Surroundings<'_>) -> Result<Priced, Hold> {
-        let tax = self.tax.unwrap_or_default();
+        let Some(tax) = self.tax else {
+            return Err(Hold::new(
+                HoldCode::Tax,
+                place(around),
+                "Amazon collects this order's tax, and no report says yet how much of the price it \
+                 is: a later report will",
+            ));
+        };
         let paid = if self.promotion.is_zero() {
             self.price - tax
         } else {
