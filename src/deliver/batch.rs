@@ -20,6 +20,7 @@ use super::partners::{Customer, Wanted};
 use super::read;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
+use super::shelf::Shelf;
 use super::value;
 use crate::model::{
     BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
@@ -43,6 +44,8 @@ pub(super) struct Work {
     pub(super) dossier: Dossier,
     pub(super) buyer: Option<BuyerFact>,
     pub(super) end: Option<End>,
+    /// Somebody else has the order now: whatever we know of it is not to be stored.
+    pub(super) lost: bool,
     desired: Option<Box<Desired>>,
     customer: Option<Customer>,
     current: Option<Current>,
@@ -55,24 +58,11 @@ pub(super) struct Work {
 pub(super) struct Batch<'a> {
     pub(super) sender: Sender<'a>,
     pub(super) settings: &'a AccountSettings,
-    pub(super) catalog: &'a mut Catalog,
+    pub(super) catalog: &'a Catalog,
     pub(super) id_key: &'a IdKey,
     pub(super) confirm_batch: usize,
-    pub(super) keeper: &'a dyn Keeper,
+    pub(super) shelf: &'a Shelf,
 }
-
-/// What a batch asks of the store while it runs.
-pub(super) trait Keeper: Sync {
-    /// Stores the dossiers of these works, with a barrier. Works whose lease was lost get an end.
-    fn save<'k>(&'k self, works: Vec<&'k mut Work>) -> Later<'k, Result<(), Stop>>;
-    /// Known partner ids.
-    fn partners<'k>(&'k self, names: Vec<String>) -> Later<'k, Result<BTreeMap<String, OdooId>, Stop>>;
-    /// Remembers partner ids.
-    fn keep_partners(&self, known: BTreeMap<String, OdooId>) -> Later<'_, Result<(), Stop>>;
-}
-
-/// A boxed future.
-pub(super) type Later<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Work {
     pub(super) fn new(leased: Leased, buyer: Option<BuyerFact>) -> Self {
@@ -82,6 +72,7 @@ impl Work {
             dossier,
             buyer,
             end: None,
+            lost: false,
             desired: None,
             customer: None,
             current: None,
@@ -91,7 +82,7 @@ impl Work {
     }
 
     fn is_open(&self) -> bool {
-        self.end.is_none()
+        self.end.is_none() && !self.lost
     }
 
     /// The order's id in Odoo, once it stands there.
@@ -121,7 +112,7 @@ impl Work {
 impl Batch<'_> {
     /// Brings the works to Odoo. Those that are through have an end; after a [`Stop`] the others
     /// have none.
-    pub(super) async fn run(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    pub(super) async fn run(&self, works: &mut [Work]) -> Result<(), Stop> {
         self.decide(works).await?;
         self.find_existing(works).await?;
         let partners = self.partners(works).await?;
@@ -137,7 +128,7 @@ impl Batch<'_> {
     }
 
     /// Asks for the products the orders name, and plans each.
-    async fn decide(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn decide(&self, works: &mut [Work]) -> Result<(), Stop> {
         let policy = &self.settings.policy;
         let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
         if let UnknownSku::Default(sku) = &policy.unknown_sku {
@@ -159,7 +150,7 @@ impl Batch<'_> {
     }
 
     /// Looks for orders that stood in Odoo before us, made by hand or by another connector.
-    async fn find_existing(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn find_existing(&self, works: &mut [Work]) -> Result<(), Stop> {
         let mut unseen: Vec<&mut Work> =
             works.iter_mut().filter(|work| work.is_open() && work.odoo_id().is_none()).collect();
         for chunk in unseen.chunks_mut(READ_CHUNK) {
@@ -243,7 +234,7 @@ impl Batch<'_> {
     }
 
     /// Creates the partners that the orders need.
-    async fn partners(&mut self, works: &mut [Work]) -> Result<BTreeMap<String, OdooId>, Stop> {
+    async fn partners(&self, works: &mut [Work]) -> Result<BTreeMap<String, OdooId>, Stop> {
         let policy = &self.settings.policy;
         let mut wanted = Wanted::default();
         for work in works.iter_mut() {
@@ -277,14 +268,14 @@ impl Batch<'_> {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let mut known = self.keeper.partners(names.into_iter().collect()).await?;
+        let mut known = self.shelf.partners(names.into_iter().collect()).await?;
         let before = known.clone();
         self.catalog.want_states(self.sender.client, &wanted.countries()).await?;
         wanted.create(&self.sender, self.catalog, &mut known).await?;
         let new = known.iter().filter(|(name, _)| !before.contains_key(*name));
         let new: BTreeMap<String, OdooId> = new.map(|(name, id)| (name.clone(), *id)).collect();
         if !new.is_empty() {
-            self.keeper.keep_partners(new).await?;
+            self.shelf.keep_partners(new).await?;
         }
         drop(wanted);
         for work in works.iter_mut().filter(|work| work.is_open()) {
@@ -297,7 +288,7 @@ impl Batch<'_> {
 
     /// Creates the orders that are not there yet.
     async fn create(
-        &mut self,
+        &self,
         works: &mut [Work],
         partners: &BTreeMap<String, OdooId>,
     ) -> Result<(), Stop> {
@@ -318,7 +309,7 @@ impl Batch<'_> {
                 mapping.items.clone_from(&desired.items);
             }
         }
-        self.keeper.save(fresh).await?;
+        self.shelf.save(fresh).await?;
         let mut fresh: Vec<&mut Work> = works.iter_mut().filter(absent).collect();
         let fields = self.order_fields();
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
@@ -416,7 +407,7 @@ impl Batch<'_> {
     }
 
     /// Reads what stands in Odoo. What is gone was deleted by a person, and stays deleted.
-    async fn read_back(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn read_back(&self, works: &mut [Work]) -> Result<(), Stop> {
         let ids: Vec<OdooId> =
             works.iter().filter(|work| work.is_open()).filter_map(Work::odoo_id).collect();
         let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
@@ -457,7 +448,7 @@ impl Batch<'_> {
     }
 
     /// Writes headers and lines, each kind in one call.
-    async fn write(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn write(&self, works: &mut [Work]) -> Result<(), Stop> {
         self.write_headers(works).await?;
         self.write_lines(works).await?;
         self.create_lines(works).await?;
@@ -481,7 +472,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn write_headers(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn write_headers(&self, works: &mut [Work]) -> Result<(), Stop> {
         // Dates of confirmed orders are put back after confirming; those of quotations here.
         let quotation = |work: &Work| work.current.as_ref().is_some_and(Current::is_quotation);
         let dates: Vec<(usize, &str, String)> = works
@@ -533,7 +524,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn write_lines(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn write_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
         let taxes = format!("{}/.id", self.catalog.schema.taxes);
         let fields = [".id", "product_uom_qty", "price_unit", taxes.as_str()];
         let mut owners = Vec::new();
@@ -559,7 +550,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn create_lines(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn create_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
         let mut owners = Vec::new();
         let mut records = Vec::new();
         for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
@@ -592,7 +583,7 @@ impl Batch<'_> {
     }
 
     /// Odoo's total against what the buyer paid: cents become one visible line, more is a hold.
-    async fn round(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn round(&self, works: &mut [Work]) -> Result<(), Stop> {
         let rounding = self.settings.policy.products.get(&Fee::Rounding).cloned();
         let product = rounding.as_ref().map(|sku| self.catalog.product(sku));
         let mut owners = Vec::new();
@@ -654,11 +645,11 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn cancel(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn cancel(&self, works: &mut [Work]) -> Result<(), Stop> {
         self.change_state(works, |changes| changes.cancel, Stage::Cancelling, "action_cancel", "cancel").await
     }
 
-    async fn confirm(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
         let since = self.sender.client.server_time().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let stage = Stage::Confirming(since);
         for work in works.iter_mut() {
@@ -672,7 +663,7 @@ impl Batch<'_> {
     /// Calls a state-changing method on the orders chosen, after storing that it begins. Nobody is
     /// asked twice: the state was read just before.
     async fn change_state(
-        &mut self,
+        &self,
         works: &mut [Work],
         chosen: fn(&Changes) -> bool,
         stage: Stage,
@@ -690,7 +681,7 @@ impl Batch<'_> {
                 work.set_stage(Some(stage));
             }
         }
-        self.keeper.save(begun).await?;
+        self.shelf.save(begun).await?;
         let ids: Vec<OdooId> = works
             .iter()
             .filter(|work| work.is_open() && chosen(&work.changes))
@@ -747,7 +738,7 @@ impl Batch<'_> {
     }
 
     /// What follows a confirmation, also one that a crash interrupted: dates and delivery notes.
-    async fn after_confirm(&mut self, works: &mut [Work]) -> Result<(), Stop> {
+    async fn after_confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
         let confirmed: Vec<usize> = works
             .iter()
             .enumerate()
@@ -800,7 +791,7 @@ impl Batch<'_> {
 
     /// Delivery instructions, gift messages and customisation links go on the delivery order, if
     /// nobody wrote there.
-    async fn notes(&mut self, works: &mut [Work], confirmed: &[usize]) -> Result<(), Stop> {
+    async fn notes(&self, works: &mut [Work], confirmed: &[usize]) -> Result<(), Stop> {
         let schema = &self.catalog.schema;
         let mut notes: BTreeMap<OdooId, String> = BTreeMap::new();
         for work in confirmed.iter().filter_map(|at| works.get(*at)) {

@@ -5,6 +5,7 @@
 //! asked for again with every batch that wants it, so that creating it ends the hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
@@ -41,24 +42,31 @@ struct Product {
     uom: OdooId,
 }
 
-/// What Odoo has, as far as one account needs it.
-#[derive(Debug, Clone)]
+/// What Odoo has, as far as one account needs it. Shared by the batches of the account; products
+/// and states are added as orders name them.
+#[derive(Debug)]
 pub struct Catalog {
     /// Field names.
     pub schema: Schema,
     /// The account's company.
     pub company: OdooId,
-    products: BTreeMap<Sku, Found<Product>>,
+    products: RwLock<Products>,
     pricelists: BTreeMap<Marketplace, Found<(OdooId, Currency)>>,
     taxes: BTreeMap<TaxRef, Found<Tax>>,
     warehouses: BTreeMap<String, Found<OdooId>>,
     default_warehouse: Option<OdooId>,
     carriers: BTreeMap<String, Found<OdooId>>,
     countries: BTreeMap<String, OdooId>,
-    states: BTreeMap<String, Vec<State>>,
+    states: RwLock<BTreeMap<String, Vec<State>>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
+struct Products {
+    by_sku: BTreeMap<Sku, Found<Product>>,
+    uoms: BTreeMap<OdooId, OdooId>,
+}
+
+#[derive(Debug)]
 struct State {
     id: OdooId,
     code: String,
@@ -89,14 +97,14 @@ impl Catalog {
         let mut catalog = Self {
             schema,
             company,
-            products: BTreeMap::new(),
+            products: RwLock::default(),
             pricelists: BTreeMap::new(),
             taxes: BTreeMap::new(),
             warehouses: BTreeMap::new(),
             default_warehouse: None,
             carriers: BTreeMap::new(),
             countries: BTreeMap::new(),
-            states: BTreeMap::new(),
+            states: RwLock::default(),
         };
         catalog.load_pricelists(client, account, &context).await?;
         catalog.load_taxes(client, account, &context).await?;
@@ -113,17 +121,14 @@ impl Catalog {
     }
 
     /// Asks for products that are not known by now.
-    pub async fn want_products(
-        &mut self,
-        client: &Client,
-        skus: &BTreeSet<Sku>,
-    ) -> Result<(), Fault> {
-        let missing: Vec<&Sku> = skus
-            .iter()
-            .filter(|sku| !matches!(self.products.get(sku), Some(Found::One(_))))
-            .collect();
+    pub async fn want_products(&self, client: &Client, skus: &BTreeSet<Sku>) -> Result<(), Fault> {
+        let missing: Vec<Sku> = {
+            let products = read(&self.products);
+            let known = |sku: &&Sku| matches!(products.by_sku.get(sku), Some(Found::One(_)));
+            skus.iter().filter(|sku| !known(sku)).cloned().collect()
+        };
         for chunk in missing.chunks(SKUS_PER_CALL) {
-            let names: Vec<&str> = chunk.iter().map(|sku| sku.as_str()).collect();
+            let names: Vec<&str> = chunk.iter().map(Sku::as_str).collect();
             let domain = json!([
                 ["default_code", "in", names],
                 "|",
@@ -139,14 +144,16 @@ impl Catalog {
                     Context::new(&[self.company]),
                 )
                 .await?;
+            let mut products = write(&self.products);
             for sku in chunk {
-                self.products.insert((*sku).clone(), Found::Nothing);
+                products.by_sku.insert(sku.clone(), Found::Nothing);
             }
             for record in &found {
                 let product = Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
-                // Odoo's "=" and "in" compare exactly; anything else would be a guess.
+                products.uoms.insert(product.id, product.uom);
+                // Odoo's "in" compares exactly; anything else would be a guess.
                 if let Ok(sku) = value::text(record, "default_code").parse::<Sku>() {
-                    add(self.products.entry(sku).or_insert(Found::Nothing), product);
+                    add(products.by_sku.entry(sku).or_insert(Found::Nothing), product);
                 }
             }
         }
@@ -155,15 +162,18 @@ impl Catalog {
 
     /// Asks for the states of countries that are not known by now.
     pub async fn want_states(
-        &mut self,
+        &self,
         client: &Client,
         countries: &BTreeSet<String>,
     ) -> Result<(), Fault> {
-        let missing: Vec<(&String, OdooId)> = countries
-            .iter()
-            .filter(|code| !self.states.contains_key(*code))
-            .filter_map(|code| Some((code, *self.countries.get(code)?)))
-            .collect();
+        let missing: Vec<(&String, OdooId)> = {
+            let states = read(&self.states);
+            countries
+                .iter()
+                .filter(|code| !states.contains_key(*code))
+                .filter_map(|code| Some((code, *self.countries.get(code)?)))
+                .collect()
+        };
         if missing.is_empty() {
             return Ok(());
         }
@@ -177,6 +187,7 @@ impl Catalog {
                 Context::new(&[self.company]),
             )
             .await?;
+        let mut known = write(&self.states);
         for (code, country) in missing {
             let states = found
                 .iter()
@@ -187,7 +198,7 @@ impl Catalog {
                     name: value::text(state, "name"),
                 })
                 .collect();
-            self.states.insert(code.clone(), states);
+            known.insert(code.clone(), states);
         }
         Ok(())
     }
@@ -200,7 +211,7 @@ impl Catalog {
     /// A state by code or exact name, any case; buyers write anything there.
     pub fn state(&self, country: &str, text: &str) -> Option<OdooId> {
         let text = text.trim().to_lowercase();
-        self.states
+        read(&self.states)
             .get(country)?
             .iter()
             .find(|state| state.code.to_lowercase() == text || state.name.to_lowercase() == text)
@@ -209,10 +220,7 @@ impl Catalog {
 
     /// The unit of a product.
     pub fn uom(&self, product: OdooId) -> Option<OdooId> {
-        self.products.values().find_map(|found| match found {
-            Found::One(known) if known.id == product => Some(known.uom),
-            _ => None,
-        })
+        read(&self.products).uoms.get(&product).copied()
     }
 
     /// The company's first warehouse: what Odoo takes where none is set.
@@ -220,9 +228,14 @@ impl Catalog {
         self.default_warehouse
     }
 
-    /// Forgets products, so that an archived or renamed one is noticed.
-    pub fn forget_products(&mut self) {
-        self.products.clear();
+    /// Whether everything but products is as in another catalog: then nothing but a product can
+    /// have ended a hold.
+    pub fn offers_the_same(&self, other: &Self) -> bool {
+        self.company == other.company
+            && self.pricelists == other.pricelists
+            && self.taxes == other.taxes
+            && self.warehouses == other.warehouses
+            && self.carriers == other.carriers
     }
 
     async fn load_pricelists(
@@ -332,7 +345,7 @@ impl Catalog {
 
 impl Lookup for Catalog {
     fn product(&self, sku: &Sku) -> Found<OdooId> {
-        match self.products.get(sku) {
+        match read(&self.products).by_sku.get(sku) {
             Some(Found::One(product)) => Found::One(product.id),
             Some(Found::Several) => Found::Several,
             Some(Found::Nothing) | None => Found::Nothing,
@@ -354,6 +367,14 @@ impl Lookup for Catalog {
     fn carrier(&self, name: &str) -> Found<OdooId> {
         self.carriers.get(name).copied().unwrap_or(Found::Nothing)
     }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One more hit.
