@@ -115,7 +115,7 @@ pub(super) fn claim_on(
     let staged = stage(disk, dirs, &paths, candidate).map_err(|error| {
         match undo(disk, dirs, &paths, &candidate.name) {
             Ok(()) => error,
-            Err(source) => ClaimError::Disk { step: "undoing a claim", source, left: Left::Work },
+            Err(source) => stuck(error, "undoing a claim", source),
         }
     })?;
     let took = settle(disk, dirs, &paths, &staged)
@@ -132,10 +132,20 @@ pub(super) fn claim_on(
             dirs: dirs.clone(),
             id,
         }),
-        Err(error) => Err(put_back(disk, dirs, &paths, &id, &candidate.name).map_or_else(
-            |source| ClaimError::Disk { step: "putting a file back", source, left: Left::Work },
-            |_| error,
-        )),
+        Err(error) => Err(match put_back(disk, dirs, &paths, &id, &candidate.name) {
+            Ok(_) => error,
+            Err(source) => stuck(error, "putting a file back", source),
+        }),
+    }
+}
+
+/// Neither forward nor back: the first cause counts, and recovery goes on from `work/`.
+fn stuck(first: ClaimError, step: &'static str, second: io::Error) -> ClaimError {
+    match first {
+        ClaimError::Disk { step, source, .. } => {
+            ClaimError::Disk { step, source, left: Left::Work }
+        }
+        _ => ClaimError::Disk { step, source: second, left: Left::Work },
     }
 }
 
@@ -405,7 +415,6 @@ impl Claim {
             }
         }
         disk::destroy_if_there(disk, &paths.sidecar).map_err(fail())?;
-        disk.sync_dir(&self.dirs.work).map_err(fail())?;
         self.sidecar = None;
         Ok(())
     }

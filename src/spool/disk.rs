@@ -147,23 +147,26 @@ pub(super) fn digest(
     }
 }
 
-/// Takes a file with keys in it away. Its bytes are overwritten first where that is possible and
-/// nobody else has the file under another name; file systems that copy on write keep them anyway.
+/// Takes a file with keys in it away. Once its name is durably gone its bytes are overwritten, where
+/// that is possible and nobody else has the file under another name; file systems that copy on write
+/// keep them anyway.
 pub(super) fn destroy_if_there(disk: &impl Disk, path: &Path) -> io::Result<bool> {
-    let overwrite = || -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-        let meta = file.metadata()?;
-        if meta.is_file() && meta.nlink() == 1 {
-            io::copy(&mut io::repeat(0).take(meta.len()), &mut file)?;
-            file.sync_data()?;
-        }
-        Ok(())
-    };
     if !exists(path)? {
         return Ok(false);
     }
     // Best effort: the dropper's own file need not be writable for us.
-    drop(overwrite());
-    disk.unlink(path).map(|()| true)
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from).ok();
+    let file =
+        file.filter(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() == 1));
+    disk.unlink(path)?;
+    disk.sync_dir(path.parent().unwrap_or(path))?;
+    if let Some(mut file) = file {
+        let scrub = file
+            .metadata()
+            .and_then(|meta| io::copy(&mut io::repeat(0).take(meta.len()), &mut file))
+            .and_then(|_| file.sync_data());
+        drop(scrub);
+    }
+    Ok(true)
 }

@@ -140,10 +140,10 @@ fn sync_both(disk: &impl Disk, dirs: &SpoolDirs, to: &EndPaths) -> io::Result<()
 
 /// Step 3.
 pub(super) fn clear(disk: &impl Disk, dirs: &SpoolDirs, paths: &Paths) -> io::Result<()> {
-    let mut changed = false;
     for keys in [&paths.sidecar, &paths.sidecar_tmp] {
-        changed |= disk::destroy_if_there(disk, keys)?;
+        disk::destroy_if_there(disk, keys)?;
     }
+    let mut changed = false;
     for leftover in [&paths.claim_tmp, &paths.resealed_tmp, &paths.copy_tmp, &paths.staged] {
         changed |= disk::unlink_if_there(disk, leftover)?;
     }

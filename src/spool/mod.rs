@@ -32,3 +32,6 @@ pub use harmless::harmless_name;
 pub use recover::{Recovered, recover};
 pub use scan::{Candidate, Notice, NoticeKind, Scan, Scanner};
 pub use watch::{Hint, HintKind, Watch};
+
+#[cfg(test)]
+mod crash_tests;
