@@ -32,21 +32,15 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-
 use super::disk::{self, Disk, Os};
 use super::layout::{self, Paths};
+use super::record::Record;
 use super::{Candidate, ClaimError, FileId, Left, SpoolDirs};
 
 pub(super) const PRIVATE_FILE_MODE: u32 = 0o600;
-const RECORD_VERSION: u32 = 1;
-const MAX_RECORD_BYTES: u64 = 1024 * 1024;
 
 /// A file that is ours.
 pub struct Claim {
@@ -67,23 +61,6 @@ pub struct Claim {
     /// What [`Claim::note`] wrote.
     pub notes: Option<serde_json::Value>,
     pub(super) dirs: SpoolDirs,
-}
-
-/// The content of `claim.json`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    version: u32,
-    pub(super) id: FileId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_base64: Option<String>,
-    pub(super) claimed_at: String,
-    pub(super) sidecar: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sha256_base64: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) notes: Option<serde_json::Value>,
 }
 
 /// Takes `candidate` out of `incoming/` under a new `id`. `claimed_at` is kept as it is.
@@ -423,7 +400,7 @@ impl Claim {
         let paths = Paths::of(&self.dirs, &self.id);
         let mut record =
             Record::new(&self.id, &self.name, &self.claimed_at, self.sidecar.is_some());
-        record.sha256_base64 = Some(STANDARD.encode(self.sha256));
+        record.set_dropped_sha256(&self.sha256);
         record.notes.clone_from(&self.notes);
         disk::unlink_if_there(disk, &paths.claim_tmp)?;
         let mut file = disk.create(&paths.claim_tmp, PRIVATE_FILE_MODE)?;
@@ -462,57 +439,5 @@ impl<D: Disk> Write for Steps<'_, D> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-// === impl Record ===
-
-impl Record {
-    fn new(id: &FileId, name: &OsStr, claimed_at: &str, sidecar: bool) -> Self {
-        let text = name.to_str();
-        Self {
-            version: RECORD_VERSION,
-            id: id.clone(),
-            name: text.map(str::to_owned),
-            name_base64: text.is_none().then(|| STANDARD.encode(name.as_bytes())),
-            claimed_at: claimed_at.to_owned(),
-            sidecar,
-            sha256_base64: None,
-            notes: None,
-        }
-    }
-
-    fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-
-    /// Reads a record; `InvalidData` if it was never written to its end, `Unsupported` if it was
-    /// written by somebody else, for example a newer version.
-    pub(super) fn read(path: &Path) -> io::Result<Self> {
-        let (file, _) = disk::open_regular(path)?;
-        let value: serde_json::Value =
-            serde_json::from_reader(io::Read::take(file, MAX_RECORD_BYTES))
-                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        let record = serde_json::from_value(value).ok();
-        record
-            .filter(|record: &Self| record.version == RECORD_VERSION)
-            .filter(|record| record.dropped_name().is_some())
-            .ok_or_else(|| io::ErrorKind::Unsupported.into())
-    }
-
-    /// The name the file was dropped under.
-    pub(super) fn dropped_name(&self) -> Option<OsString> {
-        match (&self.name, &self.name_base64) {
-            (Some(text), None) => Some(text.into()),
-            (None, Some(encoded)) => STANDARD.decode(encoded).ok().map(layout::name_from_bytes),
-            _ => None,
-        }
-    }
-
-    /// The SHA-256 of what was dropped, if our copy need not be that any more.
-    pub(super) fn dropped_sha256(&self) -> Option<[u8; 32]> {
-        STANDARD.decode(self.sha256_base64.as_ref()?).ok()?.try_into().ok()
     }
 }

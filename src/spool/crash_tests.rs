@@ -149,8 +149,9 @@ fn live(disk: &impl Disk, dirs: &SpoolDirs, end: End) -> Result<(), ClaimError> 
     for recovered in recover_on(disk, dirs).map_err(fail())? {
         match recovered {
             Recovered::Claimed(claim) => work_on(disk, *claim, end)?,
-            Recovered::Failed { error, .. } => return Err(error),
-            Recovered::PutBack { why: Some(error), .. } => return Err(error),
+            Recovered::Failed { error, .. } | Recovered::PutBack { why: Some(error), .. } => {
+                return Err(error);
+            }
             Recovered::Orphan { path } => panic!("orphan {}", path.display()),
             _ => {}
         }
@@ -170,7 +171,7 @@ fn work_on(disk: &impl Disk, mut claim: Claim, end: End) -> Result<(), ClaimErro
     assert_eq!(plain, document(), "our copy is whole whenever we are given it");
     let hash: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(&plain).into();
     assert_eq!(claim.sha256, hash, "of what was dropped, sealed or not");
-    assert_eq!(claim.bytes, content.len() as u64);
+    assert_eq!(claim.bytes, u64::try_from(content.len()).unwrap());
     assert_eq!(claim.name, NAME);
     if claim.sidecar.is_some() && plain == content {
         claim.reseal_on(disk, |writer| {
@@ -392,13 +393,12 @@ impl PowerCut {
         let mut placed: BTreeMap<usize, PathBuf> = BTreeMap::new();
         for (path, inode) in if names_survive { &state.seen } else { &state.durable } {
             let path = spool.dirs.root.join(path.strip_prefix(&dirs.root).unwrap());
-            match placed.get(inode) {
-                Some(first) => fs::hard_link(first, &path).unwrap(),
-                None => {
-                    let content = state.content.get(inode).cloned().unwrap_or_default();
-                    fs::write(&path, content).unwrap();
-                    placed.insert(*inode, path);
-                }
+            if let Some(first) = placed.get(inode) {
+                fs::hard_link(first, &path).unwrap();
+            } else {
+                let content = state.content.get(inode).cloned().unwrap_or_default();
+                fs::write(&path, content).unwrap();
+                placed.insert(*inode, path);
             }
         }
         spool

@@ -22,7 +22,7 @@ pub enum ClaimError {
     #[error("the file is gone from incoming/")]
     Gone,
     /// The file was replaced or written to while it was being taken. It stays in `incoming/` until it
-    /// rests; if that never happens, look for the program that keeps writing.
+    /// rests (tell [`Scanner::returned`](super::Scanner::returned)); if that never happens, look for the program that keeps writing.
     #[error("the file changed while it was being taken")]
     Changed,
     /// What has this name now is a link, a pipe, a device or a folder. It is left alone; remove it.

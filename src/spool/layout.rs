@@ -1,9 +1,9 @@
-//! The names a file has on its way. The drawing is in [`claim`](super::claim).
+//! The names a file has on its way. The drawing is in [`claim`](mod@super::claim).
 //!
 //! Only names: nothing here touches a disk.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{End, FileId, SpoolDirs};
@@ -146,15 +146,11 @@ pub(super) fn end_paths(dirs: &SpoolDirs, end: End, name: &OsStr, id: &FileId) -
     }
 }
 
-/// A name made of these bytes.
-pub(super) fn name_from_bytes(bytes: Vec<u8>) -> OsString {
-    OsString::from_vec(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn every_name_we_make_is_recognised_and_nothing_else() {

@@ -19,9 +19,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::claim::{self, Record};
+use super::claim;
 use super::disk::{self, Disk, Os};
 use super::layout::{self, Paths};
+use super::record::Record;
 use super::{Claim, ClaimError, End, FileId, Left, SpoolDirs};
 
 /// What was found in `work/`, one a file.

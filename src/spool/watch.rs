@@ -323,3 +323,69 @@ impl Identity {
         Some(Self { dev: meta.dev(), ino: meta.ino(), born: meta.created().ok() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(hints: &mut mpsc::Receiver<Hint>) -> Hint {
+        hints.blocking_recv().unwrap()
+    }
+
+    /// notify's thread is held up while more happens than the kernel's queue holds.
+    #[test]
+    fn lost_events_make_every_folder_due() {
+        let queue: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let root = tempfile::tempdir_in("/dev/shm").unwrap();
+        let dirs = [root.path().join("busy"), root.path().join("idle")];
+        for dir in &dirs {
+            fs::create_dir(dir).unwrap();
+        }
+        let (watch, mut hints) = Watch::start(&dirs, Duration::from_hours(1)).unwrap();
+        assert_eq!([next(&mut hints).dir, next(&mut hints).dir], dirs);
+        let held = watch.shared.lock();
+        // Each is created, opened, written and closed.
+        let files = queue / 2;
+        for number in 0..files {
+            fs::write(dirs[0].join(number.to_string()), b"x").unwrap();
+        }
+        drop(held);
+        let mut names = 0;
+        loop {
+            let hint = next(&mut hints);
+            names += hint.names.len();
+            // Nothing ever happened there: only the loss can be why.
+            if hint.dir == dirs[1] {
+                break;
+            }
+        }
+        assert!(names < files * 2, "some must have been lost");
+    }
+
+    #[test]
+    fn names_are_bounded_and_the_folder_is_due_all_the_same() {
+        let dirs = [PathBuf::from("/spool/a/incoming")];
+        let shared = Shared::default();
+        shared.lock().dirs.resize_with(1, DirPending::default);
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for number in 0..MAX_NAMES + 10 {
+            let event = Event::new(closed).add_path(dirs[0].join(number.to_string()));
+            shared.take_in(&dirs, Ok(event));
+        }
+        // Somewhere else, and what our own looking gives.
+        for (kind, path) in [
+            (closed, "/spool/b/incoming/x"),
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), "/spool/a/incoming/x"),
+            (EventKind::Modify(ModifyKind::Name(RenameMode::From)), "/spool/a/incoming/x"),
+            (EventKind::Remove(notify::event::RemoveKind::File), "/spool/a/incoming/x"),
+        ] {
+            assert!(!shared.lock().take_in(&dirs, kind, Path::new(path)), "{kind:?}");
+        }
+        assert_eq!(shared.lock().take(0).unwrap().len(), MAX_NAMES);
+        assert_eq!(shared.lock().take(0), None);
+    }
+}
