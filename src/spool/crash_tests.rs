@@ -73,6 +73,8 @@ enum Fault {
     Kill,
     /// Only this does not happen.
     Once(Errno),
+    /// This does not happen, and nothing that comes so many steps later or after that.
+    OnceThenKill(usize),
 }
 
 /// The real disk with a fault at one step, and a record of all steps.
@@ -101,6 +103,11 @@ impl Faulty {
         match self.fault {
             Fault::Kill if self.struck() => Err(Errno::IO.into()),
             Fault::Once(errno) if self.steps.get() == self.at => Err(errno.into()),
+            Fault::OnceThenKill(later)
+                if self.steps.get() == self.at || self.steps.get() >= self.at + later =>
+            {
+                Err(Errno::IO.into())
+            }
             _ => Ok(()),
         }
     }
@@ -292,6 +299,28 @@ fn a_disk_that_fails_once_loses_nothing_and_says_where_the_file_is() {
                 if !struck {
                     break;
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn killed_while_putting_back_what_a_failing_disk_refused() {
+    for (elsewhere, sidecar) in VARIANTS {
+        for step in 1.. {
+            let mut struck = false;
+            for later in 1..12 {
+                let context = format!("{elsewhere:?} sidecar {sidecar} at {step}, {later} later");
+                let spool = Spool::new(elsewhere, sidecar);
+                let disk = Faulty::new(step, Fault::OnceThenKill(later));
+                struck = live(&disk, &spool.dirs, End::Done).is_err();
+                if let Err(error) = live(&Os, &spool.dirs, End::Done) {
+                    panic!("{context}: {error:?} after {:#?}", disk.log);
+                }
+                assert_ended_once(&spool.dirs, sidecar, &context);
+            }
+            if !struck {
+                break;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use odoo_spoold::spool::{FileId, Hint, HintKind, Scanner, SpoolDirs, Watch, claim};
@@ -141,6 +142,44 @@ async fn the_poll_timer_hints_without_any_event() {
     drop(watch);
     let ended = async { while hints.recv().await.is_some() {} };
     timeout(PATIENCE, ended).await.expect("the thread ends with the watch");
+}
+
+/// Runs itself again in a mount namespace of its own; needs root.
+#[test]
+fn a_late_mount_over_the_folder_is_noticed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "spool_watch::mounted_over", "--ignored"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+}
+
+#[tokio::test]
+#[ignore = "run by a_late_mount_over_the_folder_is_noticed"]
+async fn mounted_over() {
+    let (_root, dirs) = spool();
+    let poll = Duration::from_millis(200);
+    let (_watch, mut hints) = Watch::start(std::slice::from_ref(&dirs.incoming), poll).unwrap();
+    next(&mut hints).await;
+    let mount = |what: &[&str]| {
+        let done = Command::new(what[0]).args(&what[1..]).arg(&dirs.incoming).status().unwrap();
+        assert!(done.success());
+    };
+    // No event tells of it; the timer finds another folder there.
+    for what in [["mount", "-t", "tmpfs", "none"].as_slice(), &["umount", "-l"]] {
+        mount(what);
+        for _ in 0..3 {
+            next(&mut hints).await;
+        }
+        fs::write(dirs.incoming.join(what[0]), b"age").unwrap();
+        assert_eq!(hint_for(&mut hints, what[0]).await.last(), Some(&HintKind::Closed));
+    }
 }
 
 /// Far more events than the kernel's queue holds, from a receiver that does not listen meanwhile.
