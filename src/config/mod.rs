@@ -1,1 +1,23 @@
 //! The settings file, validated; and the secrets beside it.
+//!
+//! A ladder: the TOML as written ([`file`], spans kept) → checked ([`check`]) → [`Settings`], in
+//! which nothing is undecided. Secrets are a file of their own ([`secrets`]); `config.toml` never
+//! holds one. Every error says `file:line:column` and shows the line ([`error`]).
+
+mod check;
+pub mod error;
+#[cfg(test)]
+mod example_test;
+mod file;
+mod reload;
+pub mod settings;
+mod value;
+
+pub use error::{ConfigError, EXIT_CONFIG};
+pub use reload::{Live, Reload};
+pub use settings::{
+    AccountSettings, AlreadyShipped, ControlSettings, Destination, ExistingOrders, FacilitatorTax,
+    ImportFrom, KeysSource, LogSettings, MarketplaceSettings, OdooSettings, OdooUrl, PartnerPolicy,
+    PricesAre, RecordRef, Region, ServiceProducts, Settings, SpoolSettings, StateSettings, TaxRef,
+    TaxRule, UnknownSku, Warehouse,
+};

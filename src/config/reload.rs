@@ -1,0 +1,132 @@
+//! What a reload may change while the daemon runs, and what needs a restart.
+//!
+//! The rule: what only says how to work can change live; what says *where* things are, and which
+//! Odoo it is, cannot. An account's id, region and company are its identity.
+
+use std::fmt;
+
+use crate::model::AccountId;
+
+use super::settings::{OdooSettings, Settings, SpoolSettings};
+
+/// The difference between two settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// Changes that take effect at once.
+    pub live: Vec<Live>,
+    /// Keys whose change waits for a restart, as `table.key`.
+    pub restart: Vec<&'static str>,
+}
+
+/// A change that takes effect at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Live {
+    /// `log.level`
+    LogLevel,
+    /// `odoo.batch`, `confirm_batch`, `limit_time_real` or `recheck_interval`.
+    Delivery,
+    /// `spool.poll_interval`, `settle` or `keep`.
+    Spool,
+    /// An account was added.
+    AccountAdded(AccountId),
+    /// An account was taken out: its files stay, its jobs wait.
+    AccountRemoved(AccountId),
+    /// Something in an account changed, other than its identity.
+    AccountChanged(AccountId),
+}
+
+impl Settings {
+    /// What changes from `self` to `new`.
+    pub fn diff(&self, new: &Self) -> Reload {
+        let mut reload = Reload::default();
+        let mut restart = |changed: bool, name: &'static str| {
+            if changed {
+                reload.restart.push(name);
+            }
+        };
+        restart(self.odoo.url != new.odoo.url, "odoo.url");
+        restart(self.odoo.database != new.odoo.database, "odoo.database");
+        restart(self.odoo.login != new.odoo.login, "odoo.login");
+        restart(self.odoo.ca_file != new.odoo.ca_file, "odoo.ca_file");
+        restart(self.odoo.connections != new.odoo.connections, "odoo.connections");
+        restart(self.spool.dir != new.spool.dir, "spool.dir");
+        restart(self.state.dir != new.state.dir, "state.dir");
+        restart(self.state.cache_bytes != new.state.cache_bytes, "state.cache");
+        restart(self.keys != new.keys, "keys.file");
+        restart(self.control != new.control, "control.socket");
+        let pairs = || self.accounts.iter().filter_map(|old| Some((old, new.account(&old.id)?)));
+        restart(pairs().any(|(old, new)| old.region != new.region), "account.region");
+        restart(pairs().any(|(old, new)| old.company != new.company), "account.company");
+
+        let mut live = |changed: bool, what: Live| {
+            if changed {
+                reload.live.push(what);
+            }
+        };
+        let effective = self.merged(new);
+        live(self.log != effective.log, Live::LogLevel);
+        live(self.odoo != effective.odoo, Live::Delivery);
+        live(self.spool != effective.spool, Live::Spool);
+        for account in &effective.accounts {
+            match self.account(&account.id) {
+                None => live(true, Live::AccountAdded(account.id.clone())),
+                Some(old) => live(old != account, Live::AccountChanged(account.id.clone())),
+            }
+        }
+        for old in &self.accounts {
+            live(new.account(&old.id).is_none(), Live::AccountRemoved(old.id.clone()));
+        }
+        reload
+    }
+
+    /// `new`, except that what needs a restart stays as in `self`: what runs after a reload.
+    /// An account whose region or company changes stays as it was altogether.
+    #[must_use]
+    pub fn merged(&self, new: &Self) -> Self {
+        let odoo = OdooSettings {
+            batch: new.odoo.batch,
+            confirm_batch: new.odoo.confirm_batch,
+            limit_time_real: new.odoo.limit_time_real,
+            recheck_interval: new.odoo.recheck_interval,
+            ..self.odoo.clone()
+        };
+        let mut merged = Self {
+            odoo,
+            spool: SpoolSettings { dir: self.spool.dir.clone(), ..new.spool.clone() },
+            state: self.state.clone(),
+            keys: self.keys.clone(),
+            control: self.control.clone(),
+            log: new.log.clone(),
+            accounts: new.accounts.clone(),
+        };
+        for account in &mut merged.accounts {
+            if let Some(old) = self.account(&account.id)
+                && (old.region != account.region || old.company != account.company)
+            {
+                // Half of a move to another company would be worse than none of it.
+                *account = old.clone();
+            }
+        }
+        merged
+    }
+}
+
+impl Reload {
+    /// Whether nothing changed at all.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.restart.is_empty()
+    }
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LogLevel => f.write_str("log level"),
+            Self::Delivery => f.write_str("delivery"),
+            Self::Spool => f.write_str("spool intervals"),
+            Self::AccountAdded(id) => write!(f, "account {id} added"),
+            Self::AccountRemoved(id) => write!(f, "account {id} removed"),
+            Self::AccountChanged(id) => write!(f, "account {id}"),
+        }
+    }
+}
