@@ -166,8 +166,9 @@ impl Batch<'_> {
             let fields = ["name", "state", "client_order_ref", "origin"];
             let client = self.sender.client;
             let context = self.sender.context.clone();
-            let hits =
-                client.search_read("sale.order", domain, &fields, &Find::default(), context.clone()).await?;
+            let hits = client
+                .search_read("sale.order", domain, &fields, &Find::default(), context.clone())
+                .await?;
             if hits.is_empty() {
                 for work in chunk.iter_mut() {
                     never_created(work);
@@ -237,51 +238,48 @@ impl Batch<'_> {
     async fn partners(&self, works: &mut [Work]) -> Result<BTreeMap<String, OdooId>, Stop> {
         let policy = &self.settings.policy;
         let mut wanted = Wanted::default();
-        for work in works.iter_mut() {
-            let Some(desired) = work.desired.as_ref().filter(|d| work.end.is_none() && !d.cancel) else {
+        let mut customers = Vec::new();
+        for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
+            let Some(desired) = work.desired.as_ref().filter(|desired| !desired.cancel) else {
                 continue;
             };
-            let addressed = work.dossier.mapping.as_ref().is_some_and(|m| m.base.addressed);
             let buyer = match policy.partner {
                 PartnerMode::Buyer => work.buyer.as_ref(),
                 PartnerMode::Anonymous => None,
             };
-            if work.dossier.mapping.as_ref().is_some_and(|m| m.odoo_id != 0)
-                && (addressed || buyer.is_none())
-            {
+            let addressed = work.dossier.mapping.as_ref().is_some_and(|m| m.base.addressed);
+            if work.odoo_id().is_some() && (addressed || buyer.is_none()) {
                 continue;
             }
-            work.customer = Some(wanted.customer(
-                &work.dossier.order_id,
-                desired.marketplace,
-                buyer,
-                policy,
-                self.id_key,
-            ));
+            let order_id = &work.dossier.order_id;
+            let customer =
+                wanted.customer(order_id, desired.marketplace, buyer, policy, self.id_key);
+            customers.push((at, customer));
         }
-        let names: BTreeSet<String> = works
-            .iter()
-            .filter_map(|work| work.customer.as_ref())
-            .flat_map(Customer::names)
-            .cloned()
-            .collect();
-        if names.is_empty() {
+        if customers.is_empty() {
             return Ok(BTreeMap::new());
         }
+        let names: BTreeSet<String> =
+            customers.iter().flat_map(|(_, customer)| customer.names()).cloned().collect();
         let mut known = self.shelf.partners(names.into_iter().collect()).await?;
-        let before = known.clone();
+        let before: BTreeSet<String> = known.keys().cloned().collect();
         self.catalog.want_states(self.sender.client, &wanted.countries()).await?;
         wanted.create(&self.sender, self.catalog, &mut known).await?;
-        let new = known.iter().filter(|(name, _)| !before.contains_key(*name));
-        let new: BTreeMap<String, OdooId> = new.map(|(name, id)| (name.clone(), *id)).collect();
+        let new: BTreeMap<String, OdooId> = known
+            .iter()
+            .filter(|(name, _)| !before.contains(*name))
+            .map(|(name, id)| (name.clone(), *id))
+            .collect();
         if !new.is_empty() {
             self.shelf.keep_partners(new).await?;
         }
-        drop(wanted);
-        for work in works.iter_mut().filter(|work| work.is_open()) {
-            if work.customer.as_ref().is_some_and(|customer| customer.ids(&known).is_none()) {
-                work.bury("odoo-partner-refused", "Odoo refuses the buyer or the address of this order");
+        for (at, customer) in customers {
+            let Some(work) = works.get_mut(at) else { continue };
+            if customer.ids(&known).is_none() {
+                let words = "Odoo refuses the buyer or the address of this order";
+                work.bury("odoo-partner-refused", words);
             }
+            work.customer = Some(customer);
         }
         Ok(known)
     }
@@ -315,6 +313,7 @@ impl Batch<'_> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let records = fresh.iter().map(|work| self.order_rows(work, partners)).collect();
         let loaded = self.sender.load("sale.order", &fields, records).await?;
+        let mut stale = Vec::new();
         for (work, loaded) in fresh.iter_mut().zip(loaded) {
             match loaded {
                 Loaded::Id(id) => {
@@ -323,8 +322,25 @@ impl Batch<'_> {
                         mapping.odoo_id = id;
                     }
                 }
-                Loaded::Refused(words) => work.bury("odoo-order-refused", words.expose()),
+                Loaded::Refused(words) => {
+                    // A partner that somebody merged or deleted is made anew, once.
+                    let names = work.customer.as_ref().map(|c| c.names().cloned().collect());
+                    match names {
+                        Some(names) if work.leased.job.attempt == 0 => {
+                            stale.extend::<Vec<String>>(names);
+                            work.end = Some(End::Retry {
+                                due: work.leased.job.due,
+                                attempt: 1,
+                                fault: "odoo-order-refused".to_owned(),
+                            });
+                        }
+                        _ => work.bury("odoo-order-refused", words.expose()),
+                    }
+                }
             }
+        }
+        if !stale.is_empty() {
+            self.shelf.forget_partners(stale).await?;
         }
         Ok(())
     }
@@ -355,7 +371,9 @@ impl Batch<'_> {
     fn line_fields(&self) -> Vec<String> {
         let schema = &self.catalog.schema;
         let mut fields: Vec<String> =
-            ["id", "product_id/.id", "name", "product_uom_qty", "price_unit"].map(str::to_owned).to_vec();
+            ["id", "product_id/.id", "name", "product_uom_qty", "price_unit"]
+                .map(str::to_owned)
+                .to_vec();
         fields.push(format!("{}/.id", schema.uom));
         fields.push(format!("{}/.id", schema.taxes));
         fields
@@ -420,7 +438,9 @@ impl Batch<'_> {
                 work.end = Some(End::Done(Outcome::DeletedInOdoo));
                 continue;
             };
-            if work.stage() == Some(Stage::Creating) || work.dossier.mapping.as_ref().is_some_and(|m| m.name.is_empty()) {
+            if work.stage() == Some(Stage::Creating)
+                || work.dossier.mapping.as_ref().is_some_and(|m| m.name.is_empty())
+            {
                 let addressed = work.buyer.as_ref().is_some_and(BuyerFact::has_address)
                     && self.settings.policy.partner == PartnerMode::Buyer;
                 if let Some(mapping) = &mut work.dossier.mapping {
@@ -480,14 +500,19 @@ impl Batch<'_> {
             .enumerate()
             .filter(|(_, work)| work.is_open())
             .flat_map(|(at, work)| {
-                let order = work.changes.date_order.clone().filter(|_| quotation(work) || work.stage().is_none());
+                let order = work
+                    .changes
+                    .date_order
+                    .clone()
+                    .filter(|_| quotation(work) || work.stage().is_none());
                 let promise = work.changes.commitment_date.clone();
                 [order.map(|d| (at, "date_order", d)), promise.map(|d| (at, "commitment_date", d))]
             })
             .flatten()
             .collect();
         for field in ["date_order", "commitment_date"] {
-            let chosen: Vec<&(usize, &str, String)> = dates.iter().filter(|d| d.1 == field).collect();
+            let chosen: Vec<&(usize, &str, String)> =
+                dates.iter().filter(|d| d.1 == field).collect();
             if chosen.is_empty() {
                 continue;
             }
@@ -502,7 +527,8 @@ impl Batch<'_> {
             }
         }
         for work in works.iter_mut().filter(|work| work.is_open()) {
-            let (Some(Partners { partner, shipping, .. }), Some(id)) = (work.changes.partners, work.odoo_id())
+            let (Some(Partners { partner, shipping, .. }), Some(id)) =
+                (work.changes.partners, work.odoo_id())
             else {
                 continue;
             };
@@ -515,7 +541,13 @@ impl Batch<'_> {
             });
             let Value::Object(values) = values else { continue };
             let context = self.sender.context.clone();
-            match self.sender.client.write("sale.order", &[id], values, context).await.map_err(Stop::from) {
+            match self
+                .sender
+                .client
+                .write("sale.order", &[id], values, context)
+                .await
+                .map_err(Stop::from)
+            {
                 Ok(()) => {}
                 Err(Stop::Refused { code, words }) => work.bury(code, words.expose()),
                 Err(stop) => return Err(stop),
@@ -588,9 +620,13 @@ impl Batch<'_> {
         let product = rounding.as_ref().map(|sku| self.catalog.product(sku));
         let mut owners = Vec::new();
         let mut records = Vec::new();
-        for (at, work) in works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open()) {
+        for (at, work) in
+            works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open())
+        {
             let (Some(desired), Some(current)) = (&work.desired, &work.current) else { continue };
-            let Some(off) = desired.total.map(|total| total - current.amount_total) else { continue };
+            let Some(off) = desired.total.map(|total| total - current.amount_total) else {
+                continue;
+            };
             if off.is_zero() || desired.cancel || !work.changes.conflicts.is_empty() {
                 continue;
             }
@@ -646,7 +682,14 @@ impl Batch<'_> {
     }
 
     async fn cancel(&self, works: &mut [Work]) -> Result<(), Stop> {
-        self.change_state(works, |changes| changes.cancel, Stage::Cancelling, "action_cancel", "cancel").await
+        self.change_state(
+            works,
+            |changes| changes.cancel,
+            Stage::Cancelling,
+            "action_cancel",
+            "cancel",
+        )
+        .await
     }
 
     async fn confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
@@ -656,7 +699,8 @@ impl Batch<'_> {
             // A total that differs, or a conflict, keeps it a quotation.
             work.changes.confirm &= work.is_open();
         }
-        self.change_state(works, |changes| changes.confirm, stage, "action_confirm", "sale").await?;
+        self.change_state(works, |changes| changes.confirm, stage, "action_confirm", "sale")
+            .await?;
         self.after_confirm(works).await
     }
 
@@ -688,10 +732,12 @@ impl Batch<'_> {
             .filter_map(Work::odoo_id)
             .collect();
         let context = self.sender.context.clone().with("disable_cancel_warning", true);
-        let mut groups: Vec<Vec<OdooId>> = ids.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
+        let mut groups: Vec<Vec<OdooId>> =
+            ids.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
         let mut refusals: BTreeMap<OdooId, (&'static str, String)> = BTreeMap::new();
         while let Some(group) = groups.pop() {
-            let answer = self.sender.client.execute("sale.order", method, &group, context.clone()).await;
+            let answer =
+                self.sender.client.execute("sale.order", method, &group, context.clone()).await;
             match answer.map_err(Stop::from) {
                 Ok(_) => {}
                 Err(Stop::Refused { code, words }) => match group.as_slice() {
@@ -745,7 +791,10 @@ impl Batch<'_> {
             .filter(|(_, work)| {
                 work.is_open()
                     && matches!(work.stage(), Some(Stage::Confirming(_)))
-                    && work.current.as_ref().is_some_and(|c| !c.is_quotation() && c.state != "cancel")
+                    && work
+                        .current
+                        .as_ref()
+                        .is_some_and(|c| !c.is_quotation() && c.state != "cancel")
             })
             .map(|(at, _)| at)
             .collect();
@@ -800,7 +849,10 @@ impl Batch<'_> {
                 notes.insert(id, note(lines, schema.note_is_html));
             }
         }
-        if notes.is_empty() || !schema.pickings || self.settings.policy.partner == PartnerMode::Anonymous {
+        if notes.is_empty()
+            || !schema.pickings
+            || self.settings.policy.partner == PartnerMode::Anonymous
+        {
             return Ok(());
         }
         let ids: Vec<OdooId> = notes.keys().copied().collect();

@@ -81,7 +81,9 @@ pub enum CatalogError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The configured company is not among those the user may use. The account pauses.
-    #[error("the configured company does not exist in Odoo, or the integration user may not use it")]
+    #[error(
+        "the configured company does not exist in Odoo, or the integration user may not use it"
+    )]
     Company,
     /// A module is missing. The account pauses.
     #[error("Odoo has no {0}: install the module that brings it")]
@@ -149,7 +151,8 @@ impl Catalog {
                 products.by_sku.insert(sku.clone(), Found::Nothing);
             }
             for record in &found {
-                let product = Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
+                let product =
+                    Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
                 products.uoms.insert(product.id, product.uom);
                 // Odoo's "in" compares exactly; anything else would be a guess.
                 if let Ok(sku) = value::text(record, "default_code").parse::<Sku>() {

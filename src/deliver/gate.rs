@@ -56,7 +56,8 @@ impl Gate {
         };
         let (since, probes) = before.unwrap_or((now, 0));
         let pause = wait.unwrap_or_else(|| backoff::down(probes));
-        let next_step = "nothing to do if Odoo is being restarted; else check that it runs and is reachable";
+        let next_step =
+            "nothing to do if Odoo is being restarted; else check that it runs and is reachable";
         *self = Self::Down(Closed {
             code: code.to_owned(),
             next_step: next_step.to_owned(),

@@ -98,7 +98,11 @@ impl Delivery {
     }
 
     /// Delivers until `stop`. Batches that are on their way are finished first.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken, beat: impl Fn() + Send + Sync + 'static) {
+    pub async fn run(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        beat: impl Fn() + Send + Sync + 'static,
+    ) {
         let beat = Arc::new(beat);
         let mut lanes = JoinSet::new();
         for account in self.account_ids() {
@@ -140,7 +144,10 @@ impl Delivery {
     /// How each account stands toward Odoo.
     pub fn gates(&self) -> BTreeMap<AccountId, Gate> {
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        self.account_ids().into_iter().map(|id| (id.clone(), gates.get(&id).cloned().unwrap_or_default())).collect()
+        self.account_ids()
+            .into_iter()
+            .map(|id| (id.clone(), gates.get(&id).cloned().unwrap_or_default()))
+            .collect()
     }
 
     fn account_ids(&self) -> Vec<AccountId> {
@@ -195,13 +202,15 @@ impl Lane {
         }
         // Nothing due and nothing to look after: Odoo is left alone.
         let stale = self.catalog().is_none_or(|(_, asked)| {
-            Duration::try_from(now.duration_since(asked)).is_ok_and(|age| age >= delivery.pace.recheck)
+            Duration::try_from(now.duration_since(asked))
+                .is_ok_and(|age| age >= delivery.pace.recheck)
         });
         let due = match self.shelf.run(|store, account| store.next_due(account)).await {
             Ok(due) => due,
             Err(stop) => return self.trouble(&stop),
         };
-        let waits = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        let waits =
+            |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due_now = due.is_some_and(|due| due <= now);
         let held = self.holds_odoo_can_end();
         if stale && (due_now || held) {
@@ -217,7 +226,8 @@ impl Lane {
         // Only as many batches as there are connections: the rest stays in the store.
         while let Ok(permit) = delivery.connections.try_acquire() {
             let size = self.size.load(Ordering::Relaxed).max(1);
-            let leased = self.shelf.run(move |store, account| store.lease(account, now, size)).await;
+            let leased =
+                self.shelf.run(move |store, account| store.lease(account, now, size)).await;
             let leases = match leased {
                 Ok(leases) => leases,
                 Err(stop) => return self.trouble(&stop),
@@ -229,7 +239,8 @@ impl Lane {
                 break;
             }
             permit.forget();
-            let (lane, settings, catalog) = (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
+            let (lane, settings, catalog) =
+                (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
             batches.spawn(async move {
                 lane.deliver(&settings, &catalog, leases.jobs).await;
                 lane.delivery.connections.add_permits(1);
@@ -245,7 +256,9 @@ impl Lane {
     fn holds_odoo_can_end(&self) -> bool {
         let counts = self.delivery.store.counts();
         let tally = counts.get(&self.account);
-        ODOO_HOLDS.iter().any(|code| tally.is_some_and(|t| t.holds.get(code).is_some_and(|n| *n > 0)))
+        ODOO_HOLDS
+            .iter()
+            .any(|code| tally.is_some_and(|t| t.holds.get(code).is_some_and(|n| *n > 0)))
     }
 
     /// Asks for the catalog, and releases what it ends. An error says how long to wait.
@@ -268,7 +281,8 @@ impl Lane {
             events::odoo_back(&self.account, closed.since, now);
         }
         let before = self.catalog().map(|(catalog, _)| catalog);
-        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&catalog), now));
+        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Arc::clone(&catalog), now));
         let unchanged = before.is_some_and(|before| before.offers_the_same(&catalog));
         self.release(&catalog, unchanged).await.map_err(|stop| self.close(&stop))
     }
@@ -285,7 +299,10 @@ impl Lane {
                     let count = self
                         .shelf
                         .run(move |store, account| {
-                            store.release(Waiting::For(account, HoldCode::Sku, Some(sku.as_str())), now)
+                            store.release(
+                                Waiting::For(account, HoldCode::Sku, Some(sku.as_str())),
+                                now,
+                            )
                         })
                         .await?;
                     events::released(&self.account, "sku", count);
@@ -321,7 +338,12 @@ impl Lane {
         }
     }
 
-    async fn deliver_group(&self, settings: &AccountSettings, catalog: &Catalog, leased: Vec<Leased>) {
+    async fn deliver_group(
+        &self,
+        settings: &AccountSettings,
+        catalog: &Catalog,
+        leased: Vec<Leased>,
+    ) {
         let mut works: Vec<Work> = leased
             .into_iter()
             .map(|leased| {
@@ -330,7 +352,7 @@ impl Lane {
                     .iter()
                     .filter_map(|(family, state)| match state {
                         BuyerState::Known(buyer) => Some((*family, buyer.clone())),
-                        BuyerState::Dropped | BuyerState::KeyMissing => None,
+                        BuyerState::Dropped | BuyerState::KeyMissing { .. } => None,
                     })
                     .collect();
                 let buyer = merge_buyer(&buyers);
@@ -391,7 +413,11 @@ impl Lane {
                 }
                 (None, Err(Stop::Retry { code, down: true, ambiguous, .. })) => {
                     // The gate decides when; an attempt is used only where the order itself may be why.
-                    let wait = if *ambiguous { self.delivery.pace.limit_time_real } else { Duration::ZERO };
+                    let wait = if *ambiguous {
+                        self.delivery.pace.limit_time_real
+                    } else {
+                        Duration::ZERO
+                    };
                     End::Retry {
                         due: now.saturating_add(wait).unwrap_or(now),
                         attempt: work.leased.job.attempt.saturating_add(u32::from(*ambiguous)),
@@ -423,7 +449,11 @@ impl Lane {
         }
     }
 
-    async fn store_settlements(&self, settlements: Vec<Settlement>, now: Timestamp) -> Result<(), Stop> {
+    async fn store_settlements(
+        &self,
+        settlements: Vec<Settlement>,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
         if settlements.is_empty() {
             return Ok(());
         }
@@ -448,7 +478,9 @@ impl Lane {
                     }
                 }
                 End::Dead(death) => events::order_dead(&self.account, order, &death.code),
-                End::Retry { fault, .. } => events::order_retry(&self.account, order, *attempt, fault),
+                End::Retry { fault, .. } => {
+                    events::order_retry(&self.account, order, *attempt, fault)
+                }
             }
         }
         let took = self.delivery.clock.now().duration_since(started);
@@ -479,7 +511,9 @@ impl Lane {
                 }
                 self.forget_catalog();
             }
-            Stop::Retry { down: false, .. } | Stop::Refused { .. } => return Duration::from_secs(1),
+            Stop::Retry { down: false, .. } | Stop::Refused { .. } => {
+                return Duration::from_secs(1);
+            }
             Stop::Store(_) => return self.trouble(stop),
         }
         self.delivery.gate(&self.account, |gate| gate.wait(now)).unwrap_or(Duration::from_secs(1))
@@ -499,20 +533,11 @@ impl Lane {
 }
 
 /// Holds that something in Odoo or in the settings can end.
-const ODOO_HOLDS: [HoldCode; 5] = [
-    HoldCode::Sku,
-    HoldCode::Marketplace,
-    HoldCode::Warehouse,
-    HoldCode::Pricelist,
-    HoldCode::Tax,
-];
+const ODOO_HOLDS: [HoldCode; 5] =
+    [HoldCode::Sku, HoldCode::Marketplace, HoldCode::Warehouse, HoldCode::Pricelist, HoldCode::Tax];
 
 fn retry(leased: &Leased, code: &str, least: Option<Duration>, now: Timestamp) -> End {
     let attempt = leased.job.attempt.saturating_add(1);
     let wait = backoff::retry(attempt, rand::random()).max(least.unwrap_or_default());
-    End::Retry {
-        due: now.saturating_add(wait).unwrap_or(now),
-        attempt,
-        fault: code.to_owned(),
-    }
+    End::Retry { due: now.saturating_add(wait).unwrap_or(now), attempt, fault: code.to_owned() }
 }

@@ -60,7 +60,8 @@ impl<'a> Wanted<'a> {
     ) -> Customer {
         let Some(buyer) = buyer.filter(|buyer| !display_name(buyer).is_empty()) else {
             let name = format!("partner_anonymous_{}", external::escape(marketplace.name()));
-            let label = policy.marketplace(marketplace).map_or("", |m| m.anonymous_partner.as_str());
+            let label =
+                policy.marketplace(marketplace).map_or("", |m| m.anonymous_partner.as_str());
             self.anonymous.insert(name.clone(), label);
             return Customer { partner: name, address: None };
         };
@@ -113,7 +114,8 @@ impl<'a> Wanted<'a> {
         let mut rows = Vec::new();
         for (name, (parent, buyer)) in &self.addresses {
             // A buyer whom Odoo refused has no addresses either.
-            let Some(parent) = known.get(parent).copied().filter(|_| !known.contains_key(name)) else {
+            let Some(parent) = known.get(parent).copied().filter(|_| !known.contains_key(name))
+            else {
                 continue;
             };
             names.push(name.clone());
@@ -173,10 +175,13 @@ fn row(
     let state = catalog.state(&code, &buyer.state);
     // A state that Odoo does not know is kept as text: buyers write streets and countries there.
     let loose = if state.is_some() { "" } else { buyer.state.trim() };
-    let street2: Vec<&str> =
-        [buyer.address_2.trim(), buyer.address_3.trim(), loose].into_iter().filter(|t| !t.is_empty()).collect();
+    let street2: Vec<&str> = [buyer.address_2.trim(), buyer.address_3.trim(), loose]
+        .into_iter()
+        .filter(|t| !t.is_empty())
+        .collect();
     let delivery = parent.is_some();
-    let phone = if delivery { first_text(&[&buyer.ship_phone, &buyer.phone]) } else { buyer.phone.trim() };
+    let phone =
+        if delivery { first_text(&[&buyer.ship_phone, &buyer.phone]) } else { buyer.phone.trim() };
     vec![vec![
         sender.external(external),
         Value::from(name.trim()),

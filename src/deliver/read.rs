@@ -73,8 +73,10 @@ async fn chunk_of_orders(
     let fields =
         ["order_id", "product_uom_qty", "price_unit", taxes, "qty_delivered", "qty_invoiced"];
     let domain = json!([["order_id", "in", ids], ["display_type", "=", false]]);
-    let lines =
-        sender.client.search_read("sale.order.line", domain, &fields, &find, context.clone()).await?;
+    let lines = sender
+        .client
+        .search_read("sale.order.line", domain, &fields, &find, context.clone())
+        .await?;
     let line_ids: Vec<OdooId> = lines.iter().map(|line| value::id(line, "id")).collect();
     let names = if line_ids.is_empty() {
         BTreeMap::new()

@@ -187,7 +187,10 @@ impl Sender<'_> {
                 }
             }
         }
-        Ok(results.into_iter().map(|r| r.unwrap_or_else(|| Loaded::Refused(Words::default()))).collect())
+        Ok(results
+            .into_iter()
+            .map(|r| r.unwrap_or_else(|| Loaded::Refused(Words::default())))
+            .collect())
     }
 
     /// A call was refused as a whole: halves find the culprit in log₂ calls.

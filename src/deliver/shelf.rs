@@ -34,7 +34,8 @@ impl Shelf {
             works.iter().map(|work| (work.leased.clone(), work.dossier.clone())).collect();
         let lost = self
             .run(move |store, _| {
-                let lost = store.save_all(dossiers.iter().map(|(leased, dossier)| (leased, dossier)))?;
+                let lost =
+                    store.save_all(dossiers.iter().map(|(leased, dossier)| (leased, dossier)))?;
                 store.barrier()?;
                 Ok(lost)
             })
@@ -46,7 +47,10 @@ impl Shelf {
     }
 
     /// Known partner ids.
-    pub(super) async fn partners(&self, names: Vec<String>) -> Result<BTreeMap<String, OdooId>, Stop> {
+    pub(super) async fn partners(
+        &self,
+        names: Vec<String>,
+    ) -> Result<BTreeMap<String, OdooId>, Stop> {
         self.run(move |store, account| {
             let ids = store.partners(account, names.iter().map(String::as_str))?;
             Ok(names.into_iter().zip(ids).filter_map(|(name, id)| Some((name, id?))).collect())
@@ -64,7 +68,9 @@ impl Shelf {
 
     /// Forgets partner ids that Odoo no longer knows.
     pub(super) async fn forget_partners(&self, names: Vec<String>) -> Result<(), Stop> {
-        self.run(move |store, account| store.forget_partners(account, names.iter().map(String::as_str)))
-            .await
+        self.run(move |store, account| {
+            store.forget_partners(account, names.iter().map(String::as_str))
+        })
+        .await
     }
 }

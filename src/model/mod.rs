@@ -20,8 +20,8 @@ pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
     BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
 };
-pub use file_id::FileId;
 pub use file::{Counts, FileRecord, FileState, Refusal};
+pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};

@@ -24,10 +24,10 @@ pub mod recover;
 pub mod scan;
 pub mod watch;
 
+pub use crate::model::FileId;
 pub use claim::{Claim, claim};
 pub use dirs::{DirNotice, SpoolDirs};
 pub use error::{ClaimError, Left};
-pub use crate::model::FileId;
 pub use finish::{End, finish};
 pub use harmless::harmless_name;
 pub use notice::{Notice, NoticeKind};
