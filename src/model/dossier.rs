@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Family, Rank, RowFault};
-use super::ids::{FileId, OrderId};
+use super::file_id::FileId;
+use super::ids::OrderId;
 use super::mapping::Mapping;
 
 /// Everything that is kept of one order but its buyer.

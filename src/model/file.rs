@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Family, RowFault};
-use super::ids::{AccountId, FileId};
+use super::file_id::FileId;
+use super::ids::AccountId;
 
 /// One claimed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

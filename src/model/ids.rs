@@ -65,10 +65,6 @@ text_id! {
     /// The seller's SKU, case-sensitive, inner spaces kept.
     Sku
 }
-text_id! {
-    /// A claimed file: `F` and ten Crockford base-32 characters.
-    FileId
-}
 
 /// A database id in Odoo.
 pub type OdooId = i64;
@@ -123,38 +119,6 @@ impl FromStr for Sku {
     }
 }
 
-/// The alphabet of file ids: Crockford base 32, no I L O U.
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-impl FileId {
-    /// A file id from 50 bits of `random`.
-    pub fn from_bits(random: u64) -> Self {
-        let mut text = String::with_capacity(11);
-        text.push('F');
-        for place in 0..10 {
-            let index = usize::try_from((random >> (place * 5)) & 31).unwrap_or(0);
-            text.push(char::from(CROCKFORD.get(index).copied().unwrap_or(b'0')));
-        }
-        Self(text)
-    }
-}
-
-impl FromStr for FileId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let Some(rest) = text.strip_prefix('F') else {
-            return Err(if text.is_empty() { IdError::Empty } else { IdError::Character });
-        };
-        if rest.len() > 10 {
-            return Err(IdError::TooLong(11));
-        }
-        if rest.len() < 10 || !rest.bytes().all(|b| CROCKFORD.contains(&b)) {
-            return Err(IdError::Character);
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
 /// Order and order-item ids: printable ASCII without spaces.
 fn plain_id(text: &str) -> Result<String, IdError> {
     let text = text.trim();
@@ -204,15 +168,5 @@ mod tests {
     fn leading_zeros_and_inner_spaces_stay() {
         assert_eq!("07821148853890".parse::<OrderItemId>().unwrap().as_str(), "07821148853890");
         assert_eq!(" a b ".parse::<Sku>().unwrap().as_str(), "a b");
-    }
-
-    #[test]
-    fn file_ids_round_trip() {
-        for bits in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
-            let id = FileId::from_bits(bits);
-            assert_eq!(id.as_str().parse::<FileId>().unwrap(), id);
-        }
-        assert!("F012345678I".parse::<FileId>().is_err());
-        assert!("F01".parse::<FileId>().is_err());
     }
 }

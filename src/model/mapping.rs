@@ -98,4 +98,6 @@ pub struct Base {
     pub partner_shipping_id: OdooId,
     /// `amount_total`.
     pub amount_total: Decimal,
+    /// The partners are the buyer and the ship address, not the anonymous partner.
+    pub addressed: bool,
 }

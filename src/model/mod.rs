@@ -8,6 +8,7 @@
 pub mod dossier;
 pub mod fact;
 pub mod file;
+pub mod file_id;
 pub mod hold;
 pub mod ids;
 pub mod job;
@@ -20,8 +21,9 @@ pub use fact::{
     BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
 };
 pub use file::{Counts, FileRecord, FileState, Refusal};
+pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
-pub use ids::{AccountId, FileId, IdError, OdooId, OrderId, OrderItemId, Sku};
+pub use ids::{AccountId, IdError, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};
 pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
 pub use marketplace::Marketplace;

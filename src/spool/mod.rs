@@ -1,1 +1,39 @@
 //! Where files come from and where they end.
+//!
+//! One account has four folders ([`SpoolDirs`]). Droppers put files into `incoming/`; [`Watch`] says
+//! that something happened there, [`Scanner`] looks and says which files are ready, [`claim()`] takes
+//! one over into `work/` under a [`FileId`], [`finish()`] moves it to `done/` or `rejected/` with an
+//! explanation beside it, and [`recover()`] continues whatever a crash interrupted.
+//!
+//! It promises: a file accepted from `incoming/` is never lost, never there twice, never overwritten
+//! and never trusted before it is our own copy. Links, pipes, devices and folders are never followed,
+//! opened or deleted.
+//!
+//! It does not open envelopes, read rows or decide what is retried. Everything but [`mod@watch`] blocks.
+
+pub mod claim;
+pub mod dirs;
+mod disk;
+pub mod error;
+pub mod finish;
+pub mod harmless;
+mod layout;
+pub mod notice;
+mod record;
+pub mod recover;
+pub mod scan;
+pub mod watch;
+
+pub use crate::model::FileId;
+pub use claim::{Claim, claim};
+pub use dirs::{DirNotice, SpoolDirs};
+pub use error::{ClaimError, Left};
+pub use finish::{End, finish};
+pub use harmless::harmless_name;
+pub use notice::{Notice, NoticeKind};
+pub use recover::{Recovered, recover};
+pub use scan::{Candidate, Scan, Scanner};
+pub use watch::{Hint, HintKind, Watch};
+
+#[cfg(test)]
+mod crash_tests;

@@ -1,1 +1,192 @@
 //! Remembers: the only module that knows sled.
+//!
+//! [`Store`] keeps what is known of every order (its [`Dossier`] and [`Job`]), its buyers, the
+//! files it came in, and the partners in Odoo. Everything a person could read is sealed; natural ids
+//! stand in no key. [`layout`] draws what lies where and says what is durable when.
+//!
+//! Promises: every call that changes something is one transaction, whole or absent after
+//! `kill -9`; after [`Store::barrier`] also after a power cut. One open store per directory. Errors
+//! name the path and the next step, and never a stored value.
+//!
+//! Does not: block politely (call it from `spawn_blocking`), read the clock (times come in), retry,
+//! decide (that is `plan`), or delete anything it cannot read. What is here is an index: Odoo and
+//! the sealed files can rebuild it.
+//!
+//! All writers share one lock (`Queue`), so a change reads, decides and writes without another in
+//! between; sled's transaction is there for atomicity on disk.
+
+mod accounts;
+mod barrier;
+mod browse;
+mod buyers;
+mod daykeys;
+mod draft;
+mod entry;
+mod error;
+mod files;
+mod holds;
+mod intake;
+mod keys;
+pub mod layout;
+mod open;
+mod partners;
+mod queue;
+mod seal;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod vault;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::model::{AccountId, Dossier, Job, OrderId};
+
+use accounts::Accounts;
+use barrier::Barrier;
+use daykeys::DayKeys;
+use draft::Draft;
+use queue::Queue;
+use vault::{Changes, Vault, engine};
+
+pub use browse::{Cursor, JobFilter, JobPage, StateName};
+pub use buyers::BuyerState;
+pub use error::StoreError;
+pub use files::FileFilter;
+pub use holds::{Buried, Waiting};
+pub use intake::Taken;
+pub use keys::{IdKey, Secret, StoreKeys};
+pub use layout::RecordKey;
+pub use open::StoreOptions;
+pub use queue::{End, Leased, Leases, Settlement};
+pub use tally::Tally;
+
+/// The open store. Shared by reference; all methods take `&self`.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    // Field order is drop order: sled goes before the lock that guards it.
+    vault: Vault,
+    db: sled::Db,
+    days: DayKeys,
+    accounts: Accounts,
+    barrier: Barrier,
+    queue: Mutex<Queue>,
+    installation: String,
+    _lock: std::fs::File,
+}
+
+/// What the store weighs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Bytes of the database on disk; space is reused, not given back.
+    pub disk_bytes: u64,
+    /// Orders known.
+    pub records: u64,
+    /// Jobs leased right now.
+    pub leased: u64,
+    /// Barriers that reached the disk since the store was opened.
+    pub barriers: u64,
+    /// Day keys in the folder.
+    pub day_keys: u64,
+    /// The oldest of them.
+    pub oldest_day: Option<jiff::civil::Date>,
+}
+
+impl Store {
+    /// Returns when everything that was done before is on the disk: the only durable point.
+    pub fn barrier(&self) -> Result<(), StoreError> {
+        self.barrier.wait(&self.db)
+    }
+
+    /// A barrier, and the end: the directory is free for the next opener.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.barrier()
+    }
+
+    /// The random id of this installation, made at the first opening.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// The state directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id key of an account, to blind what stands in external ids.
+    pub fn id_key(&self, account: &AccountId) -> Result<&IdKey, StoreError> {
+        Ok(self.accounts.keyed(account)?.1)
+    }
+
+    /// What is known of an order.
+    pub fn dossier(
+        &self,
+        account: &AccountId,
+        order: &OrderId,
+    ) -> Result<Option<Dossier>, StoreError> {
+        let key = self.accounts.order_key(account, order)?;
+        Ok(self.entry(&key)?.map(|entry| entry.dossier))
+    }
+
+    /// The job of an order.
+    pub fn job(&self, account: &AccountId, order: &OrderId) -> Result<Option<Job>, StoreError> {
+        let key = self.accounts.order_key(account, order)?;
+        self.job_of(&key)
+    }
+
+    /// The job of a record.
+    pub fn job_of(&self, key: &RecordKey) -> Result<Option<Job>, StoreError> {
+        let queue = self.queue();
+        let Some(entry) = self.entry(key)? else { return Ok(None) };
+        let account = &self.accounts.by_tag(key.tag())?.id;
+        Ok(Some(entry.job(account, queue.lease(key))))
+    }
+
+    /// The key of an order's record.
+    pub fn key(&self, account: &AccountId, order: &OrderId) -> Result<RecordKey, StoreError> {
+        self.accounts.order_key(account, order)
+    }
+
+    /// Counters per account: from memory, whatever the number of jobs.
+    pub fn counts(&self) -> BTreeMap<AccountId, Tally> {
+        let queue = self.queue();
+        self.accounts.all().map(|known| (known.id.clone(), queue.tally(known.tag))).collect()
+    }
+
+    /// What the store weighs.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        let disk_bytes =
+            self.db.size_on_disk().map_err(|error| engine(&self.path, "measuring", &error))?;
+        let days = self.days.days()?;
+        let queue = self.queue();
+        Ok(Stats {
+            disk_bytes,
+            records: self.accounts.all().map(|known| queue.tally(known.tag).total()).sum(),
+            leased: queue.leased(),
+            barriers: self.barrier.synced(),
+            day_keys: u64::try_from(days.len()).unwrap_or(u64::MAX),
+            oldest_day: days.first().copied(),
+        })
+    }
+
+    fn entry(&self, key: &RecordKey) -> Result<Option<entry::Entry>, StoreError> {
+        let none = Changes::default();
+        let found = self.vault.read(&none, layout::Tree::Record, key.as_bytes())?;
+        Ok(found.map(|(entry, _chunks): (entry::Entry, u16)| entry))
+    }
+
+    /// The lock that all writers hold while they read, decide and write.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // What is behind it changes only after a transaction succeeded: a panic leaves it whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new set of changes. The caller holds the queue's lock.
+    fn draft(&self) -> Draft<'_> {
+        Draft::new(&self.vault)
+    }
+}

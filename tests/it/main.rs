@@ -1,1 +1,16 @@
 //! Integration tests: one module per behaviour.
+
+#![cfg(test)]
+
+mod envelope_vectors;
+mod odoo_client;
+mod spool_claim;
+mod spool_scan;
+mod spool_watch;
+mod store_crash;
+mod store_disk;
+mod store_model;
+mod store_queue;
+mod store_support;
+mod store_take;
+mod support;

@@ -8,8 +8,8 @@ import os
 import shlex
 import sys
 
-NAMES = ['url', 'database', 'login', 'api_key', 'uid', 'low_login', 'low_api_key', 'low_uid', 'de_login', 'de_api_key',
-         'de_uid', 'company', 'company2']
+NAMES = ['url', 'database', 'login', 'password', 'api_key', 'uid', 'low_login', 'low_api_key', 'low_uid',
+         'de_login', 'de_api_key', 'de_uid', 'company', 'company2']
 NUMBERS = {'uid', 'low_uid', 'de_uid', 'company', 'company2'}
 
 version, database, form, url, facts_file = sys.argv[1:]

@@ -17,6 +17,7 @@
 #   products DB FILE   create the products of FILE (default_code [TAB name [TAB list_price]]) that are not there yet
 #   cpu                CPU seconds used so far by this server and PostgreSQL, exited processes included
 set -euo pipefail
+umask 022   # the servers run as another user and must be able to read what is made here
 
 usage() {
   sed -n '/^#   /s/^# //p' "$0" >&2

@@ -46,8 +46,8 @@ warehouse2 = env['stock.warehouse'].search([('company_id', '=', company2.id)])
 if warehouse2:
     warehouse2.write({'name': 'Second Warehouse', 'code': 'WH2'})
 else:
-    env['stock.warehouse'].create({'name': 'Second Warehouse', 'code': 'WH2', 'company_id': company2.id,
-                                   'partner_id': company2.partner_id.id})
+    warehouse2 = env['stock.warehouse'].create({'name': 'Second Warehouse', 'code': 'WH2', 'company_id': company2.id,
+                                                'partner_id': company2.partner_id.id})
 Pricelist.create({'name': 'Second EUR', 'currency_id': currency['EUR'].id, 'company_id': company2.id, 'sequence': 50})
 
 # --- taxes ----------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ products = env['product.product'].create([
      'taxes_id': [(5,)], 'supplier_taxes_id': [(5,)], **storable} for i in range(1, 6)])
 quants = env['stock.quant'].with_context(inventory_mode=True)
 for product in products:
-    for warehouse in (wh, fba):
+    for warehouse in (wh, fba, warehouse2):
         quant = quants.create({'product_id': product.id, 'location_id': warehouse.lot_stock_id.id,
                                'inventory_quantity': 100000})
         if V19:
@@ -133,7 +133,7 @@ low_uid, low_key = user('low', ['base.group_user'], 'en_US', company)
 
 env.cr.commit()
 print('FACTS', json.dumps({
-    'login': 'integration', 'api_key': key, 'uid': uid,
+    'login': 'integration', 'password': 'integration-pw', 'api_key': key, 'uid': uid,
     'low_login': 'low', 'low_api_key': low_key, 'low_uid': low_uid,
     'de_login': 'integration_de', 'de_api_key': de_key, 'de_uid': de_uid,
     'company': company.id, 'company2': company2.id}))

@@ -9,6 +9,7 @@ LOGFILE=/var/lib/odoo/data/server.log # inside $ROOT
 CONF=/etc/odoo/lab.conf            # inside $ROOT
 EXTRA_MODULES=l10n_generic_coa
 ODOO_BUILD=bullseye
+FORGET_CACHES="select setval('base_cache_signaling', (1000 + random() * 1e9)::int)"
 # With several databases in sight Odoo 14 answers every error on /jsonrpc with a bare HTTP 500.  %d is the first
 # label of the host name in the request: at http://DB.localhost exactly one database is in sight.
 SERVER_ARGS=('--db-filter=^%d$')

@@ -1,0 +1,419 @@
+//! What Odoo has: products, pricelists, taxes, warehouses, carriers, countries.
+//!
+//! One catalog per account. Found by exact search in the account's company, one call per kind,
+//! refreshed every few minutes. A product is remembered only while it is found: a missing one is
+//! asked for again with every batch that wants it, so that creating it ends the hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::{Value, json};
+
+use super::settings::AccountSettings;
+use super::value;
+use crate::model::{Currency, Marketplace, OdooId, Sku};
+use crate::odoo::{Client, Context, Fault, Find, Record};
+use crate::plan::{Found, Lookup, Tax, TaxRef};
+
+/// SKUs asked for in one call.
+const SKUS_PER_CALL: usize = 500;
+
+/// Field names that differ between Odoo versions; from `fields_get`, never from the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// Taxes of `sale.order.line`: `tax_ids` or `tax_id`.
+    pub taxes: &'static str,
+    /// Unit of `sale.order.line`: `product_uom_id` or `product_uom`.
+    pub uom: &'static str,
+    /// `sale.order` has `locked`; else state `done` is the lock.
+    pub locked: bool,
+    /// `sale.order` has `carrier_id` (module delivery).
+    pub carrier: bool,
+    /// `stock.picking.note` is HTML.
+    pub note_is_html: bool,
+    /// `stock.picking` can be read (module stock).
+    pub pickings: bool,
+}
+
+/// A product as delivery needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Product {
+    id: OdooId,
+    uom: OdooId,
+}
+
+/// What Odoo has, as far as one account needs it. Shared by the batches of the account; products
+/// and states are added as orders name them.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Field names.
+    pub schema: Schema,
+    /// The account's company.
+    pub company: OdooId,
+    products: RwLock<Products>,
+    pricelists: BTreeMap<Marketplace, Found<(OdooId, Currency)>>,
+    taxes: BTreeMap<TaxRef, Found<Tax>>,
+    warehouses: BTreeMap<String, Found<OdooId>>,
+    default_warehouse: Option<OdooId>,
+    carriers: BTreeMap<String, Found<OdooId>>,
+    countries: BTreeMap<String, OdooId>,
+    states: RwLock<BTreeMap<String, Vec<State>>>,
+}
+
+#[derive(Debug, Default)]
+struct Products {
+    by_sku: BTreeMap<Sku, Found<Product>>,
+    uoms: BTreeMap<OdooId, OdooId>,
+}
+
+#[derive(Debug)]
+struct State {
+    id: OdooId,
+    code: String,
+    name: String,
+}
+
+/// Why a catalog cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// A call failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The configured company is not among those the user may use. The account pauses.
+    #[error(
+        "the configured company does not exist in Odoo, or the integration user may not use it"
+    )]
+    Company,
+    /// A module is missing. The account pauses.
+    #[error("Odoo has no {0}: install the module that brings it")]
+    Module(&'static str),
+}
+
+impl Catalog {
+    /// Asks Odoo for everything but products.
+    pub async fn load(client: &Client, account: &AccountSettings) -> Result<Self, CatalogError> {
+        let company = company(client, account).await?;
+        let context = Context::new(&[company]);
+        let schema = schema(client, &context).await?;
+        let mut catalog = Self {
+            schema,
+            company,
+            products: RwLock::default(),
+            pricelists: BTreeMap::new(),
+            taxes: BTreeMap::new(),
+            warehouses: BTreeMap::new(),
+            default_warehouse: None,
+            carriers: BTreeMap::new(),
+            countries: BTreeMap::new(),
+            states: RwLock::default(),
+        };
+        catalog.load_pricelists(client, account, &context).await?;
+        catalog.load_taxes(client, account, &context).await?;
+        catalog.load_warehouses(client, &context).await?;
+        catalog.load_carriers(client, account, &context).await?;
+        let countries = client
+            .search_read("res.country", json!([]), &["code"], &Find::default(), context)
+            .await?;
+        catalog.countries = countries
+            .iter()
+            .map(|country| (value::text(country, "code"), value::id(country, "id")))
+            .collect();
+        Ok(catalog)
+    }
+
+    /// Asks for products that are not known by now.
+    pub async fn want_products(&self, client: &Client, skus: &BTreeSet<Sku>) -> Result<(), Fault> {
+        let missing: Vec<Sku> = {
+            let products = read(&self.products);
+            let known = |sku: &&Sku| matches!(products.by_sku.get(sku), Some(Found::One(_)));
+            skus.iter().filter(|sku| !known(sku)).cloned().collect()
+        };
+        for chunk in missing.chunks(SKUS_PER_CALL) {
+            let names: Vec<&str> = chunk.iter().map(Sku::as_str).collect();
+            let domain = json!([
+                ["default_code", "in", names],
+                "|",
+                ["company_id", "=", false],
+                ["company_id", "=", self.company]
+            ]);
+            let found = client
+                .search_read(
+                    "product.product",
+                    domain,
+                    &["default_code", "uom_id"],
+                    &Find::default(),
+                    Context::new(&[self.company]),
+                )
+                .await?;
+            let mut products = write(&self.products);
+            for sku in chunk {
+                products.by_sku.insert(sku.clone(), Found::Nothing);
+            }
+            for record in &found {
+                let product =
+                    Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
+                products.uoms.insert(product.id, product.uom);
+                // Odoo's "in" compares exactly; anything else would be a guess.
+                if let Ok(sku) = value::text(record, "default_code").parse::<Sku>() {
+                    add(products.by_sku.entry(sku).or_insert(Found::Nothing), product);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the states of countries that are not known by now.
+    pub async fn want_states(
+        &self,
+        client: &Client,
+        countries: &BTreeSet<String>,
+    ) -> Result<(), Fault> {
+        let missing: Vec<(&String, OdooId)> = {
+            let states = read(&self.states);
+            countries
+                .iter()
+                .filter(|code| !states.contains_key(*code))
+                .filter_map(|code| Some((code, *self.countries.get(code)?)))
+                .collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<OdooId> = missing.iter().map(|(_, id)| *id).collect();
+        let found = client
+            .search_read(
+                "res.country.state",
+                json!([["country_id", "in", ids]]),
+                &["code", "name", "country_id"],
+                &Find::default(),
+                Context::new(&[self.company]),
+            )
+            .await?;
+        let mut known = write(&self.states);
+        for (code, country) in missing {
+            let states = found
+                .iter()
+                .filter(|state| value::id(state, "country_id") == country)
+                .map(|state| State {
+                    id: value::id(state, "id"),
+                    code: value::text(state, "code"),
+                    name: value::text(state, "name"),
+                })
+                .collect();
+            known.insert(code.clone(), states);
+        }
+        Ok(())
+    }
+
+    /// A country by ISO code.
+    pub fn country(&self, code: &str) -> Option<OdooId> {
+        self.countries.get(code).copied()
+    }
+
+    /// A state by code or exact name, any case; buyers write anything there.
+    pub fn state(&self, country: &str, text: &str) -> Option<OdooId> {
+        let text = text.trim().to_lowercase();
+        read(&self.states)
+            .get(country)?
+            .iter()
+            .find(|state| state.code.to_lowercase() == text || state.name.to_lowercase() == text)
+            .map(|state| state.id)
+    }
+
+    /// The unit of a product.
+    pub fn uom(&self, product: OdooId) -> Option<OdooId> {
+        read(&self.products).uoms.get(&product).copied()
+    }
+
+    /// The company's first warehouse: what Odoo takes where none is set.
+    pub fn default_warehouse(&self) -> Option<OdooId> {
+        self.default_warehouse
+    }
+
+    /// Whether everything but products is as in another catalog: then nothing but a product can
+    /// have ended a hold.
+    pub fn offers_the_same(&self, other: &Self) -> bool {
+        self.company == other.company
+            && self.pricelists == other.pricelists
+            && self.taxes == other.taxes
+            && self.warehouses == other.warehouses
+            && self.carriers == other.carriers
+    }
+
+    async fn load_pricelists(
+        &mut self,
+        client: &Client,
+        account: &AccountSettings,
+        context: &Context,
+    ) -> Result<(), Fault> {
+        let found = client
+            .search_read(
+                "product.pricelist",
+                json!(["|", ["company_id", "=", false], ["company_id", "=", self.company]]),
+                &["name", "currency_id"],
+                &Find::default(),
+                context.clone(),
+            )
+            .await?;
+        for (marketplace, wanted) in &account.pricelists {
+            let mut hit = Found::Nothing;
+            for record in found.iter().filter(|record| wanted.is(record)) {
+                let currency = record.get("currency_id").and_then(|pair| pair.get(1));
+                if let Some(currency) =
+                    currency.and_then(Value::as_str).and_then(|code| code.parse().ok())
+                {
+                    add(&mut hit, (value::id(record, "id"), currency));
+                }
+            }
+            self.pricelists.insert(*marketplace, hit);
+        }
+        Ok(())
+    }
+
+    async fn load_taxes(
+        &mut self,
+        client: &Client,
+        account: &AccountSettings,
+        context: &Context,
+    ) -> Result<(), Fault> {
+        let found = client
+            .search_read(
+                "account.tax",
+                json!([["type_tax_use", "=", "sale"], ["company_id", "=", self.company]]),
+                &["name", "price_include"],
+                &Find::default(),
+                context.clone(),
+            )
+            .await?;
+        for wanted in account.policy.tax_refs() {
+            let mut hit = Found::Nothing;
+            for record in &found {
+                let same = match &wanted {
+                    TaxRef::Name(name) => value::text(record, "name") == *name,
+                    TaxRef::Id(id) => value::id(record, "id") == *id,
+                };
+                if same {
+                    let price_include = value::flag(record, "price_include");
+                    add(&mut hit, Tax { id: value::id(record, "id"), price_include });
+                }
+            }
+            self.taxes.insert(wanted, hit);
+        }
+        Ok(())
+    }
+
+    async fn load_warehouses(&mut self, client: &Client, context: &Context) -> Result<(), Fault> {
+        let found = client
+            .search_read(
+                "stock.warehouse",
+                json!([["company_id", "=", self.company]]),
+                &["code"],
+                &Find { order: Some("sequence,id"), ..Find::default() },
+                context.clone(),
+            )
+            .await?;
+        self.default_warehouse = found.first().map(|record| value::id(record, "id"));
+        for record in &found {
+            let code = value::text(record, "code");
+            add(self.warehouses.entry(code).or_insert(Found::Nothing), value::id(record, "id"));
+        }
+        Ok(())
+    }
+
+    async fn load_carriers(
+        &mut self,
+        client: &Client,
+        account: &AccountSettings,
+        context: &Context,
+    ) -> Result<(), Fault> {
+        let wanted = account.policy.carrier_names();
+        if wanted.is_empty() || !self.schema.carrier {
+            return Ok(());
+        }
+        // A provider other than these two asks somebody for a label.
+        let domain = json!([["delivery_type", "in", ["fixed", "base_on_rule"]]]);
+        let found = client
+            .search_read("delivery.carrier", domain, &["name"], &Find::default(), context.clone())
+            .await?;
+        for record in &found {
+            let name = value::text(record, "name");
+            if wanted.contains(&name) {
+                add(self.carriers.entry(name).or_insert(Found::Nothing), value::id(record, "id"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lookup for Catalog {
+    fn product(&self, sku: &Sku) -> Found<OdooId> {
+        match read(&self.products).by_sku.get(sku) {
+            Some(Found::One(product)) => Found::One(product.id),
+            Some(Found::Several) => Found::Several,
+            Some(Found::Nothing) | None => Found::Nothing,
+        }
+    }
+
+    fn pricelist(&self, marketplace: Marketplace) -> Found<(OdooId, Currency)> {
+        self.pricelists.get(&marketplace).copied().unwrap_or(Found::Nothing)
+    }
+
+    fn tax(&self, tax: &TaxRef) -> Found<Tax> {
+        self.taxes.get(tax).copied().unwrap_or(Found::Nothing)
+    }
+
+    fn warehouse(&self, code: &str) -> Found<OdooId> {
+        self.warehouses.get(code).copied().unwrap_or(Found::Nothing)
+    }
+
+    fn carrier(&self, name: &str) -> Found<OdooId> {
+        self.carriers.get(name).copied().unwrap_or(Found::Nothing)
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One more hit.
+fn add<T>(found: &mut Found<T>, hit: T) {
+    *found = match found {
+        Found::Nothing => Found::One(hit),
+        Found::One(_) | Found::Several => Found::Several,
+    };
+}
+
+async fn company(client: &Client, account: &AccountSettings) -> Result<OdooId, CatalogError> {
+    let found = client
+        .search_read("res.company", json!([]), &["name"], &Find::default(), Context::user())
+        .await?;
+    let mut hits = found.iter().filter(|record| account.company.is(record));
+    match (hits.next(), hits.next()) {
+        (Some(only), None) => Ok(value::id(only, "id")),
+        _ => Err(CatalogError::Company),
+    }
+}
+
+async fn schema(client: &Client, context: &Context) -> Result<Schema, CatalogError> {
+    let attributes = ["type"];
+    let order = client.fields_get("sale.order", &attributes, context.clone()).await?;
+    let line = client.fields_get("sale.order.line", &attributes, context.clone()).await?;
+    let picking = client.fields_get("stock.picking", &attributes, context.clone()).await?;
+    let first = |fields: &Record, names: [&'static str; 2], what| {
+        names.into_iter().find(|name| fields.contains_key(*name)).ok_or(CatalogError::Module(what))
+    };
+    let note = picking.get("note").and_then(|note| note.get("type")).and_then(Value::as_str);
+    Ok(Schema {
+        taxes: first(&line, ["tax_ids", "tax_id"], "taxes on order lines (sale)")?,
+        uom: first(&line, ["product_uom_id", "product_uom"], "units on order lines (sale)")?,
+        locked: order.contains_key("locked"),
+        carrier: order.contains_key("carrier_id"),
+        note_is_html: note == Some("html"),
+        pickings: note.is_some() && picking.contains_key("sale_id"),
+    })
+}

@@ -1,0 +1,152 @@
+//! Whether an account may knock at Odoo now.
+//!
+//! *Open*: yes. *Down*: Odoo or its database cannot be reached; one probe at a time, soon. *Paused*:
+//! something is configured wrongly; probes get rare, because Odoo locks out who knocks too often.
+//! In neither case does a job use up an attempt.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::backoff;
+
+/// The state of one account toward Odoo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// Work goes on.
+    #[default]
+    Open,
+    /// Odoo does not answer.
+    Down(Closed),
+    /// The configuration is wrong.
+    Paused(Closed),
+}
+
+/// Since when and why, and when the next probe is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The fault's code.
+    pub code: String,
+    /// What helps.
+    pub next_step: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub next: Timestamp,
+    probes: usize,
+}
+
+impl Gate {
+    /// How long to wait before knocking; none where it is open or the time has come.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::Open => None,
+            Self::Down(closed) | Self::Paused(closed) => {
+                let wait = closed.next.duration_since(now);
+                Duration::try_from(wait).ok().filter(|wait| !wait.is_zero())
+            }
+        }
+    }
+
+    /// Odoo did not answer. True if that is news.
+    pub fn down(&mut self, code: &str, wait: Option<Duration>, now: Timestamp) -> bool {
+        let before = match self {
+            Self::Down(closed) => Some((closed.since, closed.probes)),
+            Self::Open | Self::Paused(_) => None,
+        };
+        let (since, probes) = before.unwrap_or((now, 0));
+        let pause = wait.unwrap_or_else(|| backoff::down(probes));
+        let next_step =
+            "nothing to do if Odoo is being restarted; else check that it runs and is reachable";
+        *self = Self::Down(Closed {
+            code: code.to_owned(),
+            next_step: next_step.to_owned(),
+            since,
+            next: now.saturating_add(pause).unwrap_or(now),
+            probes: probes.saturating_add(1),
+        });
+        before.is_none()
+    }
+
+    /// Something is configured wrongly. True if that is news.
+    pub fn pause(&mut self, code: &str, next_step: &str, now: Timestamp) -> bool {
+        let before = match self {
+            Self::Paused(closed) => Some((closed.since, closed.probes, closed.code == code)),
+            Self::Open | Self::Down(_) => None,
+        };
+        let (since, probes, same) = before.unwrap_or((now, 0, false));
+        *self = Self::Paused(Closed {
+            code: code.to_owned(),
+            next_step: next_step.to_owned(),
+            since,
+            next: now.saturating_add(backoff::pause(probes)).unwrap_or(now),
+            probes: probes.saturating_add(1),
+        });
+        !same
+    }
+
+    /// Odoo answered. Returns what it was closed by.
+    pub fn open(&mut self) -> Option<Closed> {
+        match std::mem::take(self) {
+            Self::Open => None,
+            Self::Down(closed) | Self::Paused(closed) => Some(closed),
+        }
+    }
+
+    /// Knock at once: the operator changed something.
+    pub fn retry_now(&mut self, now: Timestamp) {
+        if let Self::Down(closed) | Self::Paused(closed) = self {
+            closed.next = now;
+            closed.probes = 0;
+        }
+    }
+
+    /// The word people read.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Down(_) => "odoo-unreachable",
+            Self::Paused(_) => "paused",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_dead_odoo_is_news_once_and_probed_ever_slower() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.wait(at(0)), None);
+        assert!(gate.down("odoo-unreachable", None, at(0)));
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(1)));
+        assert!(!gate.down("odoo-unreachable", None, at(1)));
+        assert_eq!(gate.wait(at(1)), Some(Duration::from_secs(2)));
+        assert_eq!(gate.open().unwrap().since, at(0));
+        assert_eq!(gate, Gate::Open);
+    }
+
+    #[test]
+    fn a_pause_waits_minutes_and_a_new_cause_is_news() {
+        let mut gate = Gate::default();
+        assert!(gate.pause("odoo-access-denied", "x", at(0)));
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(60)));
+        assert!(!gate.pause("odoo-access-denied", "x", at(60)));
+        assert_eq!(gate.wait(at(60)), Some(Duration::from_secs(300)));
+        assert!(gate.pause("odoo-access-error", "x", at(360)));
+        gate.retry_now(at(400));
+        assert_eq!(gate.wait(at(400)), None);
+    }
+
+    #[test]
+    fn a_server_that_names_a_time_is_obeyed() {
+        let mut gate = Gate::default();
+        gate.down("odoo-overloaded", Some(Duration::from_secs(77)), at(0));
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(77)));
+    }
+}

@@ -1,0 +1,169 @@
+//! Reads orders back: the base of every later comparison is what Odoo answered, in its own
+//! rounding, never what was sent.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::catalog::Catalog;
+use super::send::{Sender, Stop};
+use super::value;
+use crate::model::{MappedLine, Mapping, OdooId};
+use crate::odoo::Find;
+use crate::plan::{Changes, Current, CurrentLine, external};
+
+/// Orders in one call.
+const CHUNK: usize = 500;
+
+/// Orders and their lines by id; what does not exist is left out.
+pub(super) async fn orders(
+    sender: &Sender<'_>,
+    catalog: &Catalog,
+    ids: &[OdooId],
+) -> Result<BTreeMap<OdooId, Current>, Stop> {
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(CHUNK) {
+        chunk_of_orders(sender, catalog, chunk, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// `state` and `date_order` of orders.
+pub(super) async fn states(
+    sender: &Sender<'_>,
+    ids: &[OdooId],
+) -> Result<BTreeMap<OdooId, (String, String)>, Stop> {
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(CHUNK) {
+        let fields = ["state", "date_order"];
+        let context = sender.context.clone();
+        for record in sender.client.read("sale.order", chunk, &fields, context).await? {
+            let state = (value::text(&record, "state"), value::text(&record, "date_order"));
+            found.insert(value::id(&record, "id"), state);
+        }
+    }
+    Ok(found)
+}
+
+async fn chunk_of_orders(
+    sender: &Sender<'_>,
+    catalog: &Catalog,
+    ids: &[OdooId],
+    found: &mut BTreeMap<OdooId, Current>,
+) -> Result<(), Stop> {
+    let mut fields = vec![
+        "name",
+        "state",
+        "date_order",
+        "commitment_date",
+        "partner_id",
+        "partner_shipping_id",
+        "amount_total",
+    ];
+    if catalog.schema.locked {
+        fields.push("locked");
+    }
+    // A search, not a read: reading a deleted id is an error in some versions.
+    let domain = json!([["id", "in", ids]]);
+    let find = Find { archived_too: true, ..Find::default() };
+    let context = &sender.context;
+    let heads =
+        sender.client.search_read("sale.order", domain, &fields, &find, context.clone()).await?;
+    let taxes = catalog.schema.taxes;
+    let fields =
+        ["order_id", "product_uom_qty", "price_unit", taxes, "qty_delivered", "qty_invoiced"];
+    let domain = json!([["order_id", "in", ids], ["display_type", "=", false]]);
+    let lines = sender
+        .client
+        .search_read("sale.order.line", domain, &fields, &find, context.clone())
+        .await?;
+    let line_ids: Vec<OdooId> = lines.iter().map(|line| value::id(line, "id")).collect();
+    let names = if line_ids.is_empty() {
+        BTreeMap::new()
+    } else {
+        sender.client.get_external_id("sale.order.line", &line_ids, context.clone()).await?
+    };
+    let module = format!("{}.", external::module(sender.account));
+    for head in &heads {
+        let state = value::text(head, "state");
+        found.insert(
+            value::id(head, "id"),
+            Current {
+                odoo_id: value::id(head, "id"),
+                name: value::text(head, "name"),
+                locked: value::flag(head, "locked") || state == "done",
+                state,
+                date_order: value::text(head, "date_order"),
+                commitment_date: value::text(head, "commitment_date"),
+                partner_id: value::id(head, "partner_id"),
+                partner_shipping_id: value::id(head, "partner_shipping_id"),
+                amount_total: value::decimal(head, "amount_total"),
+                invoiced: false,
+                lines: Vec::new(),
+            },
+        );
+    }
+    for line in &lines {
+        let odoo_id = value::id(line, "id");
+        let Some(order) = found.get_mut(&value::id(line, "order_id")) else { continue };
+        let line = CurrentLine {
+            odoo_id,
+            external: names.get(&odoo_id).and_then(|n| n.strip_prefix(&module)).map(str::to_owned),
+            quantity: value::decimal(line, "product_uom_qty"),
+            price_unit: value::decimal(line, "price_unit"),
+            taxes: value::ids(line, taxes),
+            delivered: value::decimal(line, "qty_delivered"),
+            invoiced: value::decimal(line, "qty_invoiced"),
+        };
+        order.invoiced |= !line.invoiced.is_zero();
+        order.lines.push(line);
+    }
+    Ok(())
+}
+
+/// After creating: everything that stands there is our base.
+pub(super) fn take_base(mapping: &mut Mapping, current: &Current) {
+    mapping.name.clone_from(&current.name);
+    mapping.state.clone_from(&current.state);
+    mapping.base.date_order.clone_from(&current.date_order);
+    mapping.base.commitment_date.clone_from(&current.commitment_date);
+    mapping.base.partner_id = current.partner_id;
+    mapping.base.partner_shipping_id = current.partner_shipping_id;
+    mapping.base.amount_total = current.amount_total;
+    mapping.lines = current.lines.iter().filter_map(mapped).collect();
+}
+
+/// After writing: the fields that were written have a new base, the others keep theirs.
+pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &Changes) {
+    mapping.state.clone_from(&current.state);
+    mapping.base.amount_total = current.amount_total;
+    if changes.date_order.is_some() {
+        mapping.base.date_order.clone_from(&current.date_order);
+    }
+    if changes.commitment_date.is_some() {
+        mapping.base.commitment_date.clone_from(&current.commitment_date);
+    }
+    if changes.partners.is_some() {
+        mapping.base.partner_id = current.partner_id;
+        mapping.base.partner_shipping_id = current.partner_shipping_id;
+    }
+    for line in &current.lines {
+        let written = changes.lines.iter().any(|write| write.odoo_id == line.odoo_id);
+        let Some(new) = mapped(line) else { continue };
+        match mapping.lines.iter_mut().find(|known| known.odoo_id == line.odoo_id) {
+            Some(known) if written => *known = new,
+            Some(_) => {}
+            None => mapping.lines.push(new),
+        }
+    }
+}
+
+fn mapped(line: &CurrentLine) -> Option<MappedLine> {
+    Some(MappedLine {
+        external: line.external.clone()?,
+        odoo_id: line.odoo_id,
+        quantity: line.quantity,
+        price_unit: line.price_unit,
+        taxes: line.taxes.clone(),
+    })
+}

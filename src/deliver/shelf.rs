@@ -1,0 +1,76 @@
+//! The store as delivery sees it: async, off the runtime's threads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::batch::Work;
+use super::send::Stop;
+use crate::model::{AccountId, Dossier, OdooId};
+use crate::store::{Leased, Store, StoreError};
+
+/// The store, for one account.
+#[derive(Debug, Clone)]
+pub(super) struct Shelf {
+    pub(super) store: Arc<Store>,
+    pub(super) account: AccountId,
+}
+
+impl Shelf {
+    /// Runs `work` on a thread that may block.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, &AccountId) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let shelf = self.clone();
+        match tokio::task::spawn_blocking(move || work(&shelf.store, &shelf.account)).await {
+            Ok(result) => result.map_err(|error| Stop::Store(error.to_string())),
+            Err(_) => Err(Stop::Store("a task of the store ended early".to_owned())),
+        }
+    }
+
+    /// Stores the dossiers of these works, with a barrier. Works whose lease was lost are marked.
+    pub(super) async fn save(&self, works: Vec<&mut Work>) -> Result<(), Stop> {
+        let dossiers: Vec<(Leased, Dossier)> =
+            works.iter().map(|work| (work.leased.clone(), work.dossier.clone())).collect();
+        let lost = self
+            .run(move |store, _| {
+                let lost =
+                    store.save_all(dossiers.iter().map(|(leased, dossier)| (leased, dossier)))?;
+                store.barrier()?;
+                Ok(lost)
+            })
+            .await?;
+        for work in works {
+            work.lost = lost.contains(&work.leased.key);
+        }
+        Ok(())
+    }
+
+    /// Known partner ids.
+    pub(super) async fn partners(
+        &self,
+        names: Vec<String>,
+    ) -> Result<BTreeMap<String, OdooId>, Stop> {
+        self.run(move |store, account| {
+            let ids = store.partners(account, names.iter().map(String::as_str))?;
+            Ok(names.into_iter().zip(ids).filter_map(|(name, id)| Some((name, id?))).collect())
+        })
+        .await
+    }
+
+    /// Remembers partner ids. No barrier: losing them costs a call, nothing else.
+    pub(super) async fn keep_partners(&self, known: BTreeMap<String, OdooId>) -> Result<(), Stop> {
+        self.run(move |store, account| {
+            store.put_partners(account, known.iter().map(|(name, id)| (name.as_str(), *id)))
+        })
+        .await
+    }
+
+    /// Forgets partner ids that Odoo no longer knows.
+    pub(super) async fn forget_partners(&self, names: Vec<String>) -> Result<(), Stop> {
+        self.run(move |store, account| {
+            store.forget_partners(account, names.iter().map(String::as_str))
+        })
+        .await
+    }
+}

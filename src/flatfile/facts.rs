@@ -1,0 +1,242 @@
+//! The second pass: rows into facts, one order at a time.
+//!
+//! An order is handed out as soon as its last row was read, wherever its rows stand. A refused row
+//! is a fault of its order; a row that does not even say whose it is becomes an orphan. No other
+//! order is touched by either.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use crate::model::{IdError, Marketplace, OrderId, RowFault};
+
+use super::draft::{Draft, OrderFacts};
+use super::error::DocumentError;
+use super::fault::{Fault, Why};
+use super::index::sweep_of;
+use super::layout::LineKind;
+use super::lines::Lines;
+use super::reports::Odd;
+use super::row::{Row, row_fault};
+use super::survey::{Notice, Repeated, Survey};
+
+/// The most orphans that are named; the others are counted.
+const MAX_ORPHANS: usize = 100;
+
+/// What is known of a document from outside it, for the facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context {
+    /// The marketplace that the sidecar names, for orders of which no row names one.
+    pub sidecar_marketplace: Option<Marketplace>,
+}
+
+/// Hands out a document's orders.
+#[derive(Debug)]
+pub struct FactReader<'s, R> {
+    lines: Lines<R>,
+    survey: &'s Survey,
+    context: Context,
+    sweep: u32,
+    sweeps: u32,
+    row: u32,
+    ends: Vec<usize>,
+    open: HashMap<String, Open>,
+    /// The rest, once the document is at its end: empty, but for orders whose ids share a hash.
+    leftover: Option<std::vec::IntoIter<Draft>>,
+    orphans: Vec<RowFault>,
+    counts: RowCounts,
+    statuses: Repeated,
+    channels: Repeated,
+}
+
+/// An order that waits for more rows.
+#[derive(Debug)]
+struct Open {
+    draft: Draft,
+    rows_left: u32,
+}
+
+/// What was counted in one sweep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Orders handed out.
+    pub orders: u64,
+    /// Rows of those orders, refused ones included.
+    pub rows: u64,
+    /// Refused rows of those orders.
+    pub refused: u64,
+    /// Refused rows that do not even say whose they are. Counted in the first sweep only.
+    pub orphans: u64,
+}
+
+/// Begins to hand out the orders of a surveyed document, which is read once more from its start.
+/// `sweep` counts from 0 to [`Survey::sweeps`], exclusive.
+pub fn facts<R: Read>(
+    document: R,
+    survey: &Survey,
+    context: Context,
+    sweep: u32,
+) -> Result<FactReader<'_, R>, DocumentError> {
+    FactReader::begin(document, survey, context, sweep, survey.sweeps())
+}
+
+impl<'s, R: Read> FactReader<'s, R> {
+    pub(super) fn begin(
+        document: R,
+        survey: &'s Survey,
+        context: Context,
+        sweep: u32,
+        sweeps: u32,
+    ) -> Result<Self, DocumentError> {
+        let mut lines = Lines::new(document)?;
+        loop {
+            let Some(line) = lines.next_line()? else { return Err(DocumentError::Changed) };
+            if line.bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            if line.bytes != survey.layout.header.bytes() {
+                return Err(DocumentError::Changed);
+            }
+            break;
+        }
+        lines.set_columns(survey.layout.header.width());
+        Ok(Self {
+            lines,
+            survey,
+            context,
+            sweep,
+            sweeps,
+            row: 0,
+            ends: Vec::new(),
+            open: HashMap::new(),
+            leftover: None,
+            orphans: Vec::new(),
+            counts: RowCounts::default(),
+            statuses: Repeated::default(),
+            channels: Repeated::default(),
+        })
+    }
+
+    /// The next complete order; none at the end of the document.
+    #[expect(clippy::should_implement_trait, reason = "a failed document must stop the caller")]
+    pub fn next(&mut self) -> Result<Option<OrderFacts>, DocumentError> {
+        if let Some(leftover) = &mut self.leftover {
+            return Ok(leftover.next().map(|draft| self.hand_out(draft)));
+        }
+        let mut complete = None;
+        while self.read_row(&mut complete)? {
+            if let Some(draft) = complete {
+                return Ok(Some(self.hand_out(draft)));
+            }
+        }
+        if u64::from(self.row) != self.survey.rows || self.lines.bytes_read() != self.survey.bytes {
+            return Err(DocumentError::Changed);
+        }
+        let mut rest: Vec<Draft> = self.open.drain().map(|(_, open)| open.draft).collect();
+        rest.sort_by(|a, b| a.order_id().cmp(b.order_id()));
+        let mut rest = rest.into_iter();
+        let first = rest.next();
+        self.leftover = Some(rest);
+        Ok(first.map(|draft| self.hand_out(draft)))
+    }
+
+    /// Rows without a readable order id: at most the first 100, found so far.
+    pub fn orphans(&self) -> &[RowFault] {
+        &self.orphans
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> RowCounts {
+        self.counts
+    }
+
+    /// What is worth saying about the rows read so far, beside the survey's notices.
+    pub fn notices(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if self.statuses.times > 0 {
+            let Repeated { times: rows, first: line } = self.statuses;
+            notices.push(Notice::UnknownStatus { rows, line });
+        }
+        if self.channels.times > 0 {
+            let Repeated { times: rows, first: line } = self.channels;
+            notices.push(Notice::UnknownChannel { rows, line });
+        }
+        notices
+    }
+
+    fn hand_out(&mut self, draft: Draft) -> OrderFacts {
+        self.counts.orders += 1;
+        draft.finish(self.context.sidecar_marketplace)
+    }
+
+    /// Reads one line, and hands over the order that it completes, if it does. False at the end.
+    fn read_row(&mut self, complete: &mut Option<Draft>) -> Result<bool, DocumentError> {
+        let Some(line) = self.lines.next_line()? else { return Ok(false) };
+        let Survey { layout, index, charset, notation, family, .. } = self.survey;
+        match layout.kind(line.bytes) {
+            LineKind::Row => {}
+            LineKind::Blank | LineKind::HeaderAgain => return Ok(true),
+            LineKind::OtherHeader => return Err(DocumentError::Changed),
+        }
+        self.row += 1;
+        let id = layout.order_id(line.bytes);
+        let text = id.and_then(|id| std::str::from_utf8(id).ok());
+        let (Some(id), Some(text)) = (id, text) else {
+            if self.sweep == 0 {
+                self.counts.orphans += 1;
+                if self.orphans.len() < MAX_ORPHANS {
+                    let why = orphan_why(layout.order_id_cell(line.bytes));
+                    let fault = Fault { col: layout.order_id, why };
+                    self.orphans.push(row_fault(fault, line.number, &layout.header));
+                }
+            }
+            return Ok(true);
+        };
+        let hash = index.hash(id);
+        if self.sweeps > 1 && sweep_of(hash, self.sweeps) != self.sweep {
+            return Ok(true);
+        }
+        self.counts.rows += 1;
+        let rows = index.find(hash).ok_or(DocumentError::Changed)?.rows;
+        let fresh = || {
+            let id: Result<OrderId, IdError> = text.parse();
+            id.map(|id| Draft::new(id, *family)).map_err(|_| DocumentError::Changed)
+        };
+        let (draft, left) = if rows == 1 {
+            (complete.insert(fresh()?), 0)
+        } else {
+            if !self.open.contains_key(text) {
+                self.open.insert(text.to_owned(), Open { draft: fresh()?, rows_left: rows });
+            }
+            let open = self.open.get_mut(text).ok_or(DocumentError::Changed)?;
+            open.rows_left = open.rows_left.saturating_sub(1);
+            (&mut open.draft, open.rows_left)
+        };
+        let mut odd = Odd::default();
+        let number = line.number;
+        let read = Row::new(&line, *charset, &layout.header, *notation, &mut self.ends)
+            .and_then(|row| layout.report.read(&row, draft, &mut odd));
+        if let Err(fault) = read {
+            self.counts.refused += 1;
+            draft.refuse(row_fault(fault, number, &layout.header));
+        }
+        if odd.status {
+            self.statuses.note(number);
+        }
+        if odd.channel {
+            self.channels.note(number);
+        }
+        if rows > 1 && left == 0 {
+            *complete = self.open.remove(text).map(|open| open.draft);
+        }
+        Ok(true)
+    }
+}
+
+/// Why a cell is no order id.
+fn orphan_why(cell: &[u8]) -> Why {
+    let text = std::str::from_utf8(cell).map_err(|_| Why::Id);
+    match text.map(str::parse::<OrderId>) {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) | Err(_) => Why::Id,
+    }
+}

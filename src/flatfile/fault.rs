@@ -1,0 +1,117 @@
+//! Why a row is refused. A refused row holds its order; other orders go on.
+
+use crate::model::IdError;
+
+use super::header::Col;
+
+/// One cell to blame, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The column; [`Col::NONE`] blames the row as a whole.
+    pub col: Col,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a row is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// More cells than the header: something inside the row shifted the others.
+    Cells,
+    /// Bytes that the file's charset does not have.
+    Charset,
+    /// A bare carriage return inside the row.
+    CarriageReturn,
+    /// In a quoted file: a quote that is not closed.
+    Quote,
+    /// A cell longer than any of its kind.
+    Long,
+    /// A cell that must not be empty is.
+    Empty,
+    /// An identifier with characters that identifiers never have.
+    Id,
+    /// An identifier that a spreadsheet rewrote.
+    Spreadsheet,
+    /// Not a number in the notation of this file.
+    Number,
+    /// Not a whole, non-negative number of units.
+    Quantity,
+    /// Not an RFC 3339 time with an offset.
+    Date,
+    /// Neither true nor false.
+    Flag,
+    /// Not a currency code.
+    Currency,
+    /// A word that decides something and is not known.
+    Word,
+    /// Differs from the same order's other rows.
+    Differs,
+    /// Rows with one order-item id disagree on what was sold.
+    ItemDiffers,
+    /// More rows than any order has.
+    Many,
+}
+
+impl Why {
+    /// A stable code.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Cells => "row-cells",
+            Self::Charset => "row-charset",
+            Self::CarriageReturn => "row-line-end",
+            Self::Quote => "row-quote",
+            Self::Long => "row-long",
+            Self::Empty => "row-empty",
+            Self::Id => "row-id",
+            Self::Spreadsheet => "row-spreadsheet",
+            Self::Number => "row-number",
+            Self::Quantity => "row-quantity",
+            Self::Date => "row-date",
+            Self::Flag => "row-flag",
+            Self::Currency => "row-currency",
+            Self::Word => "row-word",
+            Self::Differs | Self::ItemDiffers => "row-differs",
+            Self::Many => "row-many",
+        }
+    }
+
+    /// What is wrong, without the cell's content.
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Cells => "the row has more cells than the header has columns",
+            Self::Charset => "the cell has bytes that are not text in the charset of this file",
+            Self::CarriageReturn => "there is a carriage return inside the row",
+            Self::Quote => "the cell opens a quote that it does not close",
+            Self::Long => "the cell is longer than any value of its kind",
+            Self::Empty => "the cell is empty",
+            Self::Id => "the cell has a character that such an identifier never has",
+            Self::Spreadsheet => {
+                "a spreadsheet rewrote the identifier (exponent form): its digits are lost"
+            }
+            Self::Number => "the cell is not an amount in the notation of this file",
+            Self::Quantity => "the cell is not a number of units",
+            Self::Date => {
+                "the cell is not a time with an offset, such as 2025-05-05T10:19:22+00:00"
+            }
+            Self::Flag => "the cell is neither true nor false",
+            Self::Currency => "the cell is not a currency code",
+            Self::Word => "the cell has a word that is not known here",
+            Self::Differs => "the cell differs from another row of the same order",
+            Self::ItemDiffers => {
+                "another row with this order-item id has another SKU, quantity or amount"
+            }
+            Self::Many => "the order has more rows than any order has",
+        }
+    }
+}
+
+impl From<IdError> for Why {
+    fn from(error: IdError) -> Self {
+        match error {
+            IdError::Empty => Self::Empty,
+            IdError::TooLong(_) => Self::Long,
+            IdError::Spreadsheet => Self::Spreadsheet,
+            IdError::Character => Self::Id,
+        }
+    }
+}

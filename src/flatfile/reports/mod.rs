@@ -1,0 +1,153 @@
+//! The reports that are read, one file and one row of [`KINDS`] each, and those only known by name.
+
+mod all_orders;
+mod amounts;
+mod buyer;
+mod catalogue;
+mod head;
+mod order_report;
+mod unshipped;
+
+use std::fmt::Debug;
+
+use crate::model::{FactLine, Family, Sku};
+
+use super::draft::Draft;
+use super::error::DocumentError;
+use super::fault::Fault;
+use super::header::{Header, Picker};
+use super::row::Row;
+
+/// A report with its columns found: turns rows into parts of orders.
+pub(super) trait Report: Debug + Send + Sync {
+    /// Adds one row to its order. A fault refuses the row; what of it was added before does not
+    /// count, because a fact with a refused row changes nothing.
+    fn read(&self, row: &Row<'_>, draft: &mut Draft, odd: &mut Odd) -> Result<(), Fault>;
+}
+
+/// What a row has that is read, but worth a notice.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Odd {
+    /// An order status that is not known.
+    pub status: bool,
+    /// A sales channel that is no marketplace.
+    pub channel: bool,
+}
+
+/// A row of the table of reports.
+pub(super) struct Kind {
+    /// The family it belongs to.
+    pub family: Family,
+    /// Columns that together tell it from all other reports.
+    pub signature: &'static [&'static str],
+    /// Columns that it never has.
+    pub without: &'static [&'static str],
+    /// Columns it may have; others are named in a notice.
+    pub known: &'static [&'static str],
+    /// Finds its columns.
+    pub plan: fn(&mut Picker<'_>) -> Box<dyn Report>,
+}
+
+/// The reports that are read. The first whose signature fits wins.
+static KINDS: &[Kind] = &[all_orders::KIND, unshipped::KIND, order_report::KIND];
+
+/// Which report has this header.
+pub(super) fn recognise(header: &Header) -> Result<&'static Kind, DocumentError> {
+    let line = header.line();
+    if let Some(what) = catalogue::name(header) {
+        return Err(DocumentError::OtherReport { line, what });
+    }
+    let fits = |kind: &&Kind| {
+        kind.signature.iter().all(|name| header.has(name))
+            && !kind.without.iter().any(|name| header.has(name))
+    };
+    if let Some(kind) = KINDS.iter().find(fits) {
+        return Ok(kind);
+    }
+    if header.width() == 1 {
+        let cell = header.bytes();
+        for (mark, separator) in [(b',', "commas"), (b';', "semicolons")] {
+            if memchr::memchr_iter(mark, cell).count() > 2 {
+                return Err(DocumentError::Separator { line, separator });
+            }
+        }
+    }
+    let found = |kind: &&Kind| kind.signature.iter().filter(|name| header.has(name)).count();
+    let nearest = KINDS.iter().rev().max_by_key(found).filter(|kind| found(kind) > 0);
+    Err(DocumentError::UnknownHeader {
+        line,
+        family: nearest.map(|kind| kind.family),
+        missing: nearest.map_or_else(Vec::new, |kind| {
+            kind.signature.iter().copied().filter(|name| !header.has(name)).collect()
+        }),
+    })
+}
+
+/// A line of which only the article is known so far.
+fn article(row: u64, sku: Sku, title: &str, quantity: u32) -> FactLine {
+    FactLine {
+        row,
+        sku,
+        item_id: None,
+        title: title.to_owned(),
+        quantity,
+        status: None,
+        item_price: None,
+        item_tax: None,
+        shipping_price: None,
+        shipping_tax: None,
+        gift_wrap_price: None,
+        gift_wrap_tax: None,
+        item_promotion: None,
+        ship_promotion: None,
+        item_price_net: None,
+        shipping_price_net: None,
+        gift_wrap_price_net: None,
+        facilitator: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recognise_line(line: &str) -> Result<Family, DocumentError> {
+        recognise(&Header::parse(line.as_bytes(), 1)).map(|kind| kind.family)
+    }
+
+    #[test]
+    fn families_by_signature_in_any_order_of_columns() {
+        let all_orders = "item-status\tlast-updated-date\tAmazon-Order-ID\tsomething-new";
+        assert_eq!(recognise_line(all_orders).unwrap(), Family::AllOrders);
+        let unshipped = "order-id\torder-item-id\tquantity-purchased\tquantity-to-ship\titem-price";
+        assert_eq!(recognise_line(unshipped).unwrap(), Family::Unshipped);
+        let report = "order-id\torder-item-id\tquantity-purchased\titem-price\tbill-address-1";
+        assert_eq!(recognise_line(report).unwrap(), Family::OrderReport);
+    }
+
+    #[test]
+    fn an_unknown_header_lists_what_the_nearest_family_lacks() {
+        let error = recognise_line("amazon-order-id\titem-status\tErika Mustermann").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "line 1: the header belongs to no known report; \
+             for the all-orders report it lacks last-updated-date"
+        );
+        let error = recognise_line("303-1\tErika Mustermann\tBonn").unwrap_err();
+        assert_eq!(error.to_string(), "line 1: the header belongs to no known report");
+        let error = recognise_line("\"order-id\",\"sku\",\"price\",\"x\"").unwrap_err();
+        assert_eq!(error.code(), "header-separator");
+    }
+
+    #[test]
+    fn every_known_name_is_written_as_it_is_compared() {
+        for kind in KINDS {
+            for name in kind.known.iter().chain(kind.signature).chain(kind.without) {
+                assert_eq!(Header::parse(name.as_bytes(), 1).first(), *name);
+            }
+            for name in kind.signature {
+                assert!(kind.known.contains(name), "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The first pass: reads a document to its very last byte and decides what belongs to the whole.
+//!
+//! Charset, report, columns, decimal mark, where each order's rows are. Holds no row: memory is one
+//! buffer and the order index. A document that survives the survey can be read; what is still wrong
+//! in it is wrong in single rows.
+
+use std::io::Read;
+
+use crate::model::{Family, Marketplace};
+
+use super::charset::{Charset, Evidence};
+use super::error::{DocumentError, MAX_ROWS};
+use super::header::Header;
+use super::index::{OPEN_BYTES, OrderIndex};
+use super::layout::{Layout, LineKind};
+use super::lines::Lines;
+use super::marks::{Marks, SAMPLE_ROWS};
+use super::value::Notation;
+
+/// What is known of a document from outside it. It only breaks ties.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The charset that the sidecar or a `Content-Type` names.
+    pub charset: Option<String>,
+    /// The marketplace that the sidecar names.
+    pub marketplace: Option<Marketplace>,
+}
+
+/// What the first pass found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The report's family.
+    pub family: Family,
+    /// The charset that the document is read in.
+    pub charset: Charset,
+    /// How its amounts are written.
+    pub notation: Notation,
+    /// Data rows, refused ones included; blank lines and repeated headers not.
+    pub rows: u64,
+    /// Blank lines.
+    pub blank_lines: u64,
+    /// Orders with at least one row whose order id can be read.
+    pub orders: u64,
+    /// The document's size.
+    pub bytes: u64,
+    /// What is worth saying about the document as a whole.
+    pub notices: Vec<Notice>,
+    pub(super) layout: Layout,
+    pub(super) index: OrderIndex,
+}
+
+/// Something odd that refuses nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// Columns that this report did not have when this program was written. They are ignored.
+    UnknownColumns {
+        /// Their names; what could not be printed is only counted.
+        names: Vec<String>,
+    },
+    /// The header stands in the document more than once: reports were pasted together.
+    RepeatedHeader {
+        /// How often besides the first.
+        times: u64,
+        /// The first repetition.
+        line: u64,
+    },
+    /// Lines that are not text in the charset of the others. Their orders are held if an order
+    /// stands there.
+    BrokenText {
+        /// How many.
+        lines: u64,
+    },
+    /// `order-status` has words that are not known; the orders are treated as pending.
+    UnknownStatus {
+        /// In how many rows.
+        rows: u64,
+        /// The first of them.
+        line: u64,
+    },
+    /// `sales-channel` names no known marketplace; the account's default is used.
+    UnknownChannel {
+        /// In how many rows.
+        rows: u64,
+        /// The first of them.
+        line: u64,
+    },
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownColumns { names } => {
+                write!(f, "columns that are not known and are ignored: {}", names.join(", "))
+            }
+            Self::RepeatedHeader { times, line } => {
+                write!(f, "the header is repeated {times} times, first in line {line}")
+            }
+            Self::BrokenText { lines } => {
+                write!(f, "{lines} lines are not text in the charset of the others")
+            }
+            Self::UnknownStatus { rows, line } => {
+                write!(f, "{rows} rows have an unknown order-status, first in line {line}")
+            }
+            Self::UnknownChannel { rows, line } => {
+                write!(f, "{rows} rows have an unknown sales-channel, first in line {line}")
+            }
+        }
+    }
+}
+
+impl Survey {
+    /// How often [`super::facts`] must read the document: 1, but for documents in which the rows of
+    /// very many orders are mixed. Each sweep hands out other orders; together, each order once.
+    pub fn sweeps(&self) -> u32 {
+        self.sweeps_within(OPEN_BYTES)
+    }
+
+    pub(super) fn sweeps_within(&self, budget: u64) -> u32 {
+        let rows = u32::try_from(self.rows).unwrap_or(MAX_ROWS);
+        self.index.sweeps(rows, self.bytes / self.rows.max(1), budget)
+    }
+}
+
+/// Reads a document to its last byte and decides what belongs to the whole of it.
+pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentError> {
+    let mut lines = Lines::new(document)?;
+    let mut evidence = Evidence::default();
+    let mut blank_lines = 0_u64;
+    let header = loop {
+        let Some(line) = lines.next_line()? else { return Err(DocumentError::Empty) };
+        if line.bytes.trim_ascii().is_empty() {
+            blank_lines += 1;
+            continue;
+        }
+        evidence.observe(line.bytes, line.number, line.offset);
+        break Header::parse(line.bytes, line.number);
+    };
+    let layout = Layout::new(header)?;
+    lines.set_columns(layout.header.width());
+
+    let mut marks = Marks::default();
+    let mut index = OrderIndex::new();
+    let mut repeated = Repeated::default();
+    let mut row = 0_u32;
+    while let Some(line) = lines.next_line()? {
+        match layout.kind(line.bytes) {
+            LineKind::Row => {}
+            LineKind::Blank => {
+                blank_lines += 1;
+                continue;
+            }
+            LineKind::HeaderAgain => {
+                repeated.note(line.number);
+                continue;
+            }
+            LineKind::OtherHeader => {
+                return Err(DocumentError::HeaderChanges { line: line.number });
+            }
+        }
+        if row == MAX_ROWS {
+            return Err(DocumentError::TooManyRows);
+        }
+        row += 1;
+        evidence.observe(line.bytes, line.number, line.offset);
+        if let Some(id) = layout.order_id(line.bytes) {
+            index.add(index.hash(id), row);
+        }
+        let sampled = u64::from(row) <= SAMPLE_ROWS || memchr::memchr(b',', line.bytes).is_some();
+        if sampled && !layout.amounts.is_empty() {
+            for (position, cell) in layout.amounts(line.bytes) {
+                marks.observe(cell, line.number, position);
+            }
+        }
+    }
+    index.seal();
+
+    let japan = hints.marketplace.is_some_and(|marketplace| marketplace.country() == "JP");
+    let charset = evidence.decide(lines.has_bom(), hints.charset.as_deref(), japan)?;
+    let notation = marks.decide(&layout.header)?;
+    let mut notices = Vec::new();
+    if !layout.unknown_columns.is_empty() {
+        notices.push(Notice::UnknownColumns { names: layout.unknown_columns.clone() });
+    }
+    if repeated.times > 0 {
+        notices.push(Notice::RepeatedHeader { times: repeated.times, line: repeated.first });
+    }
+    let broken = evidence.undecodable(charset);
+    if broken > 0 {
+        notices.push(Notice::BrokenText { lines: broken });
+    }
+    Ok(Survey {
+        family: layout.family,
+        charset,
+        notation,
+        rows: u64::from(row),
+        blank_lines,
+        orders: index.orders(),
+        bytes: lines.bytes_read(),
+        notices,
+        layout,
+        index,
+    })
+}
+
+/// How often something was seen, and where first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Repeated {
+    pub times: u64,
+    pub first: u64,
+}
+
+impl Repeated {
+    pub(super) fn note(&mut self, line: u64) {
+        if self.times == 0 {
+            self.first = line;
+        }
+        self.times += 1;
+    }
+}

@@ -1,0 +1,235 @@
+//! Facts of several families become one record.
+//!
+//! All Orders owns status, prices and quantities; order reports fill what it leaves blank;
+//! unshipped reports bring the release, line ids and the promise date. The record depends on
+//! the standing facts alone, never on the order in which they came.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    BuyerFact, Currency, Dossier, Fact, FactLine, Family, Fulfilment, ItemStatus, Marketplace,
+    OrderId, OrderStatus, Sku,
+};
+
+/// What all families together say of one order.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of a report")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The order.
+    pub order_id: OrderId,
+    /// `sales-channel` of any fact; else the sidecar's.
+    pub marketplace: Option<Marketplace>,
+    /// Two facts name different marketplaces.
+    pub marketplace_conflict: bool,
+    /// Not sold on Amazon.
+    pub non_amazon: bool,
+    /// Who ships.
+    pub fulfilment: Fulfilment,
+    /// The status, `Unshipped` where only the seller's own reports know the order.
+    pub status: OrderStatus,
+    /// Something says that the order may be shipped.
+    pub released: bool,
+    /// When it was bought.
+    pub purchase_date: Option<Timestamp>,
+    /// The order's currency.
+    pub currency: Option<Currency>,
+    /// Tax destination.
+    pub ship_country: Option<String>,
+    /// Promised delivery.
+    pub promise_date: Option<Timestamp>,
+    /// Service level.
+    pub service_level: Option<String>,
+    /// A replacement or exchange: nothing is paid.
+    pub replacement: bool,
+    /// The buyer asked to cancel.
+    pub cancellation_requested: bool,
+    /// The lines.
+    pub lines: Vec<RecordLine>,
+}
+
+/// One line of a record: the amounts of the family that owns them, and the line id if any
+/// family has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordLine {
+    /// The line; `row` is zero, `item_id` filled from whichever family has it.
+    pub fact: FactLine,
+}
+
+impl RecordLine {
+    /// Makes a line in Odoo: it has a quantity and was not cancelled.
+    pub fn is_live(&self) -> bool {
+        self.fact.quantity > 0 && self.fact.status != Some(ItemStatus::Cancelled)
+    }
+}
+
+/// Merges an order's standing facts; none where there is no good fact at all.
+pub fn merge(dossier: &Dossier) -> Option<Record> {
+    let fact = |family| dossier.facts.get(&family).map(|standing| &standing.fact);
+    let all_orders = fact(Family::AllOrders);
+    let unshipped = fact(Family::Unshipped);
+    let report = fact(Family::OrderReport);
+    // The owner of each field comes first.
+    let facts: Vec<&Fact> = [all_orders, unshipped, report].into_iter().flatten().collect();
+    let lead = *facts.first()?;
+
+    let mut channels: Vec<Marketplace> =
+        facts.iter().filter_map(|fact| fact.head.marketplace).collect();
+    channels.dedup();
+    let marketplace = channels
+        .first()
+        .copied()
+        .or_else(|| facts.iter().find_map(|fact| fact.head.sidecar_marketplace));
+
+    let status = all_orders
+        .and_then(|fact| fact.head.status)
+        .or_else(|| unshipped.and_then(|fact| fact.head.status))
+        .unwrap_or(OrderStatus::Unshipped);
+    let released = unshipped.is_some()
+        || report.is_some()
+        || matches!(
+            status,
+            OrderStatus::Unshipped | OrderStatus::PartiallyShipped | OrderStatus::Shipped
+        );
+
+    Some(Record {
+        order_id: lead.order_id.clone(),
+        marketplace,
+        marketplace_conflict: channels.len() > 1,
+        non_amazon: facts.iter().any(|fact| fact.head.non_amazon),
+        fulfilment: all_orders
+            .and_then(|fact| fact.head.fulfilment)
+            .unwrap_or(Fulfilment::Merchant),
+        status,
+        released,
+        purchase_date: facts.iter().find_map(|fact| fact.head.purchase_date),
+        currency: facts.iter().find_map(|fact| fact.head.currency),
+        ship_country: facts.iter().find_map(|fact| fact.head.ship_country.clone()),
+        promise_date: facts.iter().find_map(|fact| fact.head.promise_date),
+        service_level: facts.iter().find_map(|fact| fact.head.service_level.clone()),
+        replacement: facts.iter().any(|fact| fact.head.replacement),
+        cancellation_requested: facts.iter().any(|fact| fact.head.cancellation_requested),
+        lines: lines(all_orders, report, unshipped),
+    })
+}
+
+/// Merges what is known of the buyer: unshipped reports first, order reports fill blanks. The
+/// address is taken as a whole from the first family that has one.
+pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
+    let order = [Family::Unshipped, Family::OrderReport, Family::AllOrders];
+    let known: Vec<&BuyerFact> =
+        order.iter().filter_map(|family| buyers.get(family)).filter(|b| !b.is_empty()).collect();
+    let first = *known.first()?;
+    let address = known.iter().copied().find(|buyer| buyer.has_address()).unwrap_or(first);
+    let text = |get: fn(&BuyerFact) -> &String| {
+        known
+            .iter()
+            .map(|buyer| get(buyer))
+            .find(|text| !text.is_empty())
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut notes: Vec<String> = known.iter().flat_map(|buyer| buyer.notes.clone()).collect();
+    notes.sort();
+    notes.dedup();
+    Some(BuyerFact {
+        email: text(|b| &b.email),
+        name: text(|b| &b.name),
+        phone: text(|b| &b.phone),
+        company: text(|b| &b.company),
+        vat: text(|b| &b.vat),
+        purchase_order_number: text(|b| &b.purchase_order_number),
+        recipient: address.recipient.clone(),
+        address_1: address.address_1.clone(),
+        address_2: address.address_2.clone(),
+        address_3: address.address_3.clone(),
+        city: address.city.clone(),
+        state: address.state.clone(),
+        postal_code: address.postal_code.clone(),
+        country: address.country.clone(),
+        ship_phone: address.ship_phone.clone(),
+        notes,
+    })
+}
+
+/// The record's lines, sorted.
+fn lines(
+    all_orders: Option<&Fact>,
+    report: Option<&Fact>,
+    unshipped: Option<&Fact>,
+) -> Vec<RecordLine> {
+    let owner = all_orders.or(report).or(unshipped);
+    let mut by_sku = group(owner);
+    if all_orders.is_some() {
+        let fill = group(report);
+        for (sku, rows) in &mut by_sku {
+            fill_blanks(rows, fill.get(sku).map_or(&[][..], Vec::as_slice));
+        }
+    }
+    for source in [unshipped, report] {
+        let ids = group(source);
+        for (sku, rows) in &mut by_sku {
+            take_ids(rows, ids.get(sku).map_or(&[][..], Vec::as_slice));
+        }
+    }
+    // Who collects the tax is a matter of the order; some families leave the cell empty.
+    let says = |fact: Option<&Fact>| -> Vec<bool> {
+        fact.map_or(&[][..], |fact| &fact.lines)
+            .iter()
+            .filter_map(|line| line.facilitator)
+            .collect()
+    };
+    let said: Vec<bool> = [all_orders, report, unshipped].into_iter().flat_map(says).collect();
+    let facilitator = if said.is_empty() { None } else { Some(said.contains(&true)) };
+    let mut lines: Vec<RecordLine> = by_sku
+        .into_values()
+        .flatten()
+        .map(|fact| RecordLine { fact: FactLine { facilitator, ..fact } })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// A fact's lines by SKU, largest quantity and total first: the order ordinals are given in.
+fn group(fact: Option<&Fact>) -> BTreeMap<Sku, Vec<FactLine>> {
+    let mut by_sku: BTreeMap<Sku, Vec<FactLine>> = BTreeMap::new();
+    for line in fact.map_or(&[][..], |fact| &fact.lines) {
+        by_sku.entry(line.sku.clone()).or_default().push(FactLine { row: 0, ..line.clone() });
+    }
+    for rows in by_sku.values_mut() {
+        rows.sort_by(|a, b| (b.quantity, b.item_price, b).cmp(&(a.quantity, a.item_price, a)));
+    }
+    by_sku
+}
+
+/// Prices that All Orders leaves blank come from the order report, if both speak of the same
+/// number of units. Where the number of rows differs, the report's rows are taken as they are.
+fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine]) {
+    let live = |line: &&FactLine| line.quantity > 0 && line.status != Some(ItemStatus::Cancelled);
+    let blank = rows.iter().filter(live).any(|line| line.item_price.is_none());
+    let units = |lines: &[FactLine]| -> u64 {
+        lines.iter().filter(live).map(|line| u64::from(line.quantity)).sum()
+    };
+    let priced = !report.is_empty() && report.iter().all(|line| line.item_price.is_some());
+    if !blank || !priced || units(rows) != units(report) {
+        return;
+    }
+    let cancelled: Vec<FactLine> = rows.iter().filter(|line| !live(line)).cloned().collect();
+    *rows = report.to_vec();
+    rows.extend(cancelled);
+}
+
+/// Line ids of another family, where it has as many rows of the SKU with the same quantities.
+fn take_ids(rows: &mut [FactLine], other: &[FactLine]) {
+    let quantities =
+        |lines: &[FactLine]| lines.iter().map(|line| line.quantity).collect::<Vec<_>>();
+    if rows.len() != other.len() || quantities(rows) != quantities(other) {
+        return;
+    }
+    for (row, line) in rows.iter_mut().zip(other) {
+        if row.item_id.is_none() {
+            row.item_id.clone_from(&line.item_id);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Buyers: the personal part of each (order, family), sealed under the key of the day it arrived.
+//!
+//! Once Odoo has the order only a stub with a keyed hash stays, under the same day key, so that a
+//! repeat is recognised while that day lives. Which buyer stands is decided like which fact stands:
+//! the higher rank of its fact, then the larger hash, in every order of arrival.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BuyerFact, Family, Rank};
+
+use super::Store;
+use super::draft::Draft;
+use super::entry::Entry;
+use super::error::StoreError;
+use super::keys::IdKey;
+use super::layout::{RecordKey, Tree, buyer_key};
+use super::seal::SealError;
+use super::vault::{Cell, damaged, encode};
+
+/// What is known of a buyer. Prints nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuyerState {
+    /// As the file said.
+    Known(BuyerFact),
+    /// Odoo has it: dropped here.
+    Dropped,
+    /// The day key is missing, or is not the one it was sealed under. Not expired: the payload can
+    /// be read again from the sealed file.
+    KeyMissing {
+        /// The day of arrival.
+        day: Option<Date>,
+    },
+}
+
+/// What is stored of a buyer.
+#[derive(Serialize, Deserialize)]
+struct StoredBuyer {
+    /// The rank of the fact it came with.
+    rank: Rank,
+    /// HMAC of the payload under the id key.
+    hash: [u8; 16],
+    /// None once Odoo has it.
+    payload: Option<BuyerFact>,
+}
+
+/// A stored buyer as it was found.
+enum Found {
+    None,
+    Readable { buyer: StoredBuyer, chunks: u16, day: Date },
+    Locked { day: Option<Date> },
+}
+
+/// A buyer that comes with a fact.
+pub(super) struct Arriving<'a> {
+    pub(super) family: Family,
+    pub(super) rank: Rank,
+    pub(super) fact: &'a BuyerFact,
+    /// The day of arrival.
+    pub(super) today: Date,
+    /// The order changes anyway and is not in Odoo: a dropped payload is wanted again.
+    pub(super) wanted: bool,
+}
+
+impl Store {
+    /// Takes a buyer. True when it is news that the order's job must see.
+    pub(super) fn take_buyer(
+        &self,
+        draft: &mut Draft<'_>,
+        id_key: &IdKey,
+        key: &RecordKey,
+        entry: &mut Entry,
+        arriving: &Arriving<'_>,
+    ) -> Result<bool, StoreError> {
+        let &Arriving { family, rank, fact, today, wanted } = arriving;
+        let hash = id_key.mac("buyer", &encode(Tree::Buyer, fact)?);
+        let full = || StoredBuyer { rank, hash, payload: Some(fact.clone()) };
+        let found = match entry.has_buyer(family) {
+            true => self.find_buyer(draft, key, family)?,
+            false => Found::None,
+        };
+        let (buyer, chunks, day, news) = match found {
+            Found::None => (full(), 0, today, true),
+            // Its chunk count is sealed with it: the old cells after the first are looked for.
+            Found::Locked { .. } => (full(), self.buyer_cells(draft, key, family)?, today, true),
+            Found::Readable { buyer, chunks, day } if buyer.hash == hash => {
+                let dropped = buyer.payload.is_none();
+                if dropped && wanted {
+                    (full(), chunks, today, false)
+                } else if rank > buyer.rank {
+                    // Same content, newer word: it arrived again, so its 30 days start again;
+                    // a stub dies with its day.
+                    let day = if dropped { day } else { today };
+                    (StoredBuyer { rank, ..buyer }, chunks, day, false)
+                } else {
+                    return Ok(false);
+                }
+            }
+            Found::Readable { buyer, chunks, .. } if (rank, hash) > (buyer.rank, buyer.hash) => {
+                (full(), chunks, today, true)
+            }
+            Found::Readable { .. } => return Ok(false),
+        };
+        self.put_buyer(draft, key, family, &buyer, day, chunks)?;
+        entry.set_buyer(family, true);
+        Ok(news)
+    }
+
+    /// The buyer of an order and family, for a worker.
+    pub(super) fn buyer(
+        &self,
+        draft: &Draft<'_>,
+        key: &RecordKey,
+        family: Family,
+    ) -> Result<Option<BuyerState>, StoreError> {
+        Ok(match self.find_buyer(draft, key, family)? {
+            Found::None => None,
+            Found::Readable { buyer, .. } => {
+                Some(buyer.payload.map_or(BuyerState::Dropped, BuyerState::Known))
+            }
+            Found::Locked { day } => Some(BuyerState::KeyMissing { day }),
+        })
+    }
+
+    /// Drops the payloads of an order that is done; the stubs stay.
+    pub(super) fn drop_buyers(
+        &self,
+        draft: &mut Draft<'_>,
+        key: &RecordKey,
+        entry: &mut Entry,
+    ) -> Result<(), StoreError> {
+        for family in Family::ALL {
+            if !entry.has_buyer(family) {
+                continue;
+            }
+            match self.find_buyer(draft, key, family)? {
+                Found::Readable { buyer: StoredBuyer { payload: None, .. }, .. } => {}
+                Found::Readable { buyer, chunks, day } => {
+                    let stub = StoredBuyer { payload: None, ..buyer };
+                    self.put_buyer(draft, key, family, &stub, day, chunks)?;
+                }
+                Found::Locked { .. } | Found::None => {
+                    let cells = self.buyer_cells(draft, key, family)?;
+                    let place = buyer_key(key, family.tag());
+                    self.vault.delete(&mut draft.changes, Tree::Buyer, &place, cells);
+                    entry.set_buyer(family, false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn find_buyer(
+        &self,
+        draft: &Draft<'_>,
+        key: &RecordKey,
+        family: Family,
+    ) -> Result<Found, StoreError> {
+        let place = buyer_key(key, family.tag());
+        let day_of_key = |id: &str| id.parse::<Date>().ok();
+        // A day key that does not open is as good as none: the sealed file has the payload.
+        let cipher = |id: &str| self.days.for_opening(day_of_key(id)?).ok().flatten();
+        Ok(match self.vault.get(&draft.changes, Tree::Buyer, &place, cipher)? {
+            Cell::Absent => Found::None,
+            Cell::Locked(SealError::UnknownKey(id)) => Found::Locked { day: day_of_key(&id) },
+            Cell::Locked(SealError::Damaged) => Found::Locked { day: None },
+            Cell::Open(opened) => {
+                let buyer = postcard::from_bytes(&opened.plain)
+                    .map_err(|_| damaged(Tree::Buyer, &place))?;
+                match day_of_key(&opened.key_id) {
+                    Some(day) => Found::Readable { buyer, chunks: opened.chunks, day },
+                    None => return Err(damaged(Tree::Buyer, &place)),
+                }
+            }
+        })
+    }
+
+    /// How many cells a value that does not open takes.
+    fn buyer_cells(
+        &self,
+        draft: &Draft<'_>,
+        key: &RecordKey,
+        family: Family,
+    ) -> Result<u16, StoreError> {
+        let place = buyer_key(key, family.tag());
+        let mut cells = 1;
+        while self
+            .vault
+            .raw(&draft.changes, Tree::Buyer, &super::layout::chunk_key(&place, cells))?
+            .is_some()
+        {
+            cells += 1;
+        }
+        Ok(cells)
+    }
+
+    fn put_buyer(
+        &self,
+        draft: &mut Draft<'_>,
+        key: &RecordKey,
+        family: Family,
+        buyer: &StoredBuyer,
+        day: Date,
+        chunks: u16,
+    ) -> Result<(), StoreError> {
+        let place = buyer_key(key, family.tag());
+        let cipher = self.days.for_sealing(day)?;
+        let plain = encode(Tree::Buyer, buyer)?;
+        let id = day.to_string();
+        self.vault.put(&mut draft.changes, Tree::Buyer, &place, &cipher, &id, &plain, chunks)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! What is stored under a record key: the job and the dossier of one order, in one value.
+//!
+//! One value, because nearly every change touches both, and because at a million orders a second
+//! key, seal and copy of the order id would cost more than the job itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AccountId, Dossier, Family, FileId, Job, JobState, OrderId};
+
+use super::queue::Lease;
+
+/// A job and its dossier. The state is never `Started`: leases are memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) state: JobState,
+    /// In ms, as in the due key.
+    pub(super) due_ms: i64,
+    pub(super) attempt: u32,
+    pub(super) generation: u64,
+    pub(super) since_ms: i64,
+    pub(super) last_fault: Option<String>,
+    /// One bit per family that has a buyer value.
+    pub(super) buyers: u8,
+    pub(super) dossier: Dossier,
+}
+
+/// What of an entry the indexes and counters hang on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) state: JobState,
+    pub(super) due_ms: i64,
+}
+
+impl Entry {
+    /// The entry of an order that was not known before; nothing is known of it yet.
+    pub(super) fn new(order_id: OrderId, file: &FileId, now_ms: i64) -> Self {
+        Self {
+            state: JobState::Pending,
+            due_ms: now_ms,
+            attempt: 0,
+            generation: 0,
+            since_ms: now_ms,
+            last_fault: None,
+            buyers: 0,
+            dossier: Dossier {
+                order_id,
+                facts: std::collections::BTreeMap::new(),
+                refused: std::collections::BTreeMap::new(),
+                mapping: None,
+                last_file: file.clone(),
+                attention: Vec::new(),
+            },
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { state: self.state.clone(), due_ms: self.due_ms }
+    }
+
+    /// Pending, due now; attempts start over.
+    pub(super) fn arm(&mut self, now_ms: i64) {
+        self.put(JobState::Pending, now_ms);
+        self.due_ms = now_ms;
+        self.attempt = 0;
+        self.last_fault = None;
+    }
+
+    /// In another state since now; in the same one, since when it was.
+    pub(super) fn put(&mut self, state: JobState, now_ms: i64) {
+        if self.state != state {
+            self.state = state;
+            self.since_ms = now_ms;
+        }
+    }
+
+    pub(super) fn has_buyer(&self, family: Family) -> bool {
+        self.buyers & bit(family) != 0
+    }
+
+    pub(super) fn set_buyer(&mut self, family: Family, there: bool) {
+        if there {
+            self.buyers |= bit(family);
+        } else {
+            self.buyers &= !bit(family);
+        }
+    }
+
+    /// The job as people see it.
+    pub(super) fn job(&self, account: &AccountId, lease: Option<&Lease>) -> Job {
+        Job {
+            account: account.clone(),
+            order_id: self.dossier.order_id.clone(),
+            state: if lease.is_some() { JobState::Started } else { self.state.clone() },
+            due: instant(self.due_ms),
+            attempt: self.attempt,
+            generation: self.generation,
+            fence: lease.map_or(0, |lease| lease.fence),
+            since: instant(lease.map_or(self.since_ms, |lease| lease.since_ms)),
+            last_fault: self.last_fault.clone(),
+        }
+    }
+}
+
+fn bit(family: Family) -> u8 {
+    1_u8.checked_shl(family.tag().into()).unwrap_or(0)
+}
+
+/// The instant of a stored number of ms.
+pub(super) fn instant(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,148 @@
+//! What can go wrong with the store. Names the path and the next step, never a stored value.
+
+use std::path::PathBuf;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process holds the lock. Stop it, or give this one another state directory.
+    #[error(
+        "{}: another odoo-spoold has this state directory open; stop it first \
+         (systemctl status odoo-spoold, or lsof on the file LOCK there)", path.display()
+    )]
+    Busy {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// The operating system refused a file operation. Check rights, mount and free space.
+    #[error("{}: {doing} failed: {source}; check owner, rights, mount and free space", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The database engine failed. Nothing was deleted; the store is an index that can be rebuilt.
+    #[error(
+        "{}: the database failed while {doing}: {reason}; nothing was deleted: if this repeats \
+         after a restart, move the folder aside and run `odoo-spoold rebuild`", path.display()
+    )]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// The database's folder.
+        path: PathBuf,
+        /// The engine's words; they name offsets, not contents.
+        reason: String,
+    },
+    /// Written by a newer version. It was not touched; install that version again.
+    #[error(
+        "{}: written by a newer odoo-spoold (schema {found}, this one knows {known}); \
+         nothing was changed: install the newer version again", path.display()
+    )]
+    NewerSchema {
+        /// The state directory.
+        path: PathBuf,
+        /// The schema found.
+        found: u32,
+        /// The newest one known here.
+        known: u32,
+    },
+    /// The file SCHEMA is not a number, or says something else than the database does.
+    #[error(
+        "{}: is not a schema number of odoo-spoold; restore the file, or move the state directory \
+         aside and run `odoo-spoold rebuild`", path.display()
+    )]
+    BadSchema {
+        /// The schema file.
+        path: PathBuf,
+    },
+    /// A value names a master key that was not given. Put that key back among the older ones.
+    #[error(
+        "the store has values under master key \"{key_id}\", which was not given; add it to `older` in the keys file"
+    )]
+    UnknownKey {
+        /// The key id that the value names.
+        key_id: String,
+    },
+    /// The master key's name is right and its bytes are not.
+    #[error(
+        "master key \"{key_id}\" does not open this store; give the key that was used at setup (see the recovery file)"
+    )]
+    WrongKey {
+        /// The key id.
+        key_id: String,
+    },
+    /// A master key id is not 1 to 16 characters of `[A-Za-z0-9._-]`, or stands twice.
+    #[error("a master key id must be 1 to 16 characters of A-Z a-z 0-9 . _ - and stand once")]
+    BadKeyId,
+    /// An account's id key differs from the one its records were made with; it never rotates.
+    #[error(
+        "account {account}: its id key is not the one its records were made with; restore it from the recovery file"
+    )]
+    IdKeyChanged {
+        /// The account.
+        account: String,
+    },
+    /// Two account ids share a tag. One in four thousand million; rename the newer account.
+    #[error(
+        "accounts {first} and {second} cannot share one store (same tag): give the newer one another id"
+    )]
+    AccountCollision {
+        /// One account.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The account has no id key in this process: it is not configured.
+    #[error("account {account} is not configured here")]
+    UnknownAccount {
+        /// The account, or its tag.
+        account: String,
+    },
+    /// A sealed value does not open: damaged or tampered with. Only its own record is affected.
+    #[error(
+        "a value in \"{tree}\" under {key} is damaged or was tampered with; run `odoo-spoold rebuild`"
+    )]
+    Damaged {
+        /// The tree.
+        tree: &'static str,
+        /// The key, in hex; says nothing without the id key.
+        key: String,
+    },
+    /// A value is larger than anything that belongs here.
+    #[error("a value of {bytes} bytes for \"{tree}\" is larger than any record may be")]
+    TooLarge {
+        /// The tree.
+        tree: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+    /// sled wrote a blob file, which it never syncs. A bug here: values are kept small to avoid it.
+    #[error("{}: is not empty, so values could be lost in a power cut; run `odoo-spoold rebuild` and report this", path.display())]
+    Blobs {
+        /// The blob folder.
+        path: PathBuf,
+    },
+    /// A sync to disk failed before. Linux forgets what it could not write: only a restart, which
+    /// reads what is really there, makes the store trustworthy again.
+    #[error("{}: the disk refused a sync earlier; what came after is not durable: restart odoo-spoold once the disk is well", path.display())]
+    Unsynced {
+        /// The database file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Wraps an I/O error with its path.
+    pub(super) fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+}

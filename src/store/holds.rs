@@ -1,0 +1,163 @@
+//! Releasing what is held, requeuing what is dead, and naming what is waited for.
+
+use jiff::Timestamp;
+
+use crate::model::{AccountId, HoldCode, JobState};
+
+use super::Store;
+use super::entry::Entry;
+use super::error::StoreError;
+use super::layout::{RecordKey, Tree, after_head, dead_head, held_head, record_of};
+
+/// Which held jobs.
+#[derive(Debug, Clone, Copy)]
+pub enum Waiting<'a> {
+    /// This one.
+    Record(RecordKey),
+    /// All of an account that wait for this kind of thing, or for exactly this one.
+    For(&'a AccountId, HoldCode, Option<&'a str>),
+}
+
+/// Which dead jobs.
+#[derive(Debug, Clone, Copy)]
+pub enum Buried<'a> {
+    /// This one; also one that is held or done, which is then looked at again.
+    Record(RecordKey),
+    /// All of an account, or those that died of exactly this.
+    Of(&'a AccountId, Option<&'a str>),
+}
+
+/// Jobs moved in one transaction.
+const BATCH: usize = 200;
+
+impl Store {
+    /// Makes held jobs due now. Returns how many; no attempt is used or given back.
+    pub fn release(&self, which: Waiting<'_>, now: Timestamp) -> Result<u64, StoreError> {
+        let now_ms = now.as_millisecond();
+        let release = |entry: &mut Entry| {
+            let held = matches!(entry.state, JobState::Held(_));
+            if held {
+                entry.put(JobState::Pending, now_ms);
+                entry.due_ms = now_ms;
+            }
+            held
+        };
+        match which {
+            Waiting::Record(key) => self.move_jobs(&[key], release),
+            Waiting::For(account, code, key) => {
+                let (account, id_key) = self.accounts.keyed(account)?;
+                let head = held_head(account.tag, code, key.map(|key| (id_key, key)));
+                self.move_all(&head, release)
+            }
+        }
+    }
+
+    /// Makes dead jobs due now, with all attempts. Returns how many.
+    pub fn requeue(&self, which: Buried<'_>, now: Timestamp) -> Result<u64, StoreError> {
+        let now_ms = now.as_millisecond();
+        match which {
+            Buried::Record(key) => self.move_jobs(&[key], |entry| {
+                let moves = entry.state != JobState::Pending;
+                if moves {
+                    entry.arm(now_ms);
+                }
+                moves
+            }),
+            Buried::Of(account, code) => {
+                let (account, id_key) = self.accounts.keyed(account)?;
+                let head = dead_head(account.tag, code.map(|code| (id_key, code)));
+                self.move_all(&head, |entry| {
+                    let dead = matches!(entry.state, JobState::Dead(_));
+                    if dead {
+                        entry.arm(now_ms);
+                    }
+                    dead
+                })
+            }
+        }
+    }
+
+    /// The distinct things that jobs of an account wait for under this code, in no order.
+    pub fn held_keys(
+        &self,
+        account: &AccountId,
+        code: HoldCode,
+    ) -> Result<Vec<String>, StoreError> {
+        let (account, id_key) = self.accounts.keyed(account)?;
+        let head = held_head(account.tag, code, None);
+        let end = after_head(&head);
+        let (mut keys, mut from) = (Vec::new(), head.clone());
+        loop {
+            // One look per distinct thing, however many jobs wait for it.
+            let cell = self.vault.range(Tree::Index, &from, end.as_deref()).next();
+            let Some(cell) = cell else { break };
+            let (index_key, _) = cell?;
+            let thing = index_key.get(..head.len().saturating_add(16)).unwrap_or(&index_key);
+            let entry = match record_of(&index_key).map(|key| self.entry(&key)) {
+                Some(Ok(entry)) => entry,
+                None | Some(Err(StoreError::Damaged { .. })) => None,
+                Some(Err(error)) => return Err(error),
+            };
+            if let Some(Entry { state: JobState::Held(holds), .. }) = entry {
+                let named = holds.into_iter().find(|hold| {
+                    hold.code == code
+                        && held_head(account.tag, code, Some((id_key, &hold.key))) == thing
+                });
+                keys.extend(named.map(|hold| hold.key));
+            }
+            match after_head(thing) {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Moves all jobs under an index head, a batch at a time; others come in between.
+    fn move_all(
+        &self,
+        head: &[u8],
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
+        let end = after_head(head);
+        let (mut from, mut moved) = (head.to_vec(), 0_u64);
+        loop {
+            let mut batch = Vec::with_capacity(BATCH);
+            for cell in self.vault.range(Tree::Index, &from, end.as_deref()).take(BATCH) {
+                let (index_key, _) = cell?;
+                batch.extend(record_of(&index_key));
+                from = index_key.to_vec();
+                from.push(0);
+            }
+            if batch.is_empty() {
+                return Ok(moved);
+            }
+            moved = moved.saturating_add(self.move_jobs(&batch, &change)?);
+        }
+    }
+
+    fn move_jobs(
+        &self,
+        keys: &[RecordKey],
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
+        let mut queue = self.queue();
+        let mut draft = self.draft();
+        let mut moved = 0_u64;
+        for key in keys {
+            let found = match draft.load(key) {
+                Err(StoreError::Damaged { .. }) if keys.len() > 1 => None,
+                found => found?,
+            };
+            let Some((mut entry, chunks)) = found else { continue };
+            let before = entry.mark();
+            if change(&mut entry) {
+                let account = self.accounts.by_tag(key.tag())?;
+                draft.store(account, key, Some(before), &entry, chunks)?;
+                moved = moved.saturating_add(1);
+            }
+        }
+        draft.commit(&mut queue)?;
+        Ok(moved)
+    }
+}

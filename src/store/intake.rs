@@ -1,0 +1,268 @@
+//! Intake: facts of a file become dossiers and due jobs.
+//!
+//! [`weigh`] is the rule which fact stands; it is commutative: the same facts in any order leave
+//! the same dossier. What changes nothing writes nothing.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use crate::model::{AccountId, BuyerFact, Dossier, Fact, FileId, Rank, RefusedFact, Standing};
+
+use super::Store;
+use super::accounts::Account;
+use super::buyers::Arriving;
+use super::daykeys::day_of;
+use super::draft::Draft;
+use super::entry::Entry;
+use super::error::StoreError;
+use super::keys::IdKey;
+use super::layout::{Tree, touch_key};
+use super::vault::damaged;
+
+/// What came of the facts of one call, in orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Not known before.
+    pub new: u64,
+    /// Known, and the file says something new.
+    pub changed: u64,
+    /// Known, and the file says nothing new.
+    pub unchanged: u64,
+    /// More is known than the file says.
+    pub older: u64,
+    /// Purchased before `import_from` and not known: not stored.
+    pub before_import_from: u64,
+}
+
+/// What a fact does to a dossier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Something new.
+    News,
+    /// What is known already.
+    Same,
+    /// Less than is known.
+    Older,
+}
+
+/// What came of one fact.
+enum Fate {
+    New,
+    Changed,
+    Unchanged,
+    Older,
+    BeforeImportFrom,
+}
+
+/// The value of a touch: what the order was when the file came.
+const TOUCHED_NEW: u8 = 1;
+const TOUCHED_CHANGED: u8 = 2;
+
+/// Everything about one call.
+struct Intake<'a> {
+    account: &'a Account,
+    id_key: &'a IdKey,
+    file: &'a FileId,
+    import_from: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl Store {
+    /// Takes the facts of one file, in one transaction. A repeat (also after a crash half-way
+    /// through the file) changes nothing and counts like the first time.
+    ///
+    /// Not durable before the next [`Store::barrier`].
+    pub fn take(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        facts: Vec<(Fact, Option<BuyerFact>)>,
+        import_from: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let (account, id_key) = self.accounts.keyed(account)?;
+        let intake = Intake { account, id_key, file, import_from, now };
+        let mut queue = self.queue();
+        let mut draft = self.draft();
+        let mut taken = Taken::default();
+        for (fact, buyer) in facts {
+            let count = match self.take_one(&mut draft, &intake, fact, buyer.as_ref())? {
+                Fate::New => &mut taken.new,
+                Fate::Changed => &mut taken.changed,
+                Fate::Unchanged => &mut taken.unchanged,
+                Fate::Older => &mut taken.older,
+                Fate::BeforeImportFrom => &mut taken.before_import_from,
+            };
+            *count = count.saturating_add(1);
+        }
+        draft.commit(&mut queue)?;
+        Ok(taken)
+    }
+
+    fn take_one(
+        &self,
+        draft: &mut Draft<'_>,
+        intake: &Intake<'_>,
+        fact: Fact,
+        buyer: Option<&BuyerFact>,
+    ) -> Result<Fate, StoreError> {
+        let &Intake { account, id_key, file, import_from, now } = intake;
+        let now_ms = now.as_millisecond();
+        let key = account.order_key(id_key, &fact.order_id);
+        let (mut entry, chunks, before) = match draft.load(&key)? {
+            Some((entry, chunks)) => {
+                if entry.dossier.order_id != fact.order_id {
+                    return Err(damaged(Tree::Record, key.as_bytes()));
+                }
+                let mark = entry.mark();
+                (entry, chunks, Some(mark))
+            }
+            None if too_early(&fact, import_from) => return Ok(Fate::BeforeImportFrom),
+            None => (Entry::new(fact.order_id.clone(), file, now_ms), 0, None),
+        };
+        let (family, rank, good) = (fact.family, rank_of(id_key, &fact), fact.is_good());
+        let mut said = weigh(&mut entry.dossier, fact, rank, file);
+        if let Some(fact) = buyer.filter(|buyer| good && !buyer.is_empty()) {
+            let wanted = said == Said::News && entry.dossier.mapping.is_none();
+            let arriving = Arriving { family, rank, fact, today: day_of(now), wanted };
+            if self.take_buyer(draft, id_key, &key, &mut entry, &arriving)? {
+                said = Said::News;
+            }
+        }
+        // Only the file that spoke last can have been here before: no look-up for any other.
+        let touch = touch_key(file, &key);
+        let touched = match before.is_some() && entry.dossier.last_file == *file {
+            true => self.vault.raw(&draft.changes, Tree::Index, &touch)?,
+            false => None,
+        };
+        let touched_new = touched.as_ref().map(|value| value.first() == Some(&TOUCHED_NEW));
+        if said != Said::News {
+            return Ok(match (touched_new, said) {
+                (Some(true), _) => Fate::New,
+                (Some(false), _) => Fate::Changed,
+                (None, Said::Older) => Fate::Older,
+                (None, _) => Fate::Unchanged,
+            });
+        }
+        let new = before.is_none() || touched_new == Some(true);
+        entry.generation = entry.generation.saturating_add(1);
+        entry.arm(now_ms);
+        entry.dossier.last_file = file.clone();
+        draft.store(account, &key, before, &entry, chunks)?;
+        let value = if new { TOUCHED_NEW } else { TOUCHED_CHANGED };
+        draft.changes.insert(Tree::Index, touch, vec![value]);
+        Ok(if new { Fate::New } else { Fate::Changed })
+    }
+}
+
+fn too_early(fact: &Fact, import_from: Option<Timestamp>) -> bool {
+    matches!((fact.head.purchase_date, import_from), (Some(bought), Some(from)) if bought < from)
+}
+
+/// The rank of a fact under the account's id key.
+pub(super) fn rank_of(id_key: &IdKey, fact: &Fact) -> Rank {
+    Rank {
+        version: fact.version,
+        lines: u32::try_from(fact.lines.len()).unwrap_or(u32::MAX),
+        hash: id_key.mac("fact", &fact.canonical()),
+    }
+}
+
+/// Puts a fact into a dossier if it says more than what stands.
+///
+/// Good facts: the highest rank stands. Refused facts never replace a good one; the newest stays as
+/// long as no good fact of its version or a later one is known (no version is the oldest version).
+fn weigh(dossier: &mut Dossier, fact: Fact, rank: Rank, file: &FileId) -> Said {
+    let (family, version) = (fact.family, fact.version);
+    let standing = dossier.facts.get(&family);
+    if fact.is_good() {
+        match standing.map(|standing| rank.cmp(&standing.rank)) {
+            Some(Ordering::Less) => return Said::Older,
+            Some(Ordering::Equal) => return Said::Same,
+            Some(Ordering::Greater) | None => {}
+        }
+        dossier.facts.insert(family, Standing { rank, fact });
+        if dossier.refused.get(&family).is_some_and(|refused| refused.version <= version) {
+            dossier.refused.remove(&family);
+        }
+        return Said::News;
+    }
+    match standing.map(|standing| version.cmp(&standing.rank.version)) {
+        Some(Ordering::Less) => return Said::Older,
+        Some(Ordering::Equal) => return Said::Same,
+        Some(Ordering::Greater) | None => {}
+    }
+    if let Some(refused) = dossier.refused.get(&family) {
+        match (version, &fact.faults).cmp(&(refused.version, &refused.faults)) {
+            Ordering::Less => return Said::Older,
+            Ordering::Equal => return Said::Same,
+            Ordering::Greater => {}
+        }
+    }
+    dossier
+        .refused
+        .insert(family, RefusedFact { version, file: file.clone(), faults: fact.faults });
+    Said::News
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{fact, faulty};
+    use proptest::prelude::*;
+
+    fn weighed(facts: &[Fact]) -> (Dossier, Vec<Said>) {
+        let file = FileId::from_bits(1);
+        let mut dossier = Entry::new("205-1".parse().unwrap(), &file, 0).dossier;
+        let id_key = IdKey::new(&[1; 32]);
+        let said = facts
+            .iter()
+            .map(|fact| weigh(&mut dossier, fact.clone(), rank_of(&id_key, fact), &file))
+            .collect();
+        (dossier, said)
+    }
+
+    #[test]
+    fn a_refused_fact_waits_for_a_good_one_of_its_version() {
+        let (dossier, said) =
+            weighed(&[fact("205-1", 1, 1), faulty("205-1", 2), fact("205-1", 2, 1)]);
+        assert_eq!(said, [Said::News; 3]);
+        assert!(dossier.refused.is_empty());
+        let (dossier, said) =
+            weighed(&[fact("205-1", 2, 1), faulty("205-1", 1), faulty("205-1", 2)]);
+        assert_eq!(said, [Said::News, Said::Older, Said::Same]);
+        assert!(dossier.refused.is_empty());
+        let (dossier, _) = weighed(&[fact("205-1", 1, 1), faulty("205-1", 2), faulty("205-1", 2)]);
+        assert_eq!(dossier.refused.len(), 1);
+        assert_eq!(dossier.facts.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_leaves_the_same_dossier(
+            facts in proptest::collection::vec((any::<bool>(), 0..4_i64, 1..4_u32), 1..7),
+            shuffle in any::<u64>(),
+        ) {
+            let facts: Vec<Fact> = facts
+                .into_iter()
+                .map(|(good, version, quantity)| match good {
+                    true => fact("205-1", version, quantity),
+                    false => faulty("205-1", version),
+                })
+                .collect();
+            let mut shuffled = facts.clone();
+            let places = shuffled.len() as u64;
+            for place in 0..shuffled.len() {
+                shuffled.swap(place, (shuffle.rotate_left(place as u32 * 7) % places) as usize);
+            }
+            let (first, _) = weighed(&facts);
+            prop_assert_eq!(&first, &weighed(&shuffled).0);
+            // And once more changes nothing.
+            let twice: Vec<Fact> = facts.iter().chain(&shuffled).cloned().collect();
+            let (again, said) = weighed(&twice);
+            prop_assert_eq!(first, again);
+            prop_assert!(said[facts.len()..].iter().all(|said| *said != Said::News));
+        }
+    }
+}

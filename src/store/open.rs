@@ -1,0 +1,202 @@
+//! Opening: lock, schema, sweep, sled, keys, counters; in that order.
+//!
+//! Nothing of sled is touched before the lock is held and the schema is known. An interrupted
+//! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Mutex;
+
+use rand::RngCore as _;
+
+use super::Store;
+use super::accounts::Accounts;
+use super::barrier::Barrier;
+use super::daykeys::{DayKeys, sync_dir};
+use super::draft::TALLY;
+use super::error::StoreError;
+use super::keys::{Keyring, StoreKeys};
+use super::layout::{DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key};
+use super::queue::Queue;
+use super::tally::Tally;
+use super::vault::{Changes, Vault, engine};
+
+/// How to open.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// sled's cache, in bytes. Not a limit: a cache smaller than the data makes sled use more
+    /// memory, not less.
+    pub cache_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+const INSTALLATION: &[u8] = b"installation";
+const EPOCH: &[u8] = b"epoch";
+
+impl Store {
+    /// Opens the state directory, and makes what is not there yet.
+    pub fn open(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
+        make_dir(dir)?;
+        let lock = lock(dir)?;
+        let store = dir.join(STORE_DIR);
+        check_schema(dir, &store)?;
+        make_dir(&store)?;
+        sweep(&store)?;
+        blobs_empty(dir)?;
+        let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
+        let db = sled::Config::new()
+            .path(&store)
+            .cache_capacity(options.cache_bytes)
+            .mode(sled::Mode::LowSpace)
+            .use_compression(false)
+            .flush_every_ms(Some(500))
+            .open()
+            .map_err(|error| engine(&store, "opening", &error))?;
+        sync_dir(&store)?;
+        sync_dir(dir)?;
+
+        let vault = Vault::open(&db, &store, Keyring::new(keys))?;
+        let mut changes = Changes::default();
+        let installation = installation(&vault, &mut changes)?;
+        let accounts = Accounts::load(&vault, &mut changes, keys)?;
+        let (epoch, cells): (u64, u16) =
+            vault.read(&changes, Tree::Meta, EPOCH)?.unwrap_or_default();
+        vault.write(&mut changes, Tree::Meta, EPOCH, &epoch.saturating_add(1), cells)?;
+        let mut tallies = BTreeMap::new();
+        for account in accounts.all() {
+            let found = vault.read(&changes, Tree::Meta, &meta_key(TALLY, account.tag))?;
+            if let Some((tally, _)) = found {
+                let _new: Option<Tally> = tallies.insert(account.tag, tally);
+            }
+        }
+        vault.apply(&changes)?;
+        let barrier = Barrier::new(&store)?;
+        barrier.wait(&db)?;
+        // Four thousand million leases to each opening.
+        let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
+        Ok(Self {
+            path: dir.to_owned(),
+            vault,
+            db,
+            days,
+            accounts,
+            barrier,
+            queue: Mutex::new(Queue::new(tallies, fence)),
+            installation,
+            _lock: lock,
+        })
+    }
+}
+
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(dir)
+        .map_err(StoreError::io("making the folder", dir))
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(StoreError::io("opening the lock", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("locking", path)(error)),
+    }
+}
+
+/// Reads the schema; writes it where there is no store yet.
+fn check_schema(dir: &Path, store: &Path) -> Result<(), StoreError> {
+    let path = dir.join(SCHEMA_FILE);
+    let bad = || StoreError::BadSchema { path: path.clone() };
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let found: u32 = text.trim().parse().map_err(|_| bad())?;
+            let known = u32::from(SCHEMA);
+            if found > known {
+                return Err(StoreError::NewerSchema { path: dir.to_owned(), found, known });
+            }
+            if found == known { Ok(()) } else { Err(bad()) }
+        }
+        // Written before the store is made: a store without it lost it.
+        Err(error) if error.kind() == ErrorKind::NotFound && store.exists() => Err(bad()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // Aside first: a crash leaves no empty schema that would refuse the next start.
+            let aside = dir.join("SCHEMA.new");
+            let mut file = File::create(&aside).map_err(StoreError::io("creating", &aside))?;
+            file.write_all(format!("{SCHEMA}\n").as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(StoreError::io("writing", &aside))?;
+            fs::rename(&aside, &path).map_err(StoreError::io("renaming", &aside))?;
+            sync_dir(dir)
+        }
+        Err(error) => Err(StoreError::io("reading", path)(error)),
+    }
+}
+
+/// Removes snapshots that sled did not finish.
+fn sweep(store: &Path) -> Result<(), StoreError> {
+    let listed = fs::read_dir(store).map_err(StoreError::io("listing", store))?;
+    for entry in listed {
+        let path = entry.map_err(StoreError::io("listing", store))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(&path).map_err(StoreError::io("removing", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a state directory in which sled wrote blob files.
+pub(super) fn blobs_empty(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join(STORE_DIR).join("blobs");
+    match fs::read_dir(&path) {
+        Ok(mut listed) => match listed.next() {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Blobs { path }),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io("listing", path)(error)),
+    }
+}
+
+/// The installation id; the first value that the master key must open.
+fn installation(vault: &Vault, changes: &mut Changes) -> Result<String, StoreError> {
+    match vault.read(changes, Tree::Meta, INSTALLATION) {
+        Ok(Some((id, cells))) => {
+            let id: String = id;
+            // Under the current key from now on, so that the next opening checks that one.
+            vault.write(changes, Tree::Meta, INSTALLATION, &id, cells)?;
+            Ok(id)
+        }
+        Ok(None) => {
+            let mut random = [0_u8; 8];
+            rand::rngs::OsRng.fill_bytes(&mut random);
+            let id = hex(&random);
+            vault.write(changes, Tree::Meta, INSTALLATION, &id, 0)?;
+            Ok(id)
+        }
+        Err(StoreError::Damaged { .. }) => {
+            Err(StoreError::WrongKey { key_id: vault.current_key().to_owned() })
+        }
+        Err(error) => Err(error),
+    }
+}

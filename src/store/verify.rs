@@ -1,0 +1,91 @@
+//! Walking the whole store and comparing what must agree. For tests and for a doubting operator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Family;
+
+use super::Store;
+use super::draft::Draft;
+use super::entry::Entry;
+use super::error::StoreError;
+use super::layout::{DEAD, DUE, HELD, RECORD_KEY_BYTES, RecordKey, Tree, buyer_key, index_keys};
+use super::open::blobs_empty;
+use super::tally::Tally;
+
+impl Store {
+    /// What does not agree with itself: one sentence each, without contents. Empty is well.
+    pub fn verify(&self) -> Result<Vec<String>, StoreError> {
+        let queue = self.queue();
+        let draft = self.draft();
+        let mut wrong = Vec::new();
+        let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
+        let mut expected: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for cell in self.vault.under(Tree::Record, &[]) {
+            let (place, first) = cell?;
+            let Some(key) = Some(&place)
+                .filter(|place| place.len() == RECORD_KEY_BYTES)
+                .and_then(|place| RecordKey::from_slice(place))
+            else {
+                continue;
+            };
+            let entry: Entry = match self.vault.read_cell(Tree::Record, &place, &first) {
+                Ok(Some((entry, _))) => entry,
+                Ok(None) => continue,
+                Err(error) => {
+                    wrong.push(error.to_string());
+                    continue;
+                }
+            };
+            tallies.entry(key.tag()).or_default().add(&entry.state);
+            if let Some(id_key) = &self.accounts.by_tag(key.tag())?.id_key {
+                expected.extend(index_keys(&key, id_key, &entry.state, entry.due_ms));
+            }
+            self.verify_buyers(&draft, &key, &entry, &mut wrong)?;
+        }
+        for account in self.accounts.all() {
+            let (kept, counted) =
+                (queue.stored_tally(account.tag), tallies.remove(&account.tag).unwrap_or_default());
+            if kept != counted {
+                wrong.push(format!("{}: counters say {kept:?}, there are {counted:?}", account.id));
+            }
+            if account.id_key.is_none() {
+                continue;
+            }
+            for kind in [DUE, HELD, DEAD] {
+                for cell in
+                    self.vault.under(Tree::Index, &super::layout::index_head(kind, account.tag))
+                {
+                    let (place, _) = cell?;
+                    if !expected.remove(place.as_ref()) {
+                        wrong.push(format!("index {}: an entry without its job", char::from(kind)));
+                    }
+                }
+            }
+        }
+        for missing in expected {
+            let kind = missing.first().copied().map_or(' ', char::from);
+            wrong.push(format!("index {kind}: a job without its entry"));
+        }
+        if let Err(error) = blobs_empty(&self.path) {
+            wrong.push(error.to_string());
+        }
+        Ok(wrong)
+    }
+
+    fn verify_buyers(
+        &self,
+        draft: &Draft<'_>,
+        key: &RecordKey,
+        entry: &Entry,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        for family in Family::ALL {
+            let place = buyer_key(key, family.tag());
+            let there = self.vault.raw(&draft.changes, Tree::Buyer, &place)?.is_some();
+            if there != entry.has_buyer(family) {
+                wrong.push(format!("buyer {key}: the order and the tree disagree"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The queue: due order, holds, deaths, listing and counting.
+
+use odoo_spoold::model::{Family, HoldCode, Outcome};
+use odoo_spoold::store::{Buried, End, JobFilter, StateName, Store, Waiting};
+
+use crate::store_support::*;
+
+fn fill(store: &Store, orders: u64) {
+    let facts =
+        (0..orders).map(|n| (fact(&order(n), Family::AllOrders, Some(1), 1), None)).collect();
+    store.take(&account(), &file(1), facts, None, at(0)).unwrap();
+}
+
+fn settle_all(store: &Store, end: impl Fn(usize) -> End) {
+    let leased = store.lease(&account(), at(0), 1000).unwrap().jobs;
+    let ends = leased.iter().enumerate().map(|(n, leased)| leased.settlement(None, end(n)));
+    assert!(store.settle(ends.collect(), at(0)).unwrap().is_empty());
+}
+
+fn all(store: &Store, filter: &JobFilter, limit: usize) -> Vec<String> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.jobs(filter, limit, cursor.as_ref()).unwrap();
+        found.extend(page.jobs.iter().map(|(_, job)| job.order_id.to_string()));
+        match page.next {
+            Some(next) => cursor = Some(next.to_string().parse().unwrap()),
+            None => break,
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn jobs_come_due_in_order_and_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 5);
+    settle_all(&store, |n| End::Retry {
+        due: at(100 - i64::try_from(n).unwrap()),
+        attempt: 3,
+        fault: "timeout".into(),
+    });
+    assert_eq!(store.next_due(&account()).unwrap(), Some(at(96)));
+    assert!(store.lease(&account(), at(95), 9).unwrap().jobs.is_empty());
+    let leased = store.lease(&account(), at(98), 9).unwrap().jobs;
+    let due: Vec<_> = leased.iter().map(|leased| leased.job.due).collect();
+    assert_eq!(due, [at(96), at(97), at(98)]);
+    assert_eq!(leased[0].job.attempt, 3);
+    assert_eq!(store.next_due(&account()).unwrap(), Some(at(99)));
+    store.give_back(&leased);
+    assert_eq!(store.next_due(&account()).unwrap(), Some(at(96)));
+    // An earlier due time moves the scan back.
+    let back = store.lease(&account(), at(96), 1).unwrap().jobs.remove(0);
+    let retry = End::Retry { due: at(3), attempt: 4, fault: "timeout".into() };
+    assert!(store.settle(vec![back.settlement(None, retry)], at(98)).unwrap().is_empty());
+    assert_eq!(store.next_due(&account()).unwrap(), Some(at(3)));
+}
+
+#[test]
+fn held_jobs_are_released_by_the_thing_they_wait_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 12);
+    settle_all(&store, |n| {
+        End::Held(match n % 3 {
+            0 => vec![hold(HoldCode::Sku, "A")],
+            1 => vec![hold(HoldCode::Sku, "B"), hold(HoldCode::Sku, "A"), hold(HoldCode::Tax, "")],
+            _ => vec![hold(HoldCode::Tax, "")],
+        })
+    });
+    let keys = |code| {
+        let mut keys = store.held_keys(&account(), code).unwrap();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(HoldCode::Sku), ["A", "B"]);
+    assert_eq!(keys(HoldCode::Tax), [""]);
+    let counts = &store.counts()[&account()];
+    assert_eq!(
+        (counts.held, counts.holds[&HoldCode::Sku], counts.holds[&HoldCode::Tax]),
+        (12, 8, 8)
+    );
+    let held = |hold| {
+        all(&store, &JobFilter { hold, state: Some(StateName::Held), account: None }, 5).len()
+    };
+    assert_eq!((held(None), held(Some(HoldCode::Sku)), held(Some(HoldCode::Tax))), (12, 8, 8));
+    assert_eq!(
+        store.release(Waiting::For(&account(), HoldCode::Sku, Some("B")), at(0)).unwrap(),
+        4
+    );
+    assert_eq!(keys(HoldCode::Sku), ["A"]);
+    assert_eq!(store.release(Waiting::For(&account(), HoldCode::Tax, None), at(0)).unwrap(), 4);
+    assert_eq!(store.release(Waiting::For(&account(), HoldCode::Tax, None), at(0)).unwrap(), 0);
+    let one = store
+        .jobs(&JobFilter { state: Some(StateName::Held), ..JobFilter::default() }, 1, None)
+        .unwrap();
+    assert_eq!(store.release(Waiting::Record(one.jobs[0].0), at(0)).unwrap(), 1);
+    let counts = &store.counts()[&account()];
+    assert_eq!((counts.held, counts.pending, counts.total()), (3, 9, 12));
+    assert_eq!(store.verify().unwrap(), [""; 0]);
+}
+
+#[test]
+fn dead_jobs_are_requeued_by_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 450);
+    settle_all(&store, |n| match n % 2 {
+        0 => End::Dead(death("refused")),
+        _ => End::Dead(death("other")),
+    });
+    let dead = JobFilter { state: Some(StateName::Dead), ..JobFilter::default() };
+    assert_eq!(all(&store, &dead, 7).len(), 450);
+    assert_eq!(store.requeue(Buried::Of(&account(), Some("refused")), at(0)).unwrap(), 225);
+    assert_eq!(all(&store, &dead, 100).len(), 225);
+    assert_eq!(store.requeue(Buried::Of(&account(), None), at(0)).unwrap(), 225);
+    settle_all(&store, |_| End::Done(Outcome::Delivered));
+    let (key, _) = store.jobs(&JobFilter::default(), 1, None).unwrap().jobs.remove(0);
+    assert_eq!(store.requeue(Buried::Record(key), at(0)).unwrap(), 1);
+    assert_eq!(store.counts()[&account()].pending, 1);
+    assert_eq!(store.verify().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_hold_without_a_reason_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 1);
+    settle_all(&store, |_| End::Held(Vec::new()));
+    assert_eq!(store.counts()[&account()].dead, 1);
+}
+
+#[test]
+fn every_listing_shows_each_job_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 40);
+    settle_all(&store, |n| match n % 4 {
+        0 => End::Done(Outcome::Delivered),
+        1 => End::Held(vec![hold(HoldCode::Sku, "A"), hold(HoldCode::Price, "")]),
+        2 => End::Dead(death("refused")),
+        _ => End::Retry { due: at(5), attempt: 1, fault: "timeout".into() },
+    });
+    let leased = store.lease(&account(), at(5), 4).unwrap().jobs;
+    let in_state = |state| {
+        all(&store, &JobFilter { state: Some(state), account: Some(account()), hold: None }, 3)
+    };
+    let everything = all(&store, &JobFilter::default(), 7);
+    assert_eq!(everything.len(), 40);
+    let states =
+        [StateName::Done, StateName::Held, StateName::Dead, StateName::Pending, StateName::Started];
+    let mut parts: Vec<String> = states.into_iter().flat_map(in_state).collect();
+    parts.sort();
+    assert_eq!(parts, everything);
+    assert_eq!((in_state(StateName::Pending).len(), in_state(StateName::Started).len()), (6, 4));
+    let counts = &store.counts()[&account()];
+    assert_eq!((counts.pending, counts.started, store.stats().unwrap().leased), (6, 4, 4));
+    drop(leased);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.counts()[&account()].pending, 10, "a restart makes started jobs pending");
+}

@@ -1,0 +1,113 @@
+//! Facts, buyers, keys and directories for the store's tests.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use odoo_spoold::model::{
+    AccountId, BuyerFact, Death, Fact, FactLine, Family, FileId, Head, Hold, HoldCode, Mapping,
+    Origin, RowFault,
+};
+use odoo_spoold::store::{Secret, Store, StoreKeys, StoreOptions};
+
+pub(crate) fn secret(byte: u8) -> Secret {
+    Secret::new(Box::new([byte; 32]))
+}
+
+pub(crate) fn account() -> AccountId {
+    "eu_1".parse().unwrap()
+}
+
+pub(crate) fn keys() -> StoreKeys {
+    StoreKeys::new("m1", secret(1)).unwrap().with_account(account(), secret(2))
+}
+
+pub(crate) fn open(dir: &Path) -> Store {
+    Store::open(dir, &keys(), StoreOptions::default()).unwrap()
+}
+
+pub(crate) fn file(number: u64) -> FileId {
+    FileId::from_bits(number)
+}
+
+/// Midnight of 21 November 2025, plus seconds.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    "2025-11-21T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn order(number: u64) -> String {
+    format!("205-0000000-{number:07}")
+}
+
+/// A good fact of one line; versions are days.
+pub(crate) fn fact(order: &str, family: Family, version: Option<i64>, quantity: u32) -> Fact {
+    Fact {
+        order_id: order.parse().unwrap(),
+        family,
+        version: version.map(|day| at(day * 86_400)),
+        head: Head { purchase_date: Some(at(-86_400)), ..Head::default() },
+        lines: vec![FactLine {
+            row: 2,
+            sku: "CANARY-SKU".parse().unwrap(),
+            item_id: None,
+            title: "A canary title".into(),
+            quantity,
+            status: None,
+            item_price: Some("12.50".parse().unwrap()),
+            item_tax: Some("2.00".parse().unwrap()),
+            shipping_price: None,
+            shipping_tax: None,
+            gift_wrap_price: None,
+            gift_wrap_tax: None,
+            item_promotion: None,
+            ship_promotion: None,
+            item_price_net: None,
+            shipping_price_net: None,
+            gift_wrap_price_net: None,
+            facilitator: None,
+        }],
+        faults: Vec::new(),
+    }
+}
+
+/// The same, refused.
+pub(crate) fn faulty(order: &str, family: Family, version: Option<i64>) -> Fact {
+    let fault = RowFault {
+        line: 2,
+        column: "item-price".into(),
+        code: "row-number".into(),
+        message: "is not a number".into(),
+    };
+    Fact { faults: vec![fault], lines: Vec::new(), ..fact(order, family, version, 1) }
+}
+
+pub(crate) fn buyer(name: &str) -> BuyerFact {
+    BuyerFact {
+        name: name.into(),
+        email: "canary@marketplace.example".into(),
+        city: "Canaryville".into(),
+        country: "DE".into(),
+        ..BuyerFact::default()
+    }
+}
+
+pub(crate) fn hold(code: HoldCode, key: &str) -> Hold {
+    Hold::new(code, key, "missing")
+}
+
+pub(crate) fn death(code: &str) -> Death {
+    Death { code: code.into(), words: "Odoo said no".into() }
+}
+
+pub(crate) fn mapping(odoo_id: i64) -> Mapping {
+    Mapping {
+        odoo_id,
+        name: format!("S{odoo_id:05}"),
+        origin: Origin::Ours,
+        state: "sale".into(),
+        stage: None,
+        items: Vec::new(),
+        lines: Vec::new(),
+        base: odoo_spoold::model::Base::default(),
+        deleted: false,
+    }
+}
