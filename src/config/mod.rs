@@ -9,12 +9,15 @@ pub mod error;
 #[cfg(test)]
 mod example_test;
 mod file;
+mod keygen;
 mod reload;
+pub mod secrets;
 pub mod settings;
 mod value;
 
 pub use error::{ConfigError, EXIT_CONFIG};
 pub use reload::{Live, Reload};
+pub use secrets::{AccountKeys, CREDENTIAL_NAME, Key32, Keys, MasterKey};
 pub use settings::{
     AccountSettings, AlreadyShipped, ControlSettings, Destination, ExistingOrders, FacilitatorTax,
     ImportFrom, KeysSource, LogSettings, MarketplaceSettings, OdooSettings, OdooUrl, PartnerPolicy,

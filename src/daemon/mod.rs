@@ -1,1 +1,4 @@
 //! Wires everything together.
+
+mod intake;
+mod policy;
