@@ -14,3 +14,4 @@
 )]
 
 pub mod fake_odoo;
+pub mod skip;
