@@ -5,7 +5,7 @@
 #   tests/run.sh               everything: format, lints, docs, Rust tests, the Python checks, real Odoo 19 and 14
 #   tests/run.sh --fast        the inner loop: no Odoo, no documentation
 #   tests/run.sh --long PART   something for the night instead:
-#                                properties   every property test with 50 times as many cases
+#                                properties   the property tests with 50 times as many cases (those that fix no number)
 #                                crash        every crash test 20 times
 #
 # What is fetched and built is kept in ${ODOO_SPOOLD_CACHE:-/var/cache/odoo-spoold}.  ODOO19_URL or ODOO14_URL name an Odoo
