@@ -130,7 +130,13 @@ impl Intake {
         self.store.put_file(&record)?;
         self.store.barrier()?;
         spool::finish(&claim, end, &words)?;
-        events::file_ended(&record);
+        match (&record.refusal, record.family) {
+            (Some(refusal), _) => events::file_rejected(&account.id, &record.id, refusal),
+            (None, Some(family)) => {
+                events::file_done(&account.id, &record.id, family, &record.counts);
+            }
+            (None, None) => {}
+        }
         Ok(record)
     }
 
@@ -144,7 +150,10 @@ impl Intake {
         if claim.bytes > account.max_file_bytes {
             return Err(Failure::refused(
                 "file-too-large",
-                format!("the file has {} bytes, the account takes {}", claim.bytes, account.max_file_bytes),
+                format!(
+                    "the file has {} bytes, the account takes {}",
+                    claim.bytes, account.max_file_bytes
+                ),
                 "ask Amazon for a shorter period, or raise max_file_size of the account",
             ));
         }
@@ -230,7 +239,8 @@ impl Intake {
             orders: Vec::new(),
         };
         let open = || {
-            let file = claim.open().map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
+            let file =
+                claim.open().map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
             let opened = envelope::open(file, None, &account.keyring, &account.policy);
             Ok(opened.map_err(Failure::open)?.reader)
         };
