@@ -4,6 +4,7 @@
 
 mod envelope_vectors;
 mod odoo_client;
+mod real_orders;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;
