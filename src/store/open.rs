@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rand::RngCore as _;
 
@@ -105,15 +106,30 @@ impl Store {
     }
 }
 
+/// How long an earlier handle of this process may take to let go of the database.
+const LET_GO: Duration = Duration::from_secs(10);
+
 fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
-    sled::Config::new()
+    let config = sled::Config::new()
         .path(store)
         .cache_capacity(cache_bytes)
         .mode(sled::Mode::LowSpace)
         .use_compression(false)
-        .flush_every_ms(Some(500))
-        .open()
-        .map_err(|error| engine(store, "opening", &error))
+        .flush_every_ms(Some(500));
+    let started = Instant::now();
+    loop {
+        match config.open() {
+            // A dropped handle lives on until its last write on sled's own threads is done. It
+            // keeps sled's lock that long; we have ours, so nobody else can be meant.
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && started.elapsed() < LET_GO =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.map_err(|error| engine(store, "opening", &error)),
+        }
+    }
 }
 
 /// Opens and closes a sled folder that nobody has open, under the caller's lock.

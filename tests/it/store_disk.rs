@@ -30,7 +30,14 @@ fn take(store: &Store, number: u64, name: &str) {
 
 /// The database with our lock and keys out of the way.
 fn raw(dir: &Path) -> sled::Db {
-    sled::Config::new().path(dir.join("store")).open().unwrap()
+    // A handle that was just dropped may still hold sled's lock.
+    for _ in 0..2000 {
+        match sled::Config::new().path(dir.join("store")).open() {
+            Ok(db) => return db,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    }
+    panic!("the database stays locked");
 }
 
 #[test]
