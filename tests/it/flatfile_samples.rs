@@ -5,9 +5,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::unnecessary_wraps,
     reason = "a test: what fails here should stop it"
 )]
 
@@ -71,7 +69,7 @@ fn read(path: &str) -> Option<Read> {
 }
 
 fn d(text: &str) -> Option<Decimal> {
-    Some(text.parse().unwrap())
+    text.parse().ok()
 }
 
 #[test]
