@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod envelope_vectors;
+mod flatfile_samples;
 mod odoo_client;
 mod real_orders;
 mod spool_claim;
