@@ -172,6 +172,7 @@ impl Part {
     /// Gross prices whose tax Amazon collects: what is left for the seller, without tax.
     fn gross_without_tax(&self, around: Surroundings<'_>) -> Result<Priced, Hold> {
         let tax = self.tax.unwrap_or_default();
+        self.includes_tax(tax, around)?;
         let paid = if self.promotion.is_zero() {
             self.price - tax
         } else {
@@ -192,8 +193,9 @@ impl Part {
             }
         };
         let amount = match self.net {
+            // A net price that lies a cent off the price less its tax is no promotion.
+            _ if self.promotion.is_zero() => paid,
             Some(net) => net,
-            None if self.promotion.is_zero() => paid,
             None => {
                 let after = self.price - self.promotion;
                 if after.is_zero() {
@@ -222,17 +224,7 @@ impl Part {
                 added_tax: Some(Decimal::ZERO),
             });
         };
-        if let Some(net) = self.net {
-            let exclusive = (self.price - net).abs() <= Decimal::new(1, 2);
-            if exclusive && tax > Decimal::new(TAX_TOLERANCE_CENTS, 2) {
-                return Err(Hold::new(
-                    HoldCode::Tax,
-                    around.marketplace,
-                    "the report gives a price without tax on a marketplace whose prices include it; \
-                     a later report usually corrects it, else check the order in Seller Central",
-                ));
-            }
-        }
+        self.includes_tax(tax, around)?;
         let inside = |gross: Decimal, rate: Decimal| gross * rate / (Decimal::ONE + rate);
         let paid = self.price - self.promotion;
         let limit = if self.promotion.is_zero() {
@@ -262,6 +254,20 @@ impl Part {
             });
         }
         Err(self.no_rate(around))
+    }
+
+    /// Refuses a price that has no tax in it where prices include it.
+    fn includes_tax(&self, tax: Decimal, around: Surroundings<'_>) -> Result<(), Hold> {
+        let exclusive = self.net.is_some_and(|net| (self.price - net).abs() <= Decimal::new(1, 2));
+        if exclusive && tax > Decimal::new(TAX_TOLERANCE_CENTS, 2) {
+            return Err(Hold::new(
+                HoldCode::Tax,
+                around.marketplace,
+                "the report gives a price without tax on a marketplace whose prices include it; \
+                 a later report usually corrects it, else check the order in Seller Central",
+            ));
+        }
+        Ok(())
     }
 
     /// The report's tax; a zero says "not calculated" unless the table lists a rate of zero.
