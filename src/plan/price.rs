@@ -136,7 +136,14 @@ struct Part {
 }
 
 impl Part {
-    fn priced(&self, around: Surroundings<'_>) -> Result<Priced, Hold> {
+    fn priced(mut self, around: Surroundings<'_>) -> Result<Priced, Hold> {
+        // A promotion of the whole net price, and no tax left: all of it is given away.
+        if around.policy.prices == Prices::Gross
+            && self.tax == Some(Decimal::ZERO)
+            && self.net == Some(self.promotion)
+        {
+            self.promotion = self.price;
+        }
         match (
             around.policy.prices,
             self.facilitator && around.policy.facilitator_tax == FacilitatorTax::Exclude,
@@ -427,6 +434,27 @@ mod tests {
         assert_eq!((priced.amount, priced.promotion), (dec("19.99"), dec("2.00")));
         assert_eq!(priced.amount - priced.promotion, dec("17.99"), "what the buyer paid");
         assert_eq!(priced.tax, TaxChoice::Tax { tax: TaxRef::Name("20".into()), included: true });
+    }
+
+    #[test]
+    fn a_promotion_of_the_whole_net_price_leaves_nothing_to_pay() {
+        let sample = FactLine {
+            item_tax: Some(dec("0.00")),
+            item_promotion: Some(dec("10.00")),
+            item_price_net: Some(dec("10.00")),
+            ..line(1)
+        };
+        for (rates, facilitator) in
+            [(vec!["20"], false), (vec!["20", "0"], false), (vec!["20"], true)]
+        {
+            let uk = policy(Prices::Gross, &rates);
+            let sample = FactLine { facilitator: Some(facilitator), ..sample.clone() };
+            let item = price(&sample, "12.00", &uk).unwrap().item;
+            assert_eq!(item.amount - item.promotion, Decimal::ZERO, "{rates:?} {facilitator}");
+        }
+        let part = FactLine { item_promotion: Some(dec("9.00")), ..sample };
+        let uk = policy(Prices::Gross, &["20"]);
+        assert_eq!(price(&part, "12.00", &uk).unwrap().item.promotion, dec("9.00"));
     }
 
     #[test]
