@@ -178,6 +178,13 @@ fn the_order_report_fills_blanks_only() {
 }
 
 #[test]
+fn a_blank_is_filled_from_a_row_of_its_quantity() {
+    let own = all_orders(vec![row("A", 2, "10.00"), row("A", 1, "")]);
+    let other = report(vec![row("A", 2, "8.00"), row("A", 1, "10.00")]);
+    assert_eq!(lines_of(vec![own, other]), expected(&[(2, "10.00", ""), (1, "10.00", "")]));
+}
+
+#[test]
 fn every_blank_amount_is_filled_and_no_other() {
     let full = |n: u32| FactLine {
         title: format!("title {n}"),
@@ -251,6 +258,12 @@ fn ids_come_from_whoever_has_the_same_rows() {
     assert_eq!(
         lines_of(vec![own(), ids("021", "011")]),
         expected(&[(2, "9.00", "021"), (1, "5.00", "011")])
+    );
+    let dearer = all_orders(vec![row("A", 1, "9.00"), row("A", 2, "5.00")]);
+    assert_eq!(
+        lines_of(vec![dearer, ids("021", "011")]),
+        expected(&[(2, "5.00", "021"), (1, "9.00", "011")]),
+        "rows are told apart by their quantity first"
     );
     let three = || all_orders(vec![row("A", 3, "14.00")]);
     assert_eq!(lines_of(vec![three(), ids("021", "011")]), expected(&[(3, "14.00", "")]));

@@ -700,8 +700,8 @@ fn a_fee_without_a_product_is_held_never_dropped() {
 
 #[test]
 fn the_total_of_net_prices_has_its_tax() {
-    let net = |line: FactLine| {
-        case(vec![line, row("B", 1, "2.00")])
+    let net = |lines: Vec<FactLine>| {
+        case(lines)
             .rules(|rules| {
                 rules.prices = Prices::Net;
                 rules.facilitator_tax = FacilitatorTax::Include;
@@ -715,17 +715,20 @@ fn the_total_of_net_prices_has_its_tax() {
             })
             .want()
     };
-    let taxed = FactLine {
-        item_tax: Some(dec("1.71")),
+    let taxed = |sku: &str, price: &str, tax: &str| FactLine {
+        item_tax: Some(dec(tax)),
         item_promotion: Some(dec("1.00")),
-        ..row("A", 1, "10.00")
+        ..row(sku, 1, price)
     };
-    assert_eq!(net(taxed.clone()).total, None, "B gives no tax to sum up");
-    let mut case = net(taxed);
-    assert_eq!(case.lines.remove(0).taxes, [TAX_19]);
-    let both = |tax: &str| FactLine { item_tax: Some(dec(tax)), ..row("A", 1, "10.00") };
-    let zero = net(both("0.00"));
-    assert!(zero.lines[0].taxes.is_empty(), "no tax, explicitly");
+    let both = net(vec![taxed("A", "10.00", "1.71"), taxed("B", "3.00", "0.14")]);
+    assert_eq!(both.total, Some(dec("12.85")));
+    let set: Vec<_> = both.lines.iter().map(|line| line.taxes.as_slice()).collect();
+    assert_eq!(set, [[TAX_19], [TAX_19], [TAX_7], [TAX_7]]);
+    let half = net(vec![taxed("A", "10.00", "1.71"), row("B", 1, "2.00")]);
+    assert_eq!(half.total, None, "B gives no tax to sum up");
+    let free = net(vec![taxed("A", "10.00", "0.00")]);
+    assert!(free.lines[0].taxes.is_empty(), "no tax, explicitly");
+    assert_eq!(free.total, Some(dec("9.00")));
 }
 
 #[test]
@@ -956,7 +959,7 @@ fn lines_stand_where_only_the_number_of_rows_differs() {
         assert!(desired.standing.is_empty() && !desired.lines.is_empty(), "{what}");
     }
     // Items that are gone do not count as rows.
-    let gone = vec![item("A", 1, "", 3, "30.00"), item("A", 2, "", 0, "9.00")];
+    let gone = vec![item("A", 1, "", 3, "30.00"), item("A", 2, "", 0, "0.00")];
     let desired = case(vec![row("A", 3, "30.00")]).mapped(gone).want();
     assert!(desired.standing.is_empty());
     let cancelled = FactLine { status: Some(ItemStatus::Cancelled), ..row("A", 3, "30.00") };
