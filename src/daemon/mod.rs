@@ -1,1 +1,3 @@
 //! Wires everything together.
+
+pub mod lifecycle;
