@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod config;
 mod envelope_vectors;
 mod odoo_client;
 mod spool_claim;
