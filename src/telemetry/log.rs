@@ -1,6 +1,6 @@
 //! Starts logging: decides where to, and hands out the handle that a reload and the end need.
 //!
-//! Promises: nothing that logs ever waits for journald or a terminal ([`queue`](super::queue)).
+//! Promises: nothing that logs ever waits for journald or a terminal (module `queue`).
 //! At the end the last records get [`FLUSH_LIMIT`] to be written.
 
 use std::ffi::OsStr;

@@ -27,7 +27,7 @@ struct Gated {
 impl Sink for Gated {
     fn write(&mut self, record: &Record) {
         if !self.open.load(Ordering::SeqCst) {
-            let _ = self.permits.recv();
+            self.permits.recv().ok();
         }
         let copy =
             Record { metadata: record.metadata, at: record.at, values: record.values.clone() };
@@ -56,7 +56,7 @@ fn bench(level: Level, capacity: usize) -> Bench {
 impl Bench {
     fn go_on(&self) {
         self.open.store(true, Ordering::SeqCst);
-        let _ = self.permit.send(());
+        self.permit.send(()).ok();
         assert!(self.control.flush(Duration::from_secs(20)));
     }
 
