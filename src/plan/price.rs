@@ -178,7 +178,6 @@ impl Part {
 
     /// Gross prices whose tax Amazon collects: what is left for the seller, without tax.
     fn gross_without_tax(&self, around: Surroundings<'_>) -> Result<Priced, Hold> {
-<<<<<<< HEAD
         let Some(tax) = self.tax else {
             return Err(Hold::new(
                 HoldCode::Tax,
@@ -187,10 +186,7 @@ impl Part {
                  is: a later report will",
             ));
         };
-=======
-        let tax = self.tax.unwrap_or_default();
         self.includes_tax(tax, around)?;
->>>>>>> plantests
         let paid = if self.promotion.is_zero() {
             self.price - tax
         } else {
