@@ -1,1 +1,324 @@
-//! Wires everything together.
+//! Wires everything together; the only room that may look into all others.
+//!
+//! [`run`] opens the store, starts one way in per account (`mouth`), delivery, and the control
+//! socket, and ends them in the reverse order: nothing more is claimed, batches on their way are
+//! finished, everything is made durable.
+
+mod intake;
+pub mod lifecycle;
+mod mouth;
+mod policy;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use intake::{Intake, IntakeAccount};
+use mouth::Mouth;
+
+use crate::clock::SharedClock;
+use crate::config::{AccountSettings, ConfigError, Keys, Settings};
+use crate::deliver::Delivery;
+use crate::deliver::settings::{AccountSettings as Delivered, Pace};
+use crate::envelope::{Keyring, KeyringError, Policy};
+use crate::model::AccountId;
+use crate::odoo::{Client, Endpoint, EndpointError};
+use crate::spool::SpoolDirs;
+use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
+
+/// Why the daemon cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// The settings or the keys are wrong. The message says where.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store cannot be opened. The message says what to do.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The URL or the CA file of Odoo cannot be used.
+    #[error("odoo: {0}")]
+    Endpoint(#[from] EndpointError),
+    /// An age identity of an account is wrong.
+    #[error("the age identities of account {account}: {source}")]
+    Keyring {
+        /// The account.
+        account: AccountId,
+        /// What is wrong.
+        #[source]
+        source: KeyringError,
+    },
+    /// A folder of the spool cannot be made or used.
+    #[error("the spool of account {account}: {source}")]
+    Spool {
+        /// The account.
+        account: AccountId,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A task ended that must not.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+impl DaemonError {
+    /// Starting again would not help: the configuration must change.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. })
+    }
+}
+
+/// The running daemon, as the control socket and the tests see it.
+#[derive(Debug)]
+pub struct Daemon {
+    /// The store.
+    pub store: Arc<Store>,
+    /// Delivery.
+    pub delivery: Arc<Delivery>,
+    /// The settings in force.
+    pub settings: Arc<RwLock<Arc<Settings>>>,
+    /// The clock.
+    pub clock: SharedClock,
+    started_at: Timestamp,
+    config: std::path::PathBuf,
+    accounts: BTreeMap<AccountId, Account>,
+}
+
+/// One account's live parts.
+#[derive(Debug)]
+struct Account {
+    intake: Arc<RwLock<Arc<IntakeAccount>>>,
+    dirs: SpoolDirs,
+    left: Arc<Mutex<BTreeMap<std::ffi::OsString, String>>>,
+}
+
+impl Daemon {
+    /// Opens everything; nothing runs yet. Blocking.
+    pub fn open(
+        config: &Path,
+        settings: Settings,
+        keys: &Keys,
+        clock: SharedClock,
+    ) -> Result<Arc<Self>, DaemonError> {
+        let now = clock.now();
+        let store = Arc::new(open_store(&settings, keys)?);
+        let client = Client::new(endpoint(&settings, keys))?;
+        let mut accounts = BTreeMap::new();
+        let mut delivered = Vec::new();
+        for account in settings.accounts.iter().filter(|account| account.enabled) {
+            let installed = store.installed(&account.id, now)?;
+            let intake = intake_account(account, keys, installed)?;
+            let dirs = SpoolDirs::new(&settings.spool.dir, account.id.as_str());
+            let notices = dirs.prepare().map_err(|error| DaemonError::Spool {
+                account: account.id.clone(),
+                source: std::io::Error::other(error),
+            })?;
+            for notice in notices {
+                tracing::warn!(account = %account.id, "spool: {notice}");
+            }
+            delivered.push(policy::delivered(account, installed));
+            accounts.insert(
+                account.id.clone(),
+                Account {
+                    intake: Arc::new(RwLock::new(Arc::new(intake))),
+                    dirs,
+                    left: Arc::default(),
+                },
+            );
+        }
+        let delivery = Delivery::new(
+            Arc::clone(&store),
+            client,
+            Arc::clone(&clock),
+            pace(&settings),
+            delivered,
+        );
+        Ok(Arc::new(Self {
+            store,
+            delivery,
+            settings: Arc::new(RwLock::new(Arc::new(settings))),
+            clock,
+            started_at: now,
+            config: config.to_owned(),
+            accounts,
+        }))
+    }
+
+    /// Runs until `stop`: claims, delivers, answers.
+    pub async fn run(
+        self: &Arc<Self>,
+        stop: CancellationToken,
+        beats: impl Fn(&'static str) -> Box<dyn Fn() + Send + Sync>,
+    ) -> Result<(), DaemonError> {
+        let settings = self.settings();
+        let mut mouths = JoinSet::new();
+        for account in self.accounts.values() {
+            let id = account.intake.read().unwrap_or_else(PoisonError::into_inner).id.clone();
+            let delivery = Arc::clone(&self.delivery);
+            let mouth = Arc::new(Mouth {
+                intake: Intake { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) },
+                account: Arc::clone(&account.intake),
+                dirs: account.dirs.clone(),
+                settle: settings.spool.settle,
+                poll: settings.spool.poll_interval,
+                wake: Arc::new(move || delivery.wake(&id)),
+                left: Arc::clone(&account.left),
+            });
+            mouths.spawn(mouth.run(stop.clone(), beats("intake")));
+        }
+        // Delivery stops after intake, so that what was taken in last is at least durable.
+        let delivering = CancellationToken::new();
+        let delivery =
+            tokio::spawn(Arc::clone(&self.delivery).run(delivering.clone(), beats("delivery")));
+        let mut failed = None;
+        if mouths.is_empty() {
+            stop.cancelled().await;
+        }
+        while let Some(ended) = mouths.join_next().await {
+            if !stop.is_cancelled() && failed.is_none() {
+                tracing::error!(error = ?ended.err(), "intake ended");
+                failed = Some(DaemonError::Ended("intake"));
+                stop.cancel();
+            }
+        }
+        delivering.cancel();
+        if delivery.await.is_err() {
+            failed.get_or_insert(DaemonError::Ended("delivery"));
+        }
+        let store = Arc::clone(&self.store);
+        let durable = tokio::task::spawn_blocking(move || store.barrier()).await;
+        match (failed, durable) {
+            (Some(error), _) => Err(error),
+            (None, Ok(Err(error))) => Err(error.into()),
+            (None, Err(_)) => Err(DaemonError::Ended("the last barrier")),
+            (None, Ok(Ok(()))) => Ok(()),
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When the daemon was started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// What lies in the accounts' `incoming/` and is left there, without names.
+    pub fn left(&self) -> Vec<(AccountId, String)> {
+        let mut found = Vec::new();
+        for (id, account) in &self.accounts {
+            let left = account.left.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(left.values().map(|text| (id.clone(), text.clone())));
+        }
+        found
+    }
+
+    /// Reads the settings again and takes over what can change live. Says what changed, and what
+    /// waits for a restart; an error changes nothing.
+    pub fn reload(&self) -> Result<Vec<String>, DaemonError> {
+        let new = Settings::load(&self.config)?;
+        let keys = Keys::load(&new)?;
+        let old = self.settings();
+        let changes = old.diff(&new);
+        let merged = old.merged(&new);
+        let now = self.clock.now();
+        let mut delivered = Vec::new();
+        let mut intakes = Vec::new();
+        let mut said: Vec<String> = changes.live.iter().map(ToString::to_string).collect();
+        for account in merged.accounts.iter().filter(|account| account.enabled) {
+            let Some(live) = self.accounts.get(&account.id) else {
+                said.push(format!("account {}: waits for a restart", account.id));
+                continue;
+            };
+            let installed = self.store.installed(&account.id, now)?;
+            intakes.push((live, intake_account(account, &keys, installed)?));
+            delivered.push(policy::delivered(account, installed));
+        }
+        for (live, intake) in intakes {
+            *live.intake.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(intake);
+        }
+        said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
+        self.delivery.reload(delivered);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(merged);
+        Ok(said)
+    }
+
+    /// An account's folders.
+    pub fn dirs(&self, account: &AccountId) -> Option<&SpoolDirs> {
+        self.accounts.get(account).map(|account| &account.dirs)
+    }
+}
+
+/// Opens the store that the settings name, with the accounts' id keys.
+pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
+    let mut store_keys = StoreKeys::new(&keys.master.id, secret(&keys.master.key))?;
+    for older in &keys.older {
+        store_keys = store_keys.with_older(&older.id, secret(&older.key))?;
+    }
+    for account in &keys.accounts {
+        store_keys = store_keys.with_account(account.id.clone(), secret(&account.id_key));
+    }
+    let options = StoreOptions { cache_bytes: settings.state.cache_bytes };
+    Store::open(&settings.state.dir, &store_keys, options)
+}
+
+/// Where Odoo is, with the key to it.
+pub fn endpoint(settings: &Settings, keys: &Keys) -> Endpoint {
+    let odoo = &settings.odoo;
+    let mut endpoint =
+        Endpoint::new(odoo.url.as_str(), &odoo.database, &odoo.login, keys.api_key.clone());
+    endpoint.ca_file.clone_from(&odoo.ca_file);
+    endpoint.limit_time_real = odoo.limit_time_real;
+    endpoint
+}
+
+/// What delivery needs of an account, with this day of installation.
+pub fn delivered(account: &AccountSettings, installed: Timestamp) -> Delivered {
+    policy::delivered(account, installed)
+}
+
+fn secret(key: &crate::config::Key32) -> Secret {
+    Secret::new(Box::new(*key.expose_secret()))
+}
+
+fn pace(settings: &Settings) -> Pace {
+    let odoo = &settings.odoo;
+    Pace {
+        connections: odoo.connections,
+        batch: odoo.batch,
+        confirm_batch: odoo.confirm_batch,
+        limit_time_real: odoo.limit_time_real,
+        recheck: odoo.recheck_interval.max(Duration::from_secs(1)),
+    }
+}
+
+fn intake_account(
+    account: &AccountSettings,
+    keys: &Keys,
+    installed: Timestamp,
+) -> Result<IntakeAccount, DaemonError> {
+    let identities = keys.account(&account.id).map(|keys| keys.identities.as_slice());
+    let texts = identities.unwrap_or_default().iter().map(ExposeSecret::expose_secret);
+    let keyring = Keyring::from_identities(texts)
+        .map_err(|source| DaemonError::Keyring { account: account.id.clone(), source })?;
+    Ok(IntakeAccount {
+        id: account.id.clone(),
+        keyring: Arc::new(keyring),
+        policy: Policy {
+            accept_plaintext: account.accept_plaintext,
+            accept_aes_cbc: account.accept_aes_cbc,
+            ..Policy::default()
+        },
+        max_file_bytes: account.max_file_bytes,
+        import_from: policy::import_from(account, installed),
+    })
+}

@@ -5,8 +5,6 @@
 //! advanced status, flags that any row sets. What must be the same in all rows and is not (currency,
 //! sales channel, fulfilment) refuses the row, and with it holds the order.
 
-use std::cmp::Ordering;
-
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -169,10 +167,10 @@ impl Draft {
 
     /// The row's buyer. Rows of one order name the same; if not, the fuller row counts as a whole,
     /// because parts of two addresses make none.
-    pub(super) fn buyer(&mut self, buyer: BuyerFact) {
+    pub(super) fn buyer(&mut self, cells: &[&str; BUYER_CELLS]) {
         match &self.buyer {
-            Some(known) if fuller(known, &buyer) != Ordering::Less => {}
-            _ => self.buyer = Some(buyer),
+            Some(known) if !outdone(&cells_of(known), cells) => {}
+            _ => self.buyer = Some(buyer_of(cells)),
         }
     }
 
@@ -218,48 +216,79 @@ fn advance(status: OrderStatus) -> u8 {
     }
 }
 
-/// Which of two buyers says more; then the bytewise larger, so that there is always a winner.
-fn fuller(a: &BuyerFact, b: &BuyerFact) -> Ordering {
-    filled(a).cmp(&filled(b)).then_with(|| a.cmp(b))
+/// How many cells make a buyer.
+pub(super) const BUYER_CELLS: usize = 15;
+
+/// A buyer from its cells.
+pub(super) fn buyer_of(cells: &[&str; BUYER_CELLS]) -> BuyerFact {
+    let [
+        email,
+        name,
+        phone,
+        company,
+        vat,
+        recipient,
+        address_1,
+        address_2,
+        address_3,
+        city,
+        state,
+        postal_code,
+        country,
+        ship_phone,
+        purchase_order_number,
+    ] = cells.map(str::to_owned);
+    BuyerFact {
+        email,
+        name,
+        phone,
+        company,
+        vat,
+        recipient,
+        address_1,
+        address_2,
+        address_3,
+        city,
+        state,
+        postal_code,
+        country,
+        ship_phone,
+        purchase_order_number,
+        notes: Vec::new(),
+    }
 }
 
-fn filled(buyer: &BuyerFact) -> usize {
-    let BuyerFact {
-        email,
-        name,
-        phone,
-        company,
-        vat,
-        recipient,
-        address_1,
-        address_2,
-        address_3,
-        city,
-        state,
-        postal_code,
-        country,
-        ship_phone,
-        purchase_order_number,
-        notes: _,
-    } = buyer;
-    let cells = [
-        email,
-        name,
-        phone,
-        company,
-        vat,
-        recipient,
-        address_1,
-        address_2,
-        address_3,
-        city,
-        state,
-        postal_code,
-        country,
-        ship_phone,
-        purchase_order_number,
-    ];
-    cells.iter().filter(|cell| !cell.is_empty()).count()
+fn cells_of(buyer: &BuyerFact) -> [&str; BUYER_CELLS] {
+    [
+        &buyer.email,
+        &buyer.name,
+        &buyer.phone,
+        &buyer.company,
+        &buyer.vat,
+        &buyer.recipient,
+        &buyer.address_1,
+        &buyer.address_2,
+        &buyer.address_3,
+        &buyer.city,
+        &buyer.state,
+        &buyer.postal_code,
+        &buyer.country,
+        &buyer.ship_phone,
+        &buyer.purchase_order_number,
+    ]
+}
+
+/// Whether `other` says more than `known`; at a tie the bytewise larger does, so that there is
+/// always a winner.
+fn outdone(known: &[&str; BUYER_CELLS], other: &[&str; BUYER_CELLS]) -> bool {
+    // The usual case first. Empty cells are not compared as bytes: their pointers lead nowhere,
+    // which costs a masked vector load hundreds of cycles.
+    let equal = |(a, b): (&&str, &&str)| a.len() == b.len() && (a.is_empty() || a == b);
+    if known.iter().zip(other).all(equal) {
+        return false;
+    }
+    let filled = |cells: &[&str; BUYER_CELLS]| cells.iter().filter(|cell| !cell.is_empty()).count();
+    filled(known).cmp(&filled(other)).then_with(|| known.cmp(other)).is_lt()
 }
 
 /// Keeps the earlier of two times.
@@ -301,14 +330,16 @@ mod tests {
 
     #[test]
     fn the_fuller_buyer_wins_as_a_whole_in_any_sequence() {
-        let a = BuyerFact { name: "a".into(), city: "x".into(), ..BuyerFact::default() };
-        let b = BuyerFact { name: "b".into(), ..BuyerFact::default() };
+        let (mut a, mut b) = ([""; BUYER_CELLS], [""; BUYER_CELLS]);
+        (a[1], a[9], b[1]) = ("a", "x", "b");
         for rows in [[&a, &b], [&b, &a]] {
             let mut draft = Draft::new("1".parse().unwrap(), Family::Unshipped);
             for row in rows {
-                draft.buyer(row.clone());
+                draft.buyer(row);
             }
-            assert!(draft.finish(None).buyer == Some(a.clone()));
+            let buyer = draft.finish(None).buyer.unwrap();
+            assert!((buyer.name.as_str(), buyer.city.as_str()) == ("a", "x"));
+            assert!(cells_of(&buyer) == a);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::model::{IdError, Marketplace, OrderId, RowFault};
 use super::draft::{Draft, OrderFacts};
 use super::error::DocumentError;
 use super::fault::{Fault, Why};
-use super::index::sweep_of;
+use super::index::RowEnd;
 use super::layout::LineKind;
 use super::lines::Lines;
 use super::reports::Odd;
@@ -36,23 +36,16 @@ pub struct FactReader<'s, R> {
     survey: &'s Survey,
     context: Context,
     sweep: u32,
-    sweeps: u32,
     row: u32,
     ends: Vec<usize>,
-    open: HashMap<String, Open>,
+    /// Orders that wait for more rows.
+    open: HashMap<String, Draft>,
     /// The rest, once the document is at its end: empty, but for orders whose ids share a hash.
     leftover: Option<std::vec::IntoIter<Draft>>,
     orphans: Vec<RowFault>,
     counts: RowCounts,
     statuses: Repeated,
     channels: Repeated,
-}
-
-/// An order that waits for more rows.
-#[derive(Debug)]
-struct Open {
-    draft: Draft,
-    rows_left: u32,
 }
 
 /// What was counted in one sweep.
@@ -76,46 +69,35 @@ pub fn facts<R: Read>(
     context: Context,
     sweep: u32,
 ) -> Result<FactReader<'_, R>, DocumentError> {
-    FactReader::begin(document, survey, context, sweep, survey.sweeps())
+    let mut lines = Lines::new(document)?;
+    loop {
+        let Some(line) = lines.next_line()? else { return Err(DocumentError::Changed) };
+        if line.bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        if line.bytes != survey.layout.header.bytes() {
+            return Err(DocumentError::Changed);
+        }
+        break;
+    }
+    lines.set_columns(survey.layout.header.width());
+    Ok(FactReader {
+        lines,
+        survey,
+        context,
+        sweep,
+        row: 0,
+        ends: Vec::new(),
+        open: HashMap::new(),
+        leftover: None,
+        orphans: Vec::new(),
+        counts: RowCounts::default(),
+        statuses: Repeated::default(),
+        channels: Repeated::default(),
+    })
 }
 
-impl<'s, R: Read> FactReader<'s, R> {
-    pub(super) fn begin(
-        document: R,
-        survey: &'s Survey,
-        context: Context,
-        sweep: u32,
-        sweeps: u32,
-    ) -> Result<Self, DocumentError> {
-        let mut lines = Lines::new(document)?;
-        loop {
-            let Some(line) = lines.next_line()? else { return Err(DocumentError::Changed) };
-            if line.bytes.trim_ascii().is_empty() {
-                continue;
-            }
-            if line.bytes != survey.layout.header.bytes() {
-                return Err(DocumentError::Changed);
-            }
-            break;
-        }
-        lines.set_columns(survey.layout.header.width());
-        Ok(Self {
-            lines,
-            survey,
-            context,
-            sweep,
-            sweeps,
-            row: 0,
-            ends: Vec::new(),
-            open: HashMap::new(),
-            leftover: None,
-            orphans: Vec::new(),
-            counts: RowCounts::default(),
-            statuses: Repeated::default(),
-            channels: Repeated::default(),
-        })
-    }
-
+impl<R: Read> FactReader<'_, R> {
     /// The next complete order; none at the end of the document.
     #[expect(clippy::should_implement_trait, reason = "a failed document must stop the caller")]
     pub fn next(&mut self) -> Result<Option<OrderFacts>, DocumentError> {
@@ -131,7 +113,7 @@ impl<'s, R: Read> FactReader<'s, R> {
         if u64::from(self.row) != self.survey.rows || self.lines.bytes_read() != self.survey.bytes {
             return Err(DocumentError::Changed);
         }
-        let mut rest: Vec<Draft> = self.open.drain().map(|(_, open)| open.draft).collect();
+        let mut rest: Vec<Draft> = self.open.drain().map(|(_, draft)| draft).collect();
         rest.sort_by(|a, b| a.order_id().cmp(b.order_id()));
         let mut rest = rest.into_iter();
         let first = rest.next();
@@ -171,7 +153,7 @@ impl<'s, R: Read> FactReader<'s, R> {
     /// Reads one line, and hands over the order that it completes, if it does. False at the end.
     fn read_row(&mut self, complete: &mut Option<Draft>) -> Result<bool, DocumentError> {
         let Some(line) = self.lines.next_line()? else { return Ok(false) };
-        let Survey { layout, index, charset, notation, family, .. } = self.survey;
+        let Survey { layout, ends, charset, notation, family, .. } = self.survey;
         match layout.kind(line.bytes) {
             LineKind::Row => {}
             LineKind::Blank | LineKind::HeaderAgain => return Ok(true),
@@ -191,25 +173,22 @@ impl<'s, R: Read> FactReader<'s, R> {
             }
             return Ok(true);
         };
-        let hash = index.hash(id);
-        if self.sweeps > 1 && sweep_of(hash, self.sweeps) != self.sweep {
+        if self.survey.sweeps > 1 && ends.sweep_of(id, self.survey.sweeps) != self.sweep {
             return Ok(true);
         }
         self.counts.rows += 1;
-        let rows = index.find(hash).ok_or(DocumentError::Changed)?.rows;
+        let end = ends.of(self.row);
         let fresh = || {
             let id: Result<OrderId, IdError> = text.parse();
             id.map(|id| Draft::new(id, *family)).map_err(|_| DocumentError::Changed)
         };
-        let (draft, left) = if rows == 1 {
-            (complete.insert(fresh()?), 0)
+        let draft = if end == RowEnd::Only {
+            complete.insert(fresh()?)
         } else {
             if !self.open.contains_key(text) {
-                self.open.insert(text.to_owned(), Open { draft: fresh()?, rows_left: rows });
+                self.open.insert(text.to_owned(), fresh()?);
             }
-            let open = self.open.get_mut(text).ok_or(DocumentError::Changed)?;
-            open.rows_left = open.rows_left.saturating_sub(1);
-            (&mut open.draft, open.rows_left)
+            self.open.get_mut(text).ok_or(DocumentError::Changed)?
         };
         let mut odd = Odd::default();
         let number = line.number;
@@ -225,8 +204,8 @@ impl<'s, R: Read> FactReader<'s, R> {
         if odd.channel {
             self.channels.note(number);
         }
-        if rows > 1 && left == 0 {
-            *complete = self.open.remove(text).map(|open| open.draft);
+        if end == RowEnd::Last {
+            *complete = self.open.remove(text);
         }
         Ok(true)
     }

@@ -1,9 +1,10 @@
-//! Where each order's rows are: which row is its first, which its last, and how many.
+//! Where each order's rows are: which rows complete an order.
 //!
 //! An order's rows need not be adjacent, and an order may be handed out only when its last row was
-//! read. The index knows that beforehand, at 24 bytes an order (and at most 4 more while it is
-//! built): orders are known by a keyed 64-bit hash of their id. Two orders that share a hash are
-//! handed out late, at the end of the file, never mixed.
+//! read. The survey learns that beforehand, at 24 bytes an order (and at most 4 more): orders are
+//! known by a keyed 64-bit hash of their id, with their first and last row. What is left of it for
+//! the second pass are two bits a row. Two orders that share a hash are handed out late, at the end
+//! of the document, never mixed.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -19,26 +20,40 @@ const NEAR_ROWS: u32 = 64;
 
 const LEAST_CHUNK: usize = 32 * 1024;
 
-/// Where each order's rows are.
+/// Where each order's rows are, while the document is surveyed.
 pub(super) struct OrderIndex {
     hasher: RandomState,
     /// Sorted by hash.
     entries: Vec<Entry>,
     /// (hash, row) not sorted in yet.
     recent: Vec<(u64, u32)>,
-    /// Where in `entries` each equal share of the hash space begins.
-    starts: Vec<usize>,
-    shift: u32,
 }
 
 /// One order's rows. Rows are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+struct Entry {
     hash: u64,
     first: u32,
     last: u32,
-    /// How many.
-    pub rows: u32,
+    rows: u32,
+}
+
+/// What the second pass needs of the index.
+pub(super) struct RowEnds {
+    hasher: RandomState,
+    /// Two bits a row, four rows a byte.
+    ends: Vec<u8>,
+}
+
+/// What a row is to its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowEnd {
+    /// More rows follow.
+    More,
+    /// The last of several.
+    Last,
+    /// The only one.
+    Only,
 }
 
 impl OrderIndex {
@@ -47,59 +62,34 @@ impl OrderIndex {
             hasher: RandomState::new(),
             entries: Vec::new(),
             recent: Vec::with_capacity(LEAST_CHUNK),
-            starts: Vec::new(),
-            shift: 0,
         }
     }
 
-    /// The hash that stands for an order id.
-    pub(super) fn hash(&self, id: &[u8]) -> u64 {
-        self.hasher.hash_one(id)
-    }
-
-    /// Row `row` belongs to the order with this hash.
-    pub(super) fn add(&mut self, hash: u64, row: u32) {
-        self.recent.push((hash, row));
+    /// Row `row` belongs to the order with this id.
+    pub(super) fn add(&mut self, id: &[u8], row: u32) {
+        self.recent.push((self.hasher.hash_one(id), row));
         if self.recent.len() == self.recent.capacity() {
             self.sort_in();
             self.recent = Vec::with_capacity(LEAST_CHUNK.max(self.entries.len() / 4));
         }
     }
 
-    /// Makes the index ready for [`Self::find`].
-    pub(super) fn seal(&mut self) {
+    /// How many orders, and in how many sweeps the document must be read so that orders that wait
+    /// for their last row never take more than `budget` bytes: 1, but for documents whose rows are
+    /// thoroughly mixed. `rows` is how many rows the document has, `row_bytes` what one has.
+    pub(super) fn seal(mut self, rows: u32, row_bytes: u64, budget: u64) -> (u64, u32, RowEnds) {
         self.sort_in();
-        self.recent = Vec::new();
-        let bits = (self.entries.len() / 8).max(1).ilog2();
-        self.shift = 64 - bits;
-        self.starts = vec![0; (1 << bits) + 1];
-        for entry in &self.entries {
-            if let Some(next) = self.starts.get_mut(bucket(entry.hash, self.shift) + 1) {
-                *next += 1;
-            }
+        let orders = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        let sweeps = self.sweeps(rows, row_bytes, budget);
+        let bytes = usize::try_from(rows / 4 + 1).unwrap_or(0);
+        let mut ends = RowEnds { hasher: self.hasher, ends: vec![0; bytes] };
+        for entry in self.entries {
+            ends.set(entry.last, if entry.first == entry.last { 2 } else { 1 });
         }
-        let mut sum = 0;
-        for start in &mut self.starts {
-            sum += *start;
-            *start = sum;
-        }
+        (orders, sweeps, ends)
     }
 
-    /// The rows of the order with this hash.
-    pub(super) fn find(&self, hash: u64) -> Option<&Entry> {
-        let bucket = bucket(hash, self.shift);
-        let (from, to) = (self.starts.get(bucket)?, self.starts.get(bucket + 1)?);
-        self.entries.get(*from..*to)?.iter().find(|entry| entry.hash == hash)
-    }
-
-    /// How many orders.
-    pub(super) fn orders(&self) -> u64 {
-        u64::try_from(self.entries.len()).unwrap_or(u64::MAX)
-    }
-
-    /// In how many sweeps the document must be read so that orders that wait for their last row
-    /// never take more than `budget` bytes: 1, but for files whose rows are thoroughly mixed.
-    pub(super) fn sweeps(&self, rows: u32, row_bytes: u64, budget: u64) -> u32 {
+    fn sweeps(&self, rows: u32, row_bytes: u64, budget: u64) -> u32 {
         const BUCKETS: u32 = 4096;
         let width = rows / BUCKETS + 1;
         let mut change = vec![0_i64; usize::try_from(BUCKETS).unwrap_or(0) + 2];
@@ -173,18 +163,44 @@ impl OrderIndex {
     }
 }
 
-/// Which of `sweeps` sweeps hands out the order with this hash.
-pub(super) fn sweep_of(hash: u64, sweeps: u32) -> u32 {
-    u32::try_from((u128::from(hash) * u128::from(sweeps)) >> 64).unwrap_or(0)
+impl RowEnds {
+    /// What a row is to its order.
+    pub(super) fn of(&self, row: u32) -> RowEnd {
+        let (byte, shift) = place(row);
+        match self.ends.get(byte).map_or(0, |byte| (byte >> shift) & 3) {
+            0 => RowEnd::More,
+            1 => RowEnd::Last,
+            _ => RowEnd::Only,
+        }
+    }
+
+    /// Which of `sweeps` sweeps hands out the order with this id.
+    pub(super) fn sweep_of(&self, id: &[u8], sweeps: u32) -> u32 {
+        let hash = u128::from(self.hasher.hash_one(id));
+        u32::try_from((hash * u128::from(sweeps)) >> 64).unwrap_or(0)
+    }
+
+    fn set(&mut self, row: u32, bits: u8) {
+        let (byte, shift) = place(row);
+        if let Some(byte) = self.ends.get_mut(byte) {
+            *byte |= bits << shift;
+        }
+    }
 }
 
-fn bucket(hash: u64, shift: u32) -> usize {
-    hash.checked_shr(shift).and_then(|at| usize::try_from(at).ok()).unwrap_or(0)
+fn place(row: u32) -> (usize, u32) {
+    (usize::try_from(row / 4).unwrap_or(usize::MAX), row % 4 * 2)
 }
 
 impl fmt::Debug for OrderIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OrderIndex").field("orders", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RowEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowEnds").finish_non_exhaustive()
     }
 }
 
@@ -202,18 +218,17 @@ mod tests {
     #[test]
     fn many_chunks_make_one_index() {
         let mut index = OrderIndex::new();
-        let orders = 50_000_u32;
-        for row in 1..=4 * orders {
+        let (orders, rows) = (50_000_u32, 200_000_u32);
+        for row in 1..=rows {
             let id = (u64::from(row) * 7919) % u64::from(orders);
-            let hash = index.hash(&id.to_le_bytes());
-            index.add(hash, row);
+            index.add(&id.to_le_bytes(), row);
         }
-        index.seal();
-        assert_eq!(index.orders(), u64::from(orders));
-        for id in 0..u64::from(orders) {
-            assert_eq!(index.find(index.hash(&id.to_le_bytes())).unwrap().rows, 4);
+        let (count, _, ends) = index.seal(rows, 300, u64::MAX);
+        assert_eq!(count, u64::from(orders));
+        for row in 1..=rows {
+            let last = if row > rows - orders { RowEnd::Last } else { RowEnd::More };
+            assert_eq!(ends.of(row), last, "{row}");
         }
-        assert!(index.find(index.hash(b"nobody")).is_none());
     }
 
     #[test]
@@ -221,37 +236,45 @@ mod tests {
         let spread = |distance: u32| {
             let mut index = OrderIndex::new();
             for row in 1..=20_000_u32 {
-                let id = if row <= distance { row } else { (row - 1) % distance + 1 };
-                let hash = index.hash(&id.to_le_bytes());
-                index.add(hash, row);
+                index.add(&((row - 1) % distance).to_le_bytes(), row);
             }
-            index.seal();
-            index.sweeps(20_000, 300, 1024 * 1024)
+            index.seal(20_000, 300, 1024 * 1024)
         };
-        assert_eq!(spread(20_000), 1, "every order has one row");
-        assert_eq!(spread(10_000), 26, "20,000 rows are open in the middle");
-        assert!(sweep_of(u64::MAX, 26) == 25 && sweep_of(0, 26) == 0);
+        assert_eq!(spread(20_000).1, 1, "every order has one row");
+        let (_, sweeps, ends) = spread(10_000);
+        assert_eq!(sweeps, 26, "20,000 rows are open in the middle");
+        let mut share = vec![0; 26];
+        for id in 0..10_000_u32 {
+            share[usize::try_from(ends.sweep_of(&id.to_le_bytes(), 26)).unwrap()] += 1;
+        }
+        assert!(share.iter().all(|orders| (200..600).contains(orders)), "{share:?}");
     }
 
     proptest! {
         #[test]
-        fn finds_what_was_added(rows in prop::collection::vec(0u8..40, 0..200), cut in 1usize..50) {
+        fn knows_which_rows_complete_an_order(
+            rows in prop::collection::vec(0u8..40, 0..200), cut in 1usize..50,
+        ) {
             let mut index = OrderIndex::new();
-            let mut model: BTreeMap<u8, (u32, u32, u32)> = BTreeMap::new();
+            let mut model: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
             for (id, row) in rows.iter().zip(1u32..) {
-                index.add(index.hash(&[*id]), row);
-                let entry = model.entry(*id).or_insert((row, row, 0));
-                entry.1 = row;
-                entry.2 += 1;
+                index.add(&[*id], row);
+                model.entry(*id).or_default().push(row);
                 if usize::try_from(row).unwrap() % cut == 0 {
                     index.sort_in();
                 }
             }
-            index.seal();
-            prop_assert_eq!(index.orders(), u64::try_from(model.len()).unwrap());
-            for (id, (first, last, rows)) in model {
-                let entry = index.find(index.hash(&[id])).unwrap();
-                prop_assert_eq!((entry.first, entry.last, entry.rows), (first, last, rows));
+            let count = u32::try_from(rows.len()).unwrap();
+            let (orders, _, ends) = index.seal(count, 1, u64::MAX);
+            prop_assert_eq!(usize::try_from(orders), Ok(model.len()));
+            for (id, row) in rows.iter().zip(1u32..) {
+                let all = &model[id];
+                let expected = match all.as_slice() {
+                    [_] => RowEnd::Only,
+                    [.., last] if *last == row => RowEnd::Last,
+                    _ => RowEnd::More,
+                };
+                prop_assert_eq!(ends.of(row), expected);
             }
         }
     }

@@ -14,7 +14,7 @@
 //! let bytes: &[u8] = b"order-id\torder-item-id\tpurchase-date\tsku\tquantity-purchased\tcurrency\titem-price\n\
 //!     205-1\t07821\t2025-05-05T10:19:22+00:00\tSKU 1\t2\tGBP\t14.90\n";
 //! let survey = survey(bytes, &Hints::default())?;
-//! for sweep in 0..survey.sweeps() {
+//! for sweep in 0..survey.sweeps {
 //!     let mut reader = facts(bytes, &survey, Context::default(), sweep)?;
 //!     while let Some(order) = reader.next()? {
 //!         assert_eq!(order.fact.lines[0].item_price, Some("14.90".parse().unwrap()));

@@ -60,7 +60,13 @@ impl<'a> Row<'a> {
             Some(before) => self.ends.get(before).map_or(0, |tab| tab + 1),
             None => 0,
         };
-        self.text.get(start..end).unwrap_or_default().trim()
+        let cell = self.text.get(start..end).unwrap_or_default();
+        match cell.as_bytes() {
+            // The common case, told without decoding characters.
+            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
+            [] => cell,
+            _ => cell.trim(),
+        }
     }
 
     /// The cell's text.

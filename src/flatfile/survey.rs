@@ -11,7 +11,7 @@ use crate::model::{Family, Marketplace};
 use super::charset::{Charset, Evidence};
 use super::error::{DocumentError, MAX_ROWS};
 use super::header::Header;
-use super::index::{OPEN_BYTES, OrderIndex};
+use super::index::{OPEN_BYTES, OrderIndex, RowEnds};
 use super::layout::{Layout, LineKind};
 use super::lines::Lines;
 use super::marks::{Marks, SAMPLE_ROWS};
@@ -42,12 +42,15 @@ pub struct Survey {
     pub blank_lines: u64,
     /// Orders with at least one row whose order id can be read.
     pub orders: u64,
+    /// How often [`super::facts`] must read the document: 1, but for documents in which the rows of
+    /// very many orders are mixed. Each sweep hands out other orders; together, each order once.
+    pub sweeps: u32,
     /// The document's size.
     pub bytes: u64,
     /// What is worth saying about the document as a whole.
     pub notices: Vec<Notice>,
     pub(super) layout: Layout,
-    pub(super) index: OrderIndex,
+    pub(super) ends: RowEnds,
 }
 
 /// Something odd that refuses nothing.
@@ -110,21 +113,17 @@ impl std::fmt::Display for Notice {
     }
 }
 
-impl Survey {
-    /// How often [`super::facts`] must read the document: 1, but for documents in which the rows of
-    /// very many orders are mixed. Each sweep hands out other orders; together, each order once.
-    pub fn sweeps(&self) -> u32 {
-        self.sweeps_within(OPEN_BYTES)
-    }
-
-    pub(super) fn sweeps_within(&self, budget: u64) -> u32 {
-        let rows = u32::try_from(self.rows).unwrap_or(MAX_ROWS);
-        self.index.sweeps(rows, self.bytes / self.rows.max(1), budget)
-    }
-}
-
 /// Reads a document to its last byte and decides what belongs to the whole of it.
 pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentError> {
+    survey_within(document, hints, OPEN_BYTES)
+}
+
+/// As [`survey`], with another budget for orders that wait for their last row.
+pub(super) fn survey_within<R: Read>(
+    document: R,
+    hints: &Hints,
+    open_bytes: u64,
+) -> Result<Survey, DocumentError> {
     let mut lines = Lines::new(document)?;
     let mut evidence = Evidence::default();
     let mut blank_lines = 0_u64;
@@ -165,7 +164,7 @@ pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentErr
         row += 1;
         evidence.observe(line.bytes, line.number, line.offset);
         if let Some(id) = layout.order_id(line.bytes) {
-            index.add(index.hash(id), row);
+            index.add(id, row);
         }
         let sampled = u64::from(row) <= SAMPLE_ROWS || memchr::memchr(b',', line.bytes).is_some();
         if sampled && !layout.amounts.is_empty() {
@@ -174,7 +173,6 @@ pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentErr
             }
         }
     }
-    index.seal();
 
     let japan = hints.marketplace.is_some_and(|marketplace| marketplace.country() == "JP");
     let charset = evidence.decide(lines.has_bom(), hints.charset.as_deref(), japan)?;
@@ -190,17 +188,20 @@ pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentErr
     if broken > 0 {
         notices.push(Notice::BrokenText { lines: broken });
     }
+    let bytes = lines.bytes_read();
+    let (orders, sweeps, ends) = index.seal(row, bytes / u64::from(row.max(1)), open_bytes);
     Ok(Survey {
         family: layout.family,
         charset,
         notation,
         rows: u64::from(row),
         blank_lines,
-        orders: index.orders(),
-        bytes: lines.bytes_read(),
+        orders,
+        sweeps,
+        bytes,
         notices,
         layout,
-        index,
+        ends,
     })
 }
 

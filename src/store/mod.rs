@@ -32,6 +32,7 @@ mod open;
 mod partners;
 mod queue;
 mod seal;
+mod since;
 mod tally;
 #[cfg(test)]
 mod tests;

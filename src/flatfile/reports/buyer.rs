@@ -1,29 +1,35 @@
 //! Columns of the buyer that unshipped and order reports share.
 
-use crate::model::BuyerFact;
-
-use super::super::draft::Draft;
+use super::super::draft::{BUYER_CELLS, Draft};
 use super::super::fault::Fault;
 use super::super::header::{Col, Picker};
 use super::super::row::Row;
 
+/// The columns of the cells that make a buyer; see [`super::super::draft::buyer_of`].
+const BUYER_NAMES: [&str; BUYER_CELLS] = [
+    "buyer-email",
+    "buyer-name",
+    "buyer-phone-number",
+    "buyer-company-name",
+    "buyer-vat-number",
+    "recipient-name",
+    "ship-address-1",
+    "ship-address-2",
+    "ship-address-3",
+    "ship-city",
+    "ship-state",
+    "ship-postal-code",
+    "ship-country",
+    "ship-phone-number",
+    "purchase-order-number",
+];
+
 /// Where the columns of the buyer are.
 #[derive(Debug)]
 pub(super) struct BuyerColumns {
-    email: Col,
-    name: Col,
-    phone: Col,
-    company: Col,
-    vat: Col,
+    /// In the order of [`BUYER_CELLS`].
+    cells: [Col; BUYER_CELLS],
     tax_registration: Col,
-    recipient: Col,
-    address: [Col; 3],
-    city: Col,
-    state: Col,
-    postal_code: Col,
-    country: Col,
-    ship_phone: Col,
-    purchase_order_number: Col,
     instructions: Col,
     gift_message: Col,
     customized_url: Col,
@@ -33,21 +39,8 @@ pub(super) struct BuyerColumns {
 impl BuyerColumns {
     pub(super) fn find(picker: &mut Picker<'_>) -> Self {
         Self {
-            email: picker.optional("buyer-email"),
-            name: picker.optional("buyer-name"),
-            phone: picker.optional("buyer-phone-number"),
-            company: picker.optional("buyer-company-name"),
-            vat: picker.optional("buyer-vat-number"),
+            cells: BUYER_NAMES.map(|name| picker.optional(name)),
             tax_registration: picker.optional("buyer-tax-registration-id"),
-            recipient: picker.optional("recipient-name"),
-            address: ["ship-address-1", "ship-address-2", "ship-address-3"]
-                .map(|name| picker.optional(name)),
-            city: picker.optional("ship-city"),
-            state: picker.optional("ship-state"),
-            postal_code: picker.optional("ship-postal-code"),
-            country: picker.optional("ship-country"),
-            ship_phone: picker.optional("ship-phone-number"),
-            purchase_order_number: picker.optional("purchase-order-number"),
             instructions: picker.optional("delivery-instructions"),
             gift_message: picker.optional("gift-message-text"),
             customized_url: picker.optional("customized-url"),
@@ -57,31 +50,15 @@ impl BuyerColumns {
 
     /// Adds the row's buyer and its notes; those of one article carry its SKU.
     pub(super) fn read(&self, row: &Row<'_>, sku: &str, draft: &mut Draft) -> Result<(), Fault> {
-        let text = |col| row.text(col).map(str::to_owned);
-        let [address_1, address_2, address_3] = self.address;
-        let mut vat = row.text(self.vat)?;
-        if vat.is_empty() {
-            vat = row.text(self.tax_registration)?;
+        let mut cells = [""; BUYER_CELLS];
+        for (cell, col) in cells.iter_mut().zip(self.cells) {
+            *cell = row.text(col)?;
         }
-        let buyer = BuyerFact {
-            email: text(self.email)?,
-            name: text(self.name)?,
-            phone: text(self.phone)?,
-            company: text(self.company)?,
-            vat: vat.to_owned(),
-            recipient: text(self.recipient)?,
-            address_1: text(address_1)?,
-            address_2: text(address_2)?,
-            address_3: text(address_3)?,
-            city: text(self.city)?,
-            state: text(self.state)?,
-            postal_code: text(self.postal_code)?,
-            country: text(self.country)?,
-            ship_phone: text(self.ship_phone)?,
-            purchase_order_number: text(self.purchase_order_number)?,
-            notes: Vec::new(),
-        };
-        draft.buyer(buyer);
+        let [.., vat, _, _, _, _, _, _, _, _, _, _] = &mut cells;
+        if vat.is_empty() {
+            *vat = row.text(self.tax_registration)?;
+        }
+        draft.buyer(&cells);
         let instructions = row.text(self.instructions)?;
         if !instructions.is_empty() {
             draft.note(format!("Delivery instructions: {instructions}"));

@@ -1,0 +1,261 @@
+//! One account's way in: watch, scan, claim, take in; one file at a time.
+//!
+//! Hints make it fast, the scan makes it true. What a crash interrupted is taken up first. When the
+//! disk or the store fails nothing more is claimed for a while; what was claimed stays in `work/`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::intake::{Intake, IntakeAccount};
+use crate::envelope::{Sniff, sniff};
+use crate::model::{AccountId, FileId, FileState};
+use crate::spool::{
+    Candidate, Claim, ClaimError, Hint, Left, Notice, Recovered, Scanner, SpoolDirs, Watch, claim,
+    harmless_name, recover,
+};
+use crate::telemetry::events;
+
+/// After the disk or the store failed, nothing is claimed for so long.
+const TROUBLE_SECS: u64 = 10;
+
+/// One account's way in.
+pub(crate) struct Mouth {
+    pub(crate) intake: Intake,
+    pub(crate) account: Arc<RwLock<Arc<IntakeAccount>>>,
+    pub(crate) dirs: SpoolDirs,
+    pub(crate) settle: Duration,
+    pub(crate) poll: Duration,
+    /// Called after each barrier: there may be work.
+    pub(crate) wake: Arc<dyn Fn() + Send + Sync>,
+    /// What lies in `incoming/` and is left there, for `status`.
+    pub(crate) left: Arc<Mutex<BTreeMap<OsString, String>>>,
+}
+
+/// The part that works on a thread that may block.
+struct Bench {
+    mouth: Arc<Mouth>,
+    scanner: Scanner,
+    /// Something of ours lies in `work/` without anybody working on it.
+    unfinished: bool,
+}
+
+impl Mouth {
+    /// Takes files in until `stop`; the file at hand is finished first.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        beat: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<()> {
+        let (watch, mut hints) =
+            Watch::start(std::slice::from_ref(&self.dirs.incoming), self.poll)?;
+        for (_, why) in watch.trouble() {
+            tracing::warn!(account = %self.account().id, why,
+                "incoming/ gives no events: it is only looked at now and then");
+        }
+        let scanner = Scanner::new(self.dirs.clone(), self.settle).with_sidecars(needs_sidecar);
+        let mut bench = Bench { mouth: Arc::clone(&self), scanner, unfinished: true };
+        let beat = Arc::new(beat);
+        let mut wait = Duration::ZERO;
+        loop {
+            beat();
+            let hint = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                hint = next(&mut hints) => hint,
+                () = tokio::time::sleep(wait) => None,
+            };
+            let (stopping, pulse) = (stop.clone(), Arc::clone(&beat));
+            let worked = tokio::task::spawn_blocking(move || {
+                let wait = bench.work(hint, &stopping, pulse.as_ref());
+                (bench, wait)
+            });
+            match worked.await {
+                Ok((back, next_look)) => {
+                    bench = back;
+                    wait = next_look;
+                }
+                Err(error) => return Err(std::io::Error::other(error)),
+            }
+        }
+    }
+
+    fn account(&self) -> Arc<IntakeAccount> {
+        Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The next hint, and all that came with it.
+async fn next(hints: &mut mpsc::Receiver<Hint>) -> Option<Hint> {
+    let mut hint = hints.recv().await?;
+    while let Ok(more) = hints.try_recv() {
+        hint.names.extend(more.names);
+    }
+    Some(hint)
+}
+
+/// Amazon's encrypted documents are nothing without their keys; other documents need no sidecar.
+fn needs_sidecar(head: &[u8]) -> bool {
+    sniff(head) == Sniff::Other
+}
+
+/// A file waits in `work/`.
+fn trouble(account: &AccountId, id: &FileId, error: &dyn Error) {
+    tracing::error!(account = %account, file_id = %id, error = %Chain(error),
+        "file {id} cannot be taken in now; it stays in work/ and is tried again");
+}
+
+/// An error and its causes.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Bench {
+    /// Everything that can be done now. Says when to look again without a hint.
+    fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+        for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
+            self.scanner.hint(&name, kind);
+        }
+        if self.unfinished && !self.resume(stop, beat) {
+            return Duration::from_secs(TROUBLE_SECS);
+        }
+        loop {
+            let scan = match self.scanner.scan(Instant::now()) {
+                Ok(scan) => scan,
+                Err(error) => {
+                    tracing::error!(account = %self.mouth.account().id, error = %error,
+                        "incoming/ cannot be listed: check the folder and its owner");
+                    return Duration::from_secs(TROUBLE_SECS);
+                }
+            };
+            self.tell(&scan.notices);
+            if scan.ready.is_empty() {
+                return scan.next_look.unwrap_or(self.mouth.poll).max(Duration::from_millis(10));
+            }
+            for candidate in scan.ready {
+                if stop.is_cancelled() {
+                    return Duration::ZERO;
+                }
+                beat();
+                if !self.claim(&candidate) {
+                    return Duration::from_secs(TROUBLE_SECS);
+                }
+            }
+        }
+    }
+
+    /// Takes up what a crash or a failure left in `work/`. False if something still fails.
+    fn resume(&mut self, stop: &CancellationToken, beat: &dyn Fn()) -> bool {
+        let account = self.mouth.account();
+        let found = match recover(&self.mouth.dirs) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(account = %account.id, error = %error,
+                    "work/ cannot be listed: check the folder and its owner");
+                return false;
+            }
+        };
+        let mut well = true;
+        for recovered in found {
+            if stop.is_cancelled() {
+                return false;
+            }
+            beat();
+            match recovered {
+                Recovered::Claimed(claim) => well &= self.take(*claim),
+                Recovered::Failed { id, error } => {
+                    trouble(&account.id, &id, &error);
+                    well = false;
+                }
+                Recovered::Finished { id, .. } => self.note_end(&id),
+                Recovered::Orphan { path } => {
+                    tracing::warn!(account = %account.id, path = %path.display(),
+                        "something in work/ is not ours: look at it, then move it away");
+                }
+                Recovered::NothingTaken { .. } | Recovered::PutBack { .. } => {}
+            }
+        }
+        self.unfinished = !well;
+        well
+    }
+
+    /// A crash came between the file's end and our note of it.
+    fn note_end(&self, id: &FileId) {
+        let store = &self.mouth.intake.store;
+        if let Ok(Some(mut record)) = store.file(id)
+            && record.state == FileState::Work
+        {
+            record.state =
+                if record.refusal.is_some() { FileState::Rejected } else { FileState::Done };
+            if let Err(error) = store.put_file(&record) {
+                tracing::warn!(file_id = %id, error = %error, "the file's end could not be noted");
+            }
+        }
+    }
+
+    /// Claims one file and takes it in. False if nothing more should be claimed for a while.
+    fn claim(&mut self, candidate: &Candidate) -> bool {
+        let account = self.mouth.account();
+        let now = self.mouth.intake.clock.now();
+        let claimed = claim(&self.mouth.dirs, candidate, FileId::random(), &now.to_string());
+        match claimed {
+            Ok(claimed) => {
+                events::file_claimed(&account.id, &claimed.id, claimed.bytes);
+                self.take(claimed)
+            }
+            Err(ClaimError::Gone) => true,
+            Err(error) => {
+                let full = error.is_disk_full();
+                match error.left() {
+                    Left::Incoming => self.scanner.returned(candidate, Instant::now()),
+                    Left::Work => self.unfinished = true,
+                }
+                tracing::warn!(account = %account.id, error = %Chain(&error),
+                    "a file could not be claimed and is tried again");
+                !full
+            }
+        }
+    }
+
+    fn take(&mut self, claimed: Claim) -> bool {
+        let account = self.mouth.account();
+        let id = claimed.id.clone();
+        match self.mouth.intake.take(&account, claimed, self.mouth.wake.as_ref()) {
+            Ok(_) => {
+                (self.mouth.wake)();
+                true
+            }
+            Err(error) => {
+                self.unfinished = true;
+                trouble(&account.id, &id, &error);
+                false
+            }
+        }
+    }
+
+    fn tell(&self, notices: &[Notice]) {
+        let account = self.mouth.account();
+        let mut left = self.mouth.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|name, _| self.mouth.dirs.incoming.join(name).symlink_metadata().is_ok());
+        for notice in notices {
+            let name = harmless_name(&notice.name);
+            events::file_left(&account.id, name, &notice.kind, notice.kind.cure());
+            left.insert(notice.name.clone(), notice.to_string());
+        }
+    }
+}

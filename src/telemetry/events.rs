@@ -1,0 +1,430 @@
+//! Every transition that reaches the journal: one row, one `MESSAGE_ID`, one function.
+//!
+//! Promises: ids never change and are never used again; a transition is logged here and nowhere
+//! else, with its fields. No buyer data by construction: the arguments are our ids, counts,
+//! instants and codes; texts are only those of `Hold::text`, `Refusal` and errors, which are
+//! written without content (the model says so); of a code only `a-z 0-9 . _ -` gets through.
+//!
+//! The table is also the journal's catalog ([`catalog`]): `journalctl -x` prints the summaries.
+
+use std::error::Error;
+use std::fmt::{self, Display, Write as _};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::Level;
+
+use crate::model::{AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal};
+
+/// The tracing target of all transitions.
+pub const TARGET: &str = "odoo_spoold::event";
+
+/// One kind of record in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// Its name in this table.
+    pub name: &'static str,
+    /// 128 bits in lower-case hex, for `journalctl MESSAGE_ID=`.
+    pub message_id: &'static str,
+    /// Its level.
+    pub level: Level,
+    /// What happened and what the operator does, for the catalog.
+    pub summary: &'static str,
+}
+
+/// Defines the table, and per row a constant and the function that logs it.
+macro_rules! transitions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $level:ident, $id:literal, $summary:literal;
+        fn $log:ident($($arg:ident: $ty:ty),* $(,)?) => { $($fields:tt)+ }
+    )+) => {
+        $(
+            $(#[$doc])*
+            pub const $name: Transition = Transition {
+                name: stringify!($name),
+                message_id: $id,
+                level: Level::$level,
+                summary: $summary,
+            };
+
+            $(#[$doc])*
+            pub fn $log($($arg: $ty),*) {
+                tracing::event!(target: TARGET, Level::$level, message_id = $id, $($fields)+);
+            }
+        )+
+
+        /// All transitions.
+        pub const ALL: &[Transition] = &[$($name),+];
+    };
+}
+
+transitions! {
+    /// A file was taken from `incoming/`.
+    FILE_CLAIMED: INFO, "373c25386bc14cce910d61f85d7d890d",
+        "A file was taken from incoming/ and has its own name now; it is verified next.";
+    fn file_claimed(account: &AccountId, file_id: &FileId, bytes: u64) => {
+        account = %account, file_id = %file_id, bytes, "file {file_id} claimed ({bytes} bytes)"
+    }
+
+    /// Everything in a file is durable; it lies in `done/`.
+    FILE_DONE: INFO, "e129452ebaad40acbf4e1d0d95ff0b29",
+        "Every row of the file is stored durably; orders follow on their own. The result file \
+         beside it has the numbers.";
+    fn file_done(account: &AccountId, file_id: &FileId, family: Family, counts: &Counts) => {
+        account = %account, file_id = %file_id, report_type = family.name(), rows = counts.rows,
+        refused = counts.refused, orders = counts.orders, new = counts.new,
+        changed = counts.changed, unchanged = counts.unchanged,
+        "file {file_id} done: {} rows, {} orders ({} new, {} changed), {} rows refused",
+        counts.rows, counts.orders, counts.new, counts.changed, counts.refused
+    }
+
+    /// A file was refused as a whole; it lies in `rejected/` with its reason.
+    FILE_REJECTED: WARN, "43712decca8c446ca02542108e19cea3",
+        "The file was refused as a whole and nothing of it was used. It lies in rejected/ with \
+         a reason file; drop it again once the cause is mended.";
+    fn file_rejected(account: &AccountId, file_id: &FileId, refusal: &Refusal) => {
+        account = %account, file_id = %file_id, error_code = %Code(&refusal.code),
+        line = refusal.line, column = refusal.column, next_step = %refusal.next_step,
+        "file {file_id} rejected: {} Next: {}", refusal.sentence, refusal.next_step
+    }
+
+    /// Something in `incoming/` is left where it is. `name` only if the spool found it harmless.
+    FILE_LEFT: WARN, "cdf2b46638b84bf785661d785ae4783f",
+        "Something in incoming/ is not taken and stays where it is. The message says why and \
+         what to do.";
+    fn file_left(account: &AccountId, name: Option<&str>, what: &dyn Display, cure: &str) => {
+        account = %account, file_name = name, next_step = cure,
+        "{} in incoming/ is left: {what}; {cure}", name.unwrap_or("something")
+    }
+
+    /// A sale order was created in Odoo.
+    ORDER_CREATED: INFO, "10f57a6e8ea8439d9228b868a25d9a55",
+        "A sale order was created in Odoo.";
+    fn order_created(account: &AccountId, order: &OrderId, odoo_id: OdooId) => {
+        account = %account, order_ref = %order, odoo_id,
+        "order {order} created as sale.order {odoo_id}"
+    }
+
+    /// A sale order was confirmed in Odoo.
+    ORDER_CONFIRMED: INFO, "60017986a87e4c31876ff067b0a80ed8",
+        "A sale order was confirmed in Odoo.";
+    fn order_confirmed(account: &AccountId, order: &OrderId) => {
+        account = %account, order_ref = %order, "order {order} confirmed"
+    }
+
+    /// An order stands in Odoo as the marketplace has it.
+    ORDER_DELIVERED: INFO, "452e517e252240bd8530c20ea1044cb8",
+        "The order stands in Odoo as the marketplace has it; nothing is left to do.";
+    fn order_delivered(account: &AccountId, order: &OrderId) => {
+        account = %account, order_ref = %order, "order {order} delivered"
+    }
+
+    /// An order was cancelled in Odoo.
+    ORDER_CANCELLED: INFO, "69ed5a95f96f4cd88a8c164ac6c0c846",
+        "The marketplace cancelled the order, and so it is in Odoo.";
+    fn order_cancelled(account: &AccountId, order: &OrderId) => {
+        account = %account, order_ref = %order, outcome = "cancelled",
+        "order {order} cancelled in Odoo"
+    }
+
+    /// An order stood in Odoo before; it is known now and never written.
+    ORDER_ADOPTED: INFO, "41647f24f87046e88175992e0c3541f7",
+        "An order with this reference stood in Odoo before. It is known now and never written.";
+    fn order_adopted(account: &AccountId, order: &OrderId) => {
+        account = %account, order_ref = %order, outcome = "adopted",
+        "order {order} was in Odoo before: adopted, never written"
+    }
+
+    /// An order ended without anything to write; the outcome says why.
+    ORDER_NOTHING_TO_DO: INFO, "a22948c041114d50a7abf730fd626b68",
+        "The order needs nothing in Odoo; the outcome says why.";
+    fn order_nothing_to_do(account: &AccountId, order: &OrderId, outcome: &str) => {
+        account = %account, order_ref = %order, outcome = %Code(outcome),
+        "order {order} done: {}", Code(outcome)
+    }
+
+    /// An order waits for a missing thing or a person.
+    ORDER_WAITING: WARN, "3ff593c86f404a5b97d9483b70ecd39c",
+        "The order waits for something. The message names it; the order goes on by itself once \
+         it is there, or when a person decides (odoo-spoold hold).";
+    fn order_waiting(account: &AccountId, order: &OrderId, code: &str, text: &str) => {
+        account = %account, order_ref = %order, error_code = %Code(code),
+        "order {order} held ({}): {text}", Code(code)
+    }
+
+    /// A person and the marketplace changed the same thing.
+    ORDER_CONFLICT: WARN, "462ba0a301ea435d9d22887a8b166c6c",
+        "A person and the marketplace changed the same thing. Nothing is overwritten: decide \
+         with odoo-spoold hold.";
+    fn order_conflict(account: &AccountId, order: &OrderId, text: &str) => {
+        account = %account, order_ref = %order, error_code = "conflict",
+        "order {order} conflict: {text}"
+    }
+
+    /// Orders that waited go on.
+    RELEASED: INFO, "b402c230c9924146af5bb5c8fad737e2",
+        "Orders that waited for this go on.";
+    fn orders_released(account: &AccountId, code: &str, orders: u64) => {
+        account = %account, error_code = %Code(code), orders, "{orders} held orders ({}) go on",
+        Code(code)
+    }
+
+    /// An order was refused for good; it is kept and can be requeued.
+    ORDER_DEAD: ERROR, "10e7796cf7e64f73a10d739d9a10f7e7",
+        "Odoo refuses the order and no retry can help. It is kept: odoo-spoold dead shows \
+         Odoo's words; requeue it once the cause is mended.";
+    fn order_dead(account: &AccountId, order: &OrderId, code: &str) => {
+        account = %account, order_ref = %order, error_code = %Code(code),
+        "order {order} dead: {}; see odoo-spoold dead", Code(code)
+    }
+
+    /// An order is tried again later.
+    ORDER_RETRY: WARN, "44a62221cff04c91882f188701842cfd",
+        "A call to Odoo failed in a way that passes. The order is tried again by itself.";
+    fn order_retry(account: &AccountId, order: &OrderId, attempt: u32, code: &str) => {
+        account = %account, order_ref = %order, attempt, error_code = %Code(code),
+        "order {order} is tried again after attempt {attempt}: {}", Code(code)
+    }
+
+    /// An account stopped: Odoo refuses its user, database or rights.
+    ACCOUNT_PAUSED: ERROR, "b2db33c6a83d43139c33ae98834a99ab",
+        "Odoo refuses this account's user, key, database or rights. Nothing is delivered and no \
+         attempt is used up; it is probed ever less often. Mend it, then reload.";
+    fn account_paused(account: &AccountId, code: &str, next_step: &str) => {
+        account = %account, error_code = %Code(code), next_step,
+        "account {account} paused: {}. {next_step}", Code(code)
+    }
+
+    /// A person resumed an account.
+    ACCOUNT_RESUMED: INFO, "23079f44a3e54f55bd398755e503efcc",
+        "The account delivers again.";
+    fn account_resumed(account: &AccountId) => {
+        account = %account, "account {account} resumed"
+    }
+
+    /// Odoo does not answer.
+    ODOO_UNREACHABLE: WARN, "ff683fe6f12d4c769fb3644c743467c0",
+        "Odoo does not answer. Files are still taken; orders wait durably and go on by \
+         themselves.";
+    fn odoo_unreachable(account: &AccountId, code: &str) => {
+        account = %account, error_code = %Code(code), "Odoo is not reachable: {}; orders wait",
+        Code(code)
+    }
+
+    /// Odoo answers again, after an outage or a pause.
+    ODOO_BACK: INFO, "bf77da673d334f398c450b432c9675aa",
+        "Odoo answers again; delivery goes on.";
+    fn odoo_back(account: &AccountId, since: Timestamp, now: Timestamp) => {
+        account = %account, since = %since,
+        down_secs = now.as_second().saturating_sub(since.as_second()),
+        "Odoo answers again, after {} s", now.as_second().saturating_sub(since.as_second())
+    }
+
+    /// A stored job cannot be read.
+    JOB_UNREADABLE: ERROR, "c8dbb94bff054e07969e0111dcaaa632",
+        "A stored job cannot be read: the disk or the keys changed. Others are not affected; \
+         odoo-spoold rebuild reads it again from the sealed files.";
+    fn job_unreadable(account: &AccountId, key: &str) => {
+        account = %account, job_key = key, "stored job {key} cannot be read"
+    }
+
+    /// The store failed; it is tried again shortly.
+    STORE_TROUBLE: ERROR, "d9af87038cee49bb80a59c1eaeb5a287",
+        "The store failed. Nothing is lost: what was not stored is done again. Look at the disk.";
+    fn store_trouble(account: &AccountId, error: &str) => {
+        account = %account, error_code = "store", "store: {error}"
+    }
+
+    /// The disk is nearly full: no file is taken until there is room.
+    DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
+        "The disk is nearly full. No file is taken; delivery goes on. It resumes by itself when \
+         there is room.";
+    fn disk_low(free_bytes: u64) => {
+        free_bytes, error_code = "disk-low",
+        "disk nearly full ({free_bytes} bytes free): no file is taken until there is room"
+    }
+
+    /// There is room again.
+    DISK_BACK: INFO, "dc8ce4d8e3484cea85b50bff794089f0",
+        "There is room on the disk again; files are taken.";
+    fn disk_back(free_bytes: u64) => {
+        free_bytes, "disk has room again ({free_bytes} bytes free)"
+    }
+
+    /// The daemon serves.
+    READY: INFO, "84418d0298e14cb1a484bc7f7ce90faf",
+        "The daemon is up and takes files.";
+    fn daemon_ready(accounts: usize, took: Duration) => {
+        accounts, took_ms = millis(took), "ready: {accounts} accounts, after {} ms", millis(took)
+    }
+
+    /// The daemon ends.
+    STOPPING: INFO, "4489972e34cd4a7891f9925ad2fac51b",
+        "The daemon ends: calls under way are finished, nothing new begins.";
+    fn daemon_stopping() => {
+        "stopping"
+    }
+
+    /// New settings hold.
+    RELOADED: INFO, "b0956979c1f149ceb52b39b19cfc8d2b",
+        "The new settings hold. Keys that need a restart are named.";
+    fn daemon_reloaded(live: usize, restart: &[&'static str]) => {
+        live, restart = restart.join(" "), "reloaded: {live} changes{}{}",
+        if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
+    }
+
+    /// The new settings are wrong; the old ones hold on.
+    RELOAD_REFUSED: ERROR, "1060cbdfecfb4bbaa83d20f1381a5812",
+        "The new settings are wrong and were not taken; the old ones hold on. Check them with \
+         odoo-spoold check.";
+    fn reload_refused(error: &dyn Error) => {
+        error_code = "configuration", "reload refused, the old settings hold on: {error}"
+    }
+
+    /// A loop does not report; systemd will restart the daemon.
+    LOOP_SILENT: ERROR, "1a6cedad015f45239db1a633b6c541a2",
+        "A part of the daemon hangs. The watchdog is not fed any more; systemd restarts the \
+         daemon. Nothing is lost.";
+    fn loop_silent(name: &'static str) => {
+        loop_name = name, "{name} does not report: the watchdog is not fed"
+    }
+
+    /// Log records were dropped because the journal did not take them.
+    LOG_DROPPED: WARN, "f72e4a510d1b4c6187e641c51da3af96",
+        "The journal did not take records for a while. They were dropped so that the daemon \
+         went on.";
+    fn log_dropped(records: u64) => {
+        records, "{records} log records were dropped: the journal did not take them"
+    }
+}
+
+/// An order's job ended: one of several transitions, by its outcome's name.
+pub fn order_done(account: &AccountId, order: &OrderId, outcome: &str) {
+    match outcome {
+        "delivered" => order_delivered(account, order),
+        "cancelled" => order_cancelled(account, order),
+        "adopted" => order_adopted(account, order),
+        _ => order_nothing_to_do(account, order, outcome),
+    }
+}
+
+/// An order is held: a conflict is a transition of its own.
+pub fn order_held(account: &AccountId, order: &OrderId, code: &str, text: &str) {
+    match code {
+        "conflict" => order_conflict(account, order, text),
+        _ => order_waiting(account, order, code, text),
+    }
+}
+
+/// Held orders go on; nothing is said of none.
+pub fn released(account: &AccountId, code: &str, orders: u64) {
+    if orders > 0 {
+        orders_released(account, code, orders);
+    }
+}
+
+/// The journal's message catalog, as `/usr/lib/systemd/catalog` wants it.
+pub fn catalog() -> String {
+    let mut text = String::new();
+    for transition in ALL {
+        let subject = transition.name.to_ascii_lowercase().replace('_', " ");
+        // Writing into a string cannot fail.
+        let _infallible = writeln!(
+            text,
+            "-- {}\nSubject: odoo-spoold: {subject}\nDefined-By: odoo-spoold\nDocumentation: \
+             man:odoo-spoold(8)\n\n{}\n",
+            transition.message_id, transition.summary
+        );
+    }
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A code on its way into the journal: what does not look like one is not printed.
+struct Code<'a>(&'a str);
+
+impl Display for Code<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+        let fits = (1..=64).contains(&self.0.len()) && self.0.chars().all(plain);
+        f.write_str(if fits { self.0 } else { "not-a-code" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_well_formed() {
+        let ids: BTreeSet<_> = ALL.iter().map(|t| t.message_id).collect();
+        assert_eq!(ids.len(), ALL.len());
+        for id in ids {
+            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            assert!(id.len() == 32 && id.chars().all(hex), "{id}");
+        }
+    }
+
+    /// Scripts of operators hang on these: a change here breaks them.
+    #[test]
+    fn ids_never_change() {
+        let known = [
+            ("FILE_CLAIMED", "373c25386bc14cce910d61f85d7d890d"),
+            ("FILE_DONE", "e129452ebaad40acbf4e1d0d95ff0b29"),
+            ("FILE_REJECTED", "43712decca8c446ca02542108e19cea3"),
+            ("FILE_LEFT", "cdf2b46638b84bf785661d785ae4783f"),
+            ("ORDER_CREATED", "10f57a6e8ea8439d9228b868a25d9a55"),
+            ("ORDER_CONFIRMED", "60017986a87e4c31876ff067b0a80ed8"),
+            ("ORDER_DELIVERED", "452e517e252240bd8530c20ea1044cb8"),
+            ("ORDER_CANCELLED", "69ed5a95f96f4cd88a8c164ac6c0c846"),
+            ("ORDER_ADOPTED", "41647f24f87046e88175992e0c3541f7"),
+            ("ORDER_NOTHING_TO_DO", "a22948c041114d50a7abf730fd626b68"),
+            ("ORDER_WAITING", "3ff593c86f404a5b97d9483b70ecd39c"),
+            ("ORDER_CONFLICT", "462ba0a301ea435d9d22887a8b166c6c"),
+            ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),
+            ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
+            ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
+            ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
+            ("ACCOUNT_RESUMED", "23079f44a3e54f55bd398755e503efcc"),
+            ("ODOO_UNREACHABLE", "ff683fe6f12d4c769fb3644c743467c0"),
+            ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),
+            ("JOB_UNREADABLE", "c8dbb94bff054e07969e0111dcaaa632"),
+            ("STORE_TROUBLE", "d9af87038cee49bb80a59c1eaeb5a287"),
+            ("DISK_LOW", "26562633dac74054a861ef542a1216ad"),
+            ("DISK_BACK", "dc8ce4d8e3484cea85b50bff794089f0"),
+            ("READY", "84418d0298e14cb1a484bc7f7ce90faf"),
+            ("STOPPING", "4489972e34cd4a7891f9925ad2fac51b"),
+            ("RELOADED", "b0956979c1f149ceb52b39b19cfc8d2b"),
+            ("RELOAD_REFUSED", "1060cbdfecfb4bbaa83d20f1381a5812"),
+            ("LOOP_SILENT", "1a6cedad015f45239db1a633b6c541a2"),
+            ("LOG_DROPPED", "f72e4a510d1b4c6187e641c51da3af96"),
+        ];
+        let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();
+        assert_eq!(table, known);
+    }
+
+    #[test]
+    fn the_catalog_explains_every_id() {
+        let text = catalog();
+        for transition in ALL {
+            let head = format!("-- {}\nSubject: odoo-spoold: ", transition.message_id);
+            assert!(text.contains(&head), "{}", transition.name);
+            assert!(text.contains(transition.summary));
+        }
+    }
+
+    #[test]
+    fn codes_carry_nothing_else() {
+        assert_eq!(Code("odoo-timeout").to_string(), "odoo-timeout");
+        for bad in ["", "Max Müller", "a b", "a\n", &"x".repeat(65)] {
+            assert_eq!(Code(bad).to_string(), "not-a-code");
+        }
+    }
+}
