@@ -16,7 +16,6 @@ mod headline;
 pub mod hold;
 mod listen;
 pub mod mappings;
-pub mod offline;
 mod peer;
 mod process;
 pub mod queue;

@@ -7,18 +7,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
-use secrecy::{ExposeSecret as _, SecretBox};
-
-use crate::clock::SharedClock;
-use crate::config::{Key32, Keys, Settings};
-use crate::store::{Store, StoreError, StoreKeys, StoreOptions};
-
-use super::handle::{Absent, Handle};
+use crate::clock::{Clock as _, System};
+use crate::config::{Keys, Settings};
+use crate::control::{Absent, Handle};
+use crate::store::StoreError;
 
 /// Why the store cannot be read without the daemon.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OfflineError {
+pub(super) enum OfflineError {
     /// The state directory does not exist: the daemon never ran. Start it.
     #[error("{}: there is nothing yet: the daemon never ran", path.display())]
     NeverRan {
@@ -47,21 +43,18 @@ pub enum OfflineError {
 }
 
 /// Opens the store of these settings for reading.
-pub fn open(settings: Settings, keys: &Keys, clock: SharedClock) -> Result<Handle, OfflineError> {
-    readable(&settings)?;
-    let options = StoreOptions { cache_bytes: settings.state.cache_bytes };
-    let store = Store::open(&settings.state.dir, &store_keys(keys)?, options)?;
-    let since = clock.now();
+pub(super) fn open(settings: Settings, keys: &Keys) -> Result<Handle, OfflineError> {
+    let store = crate::daemon::open_store(&settings, keys)?;
     Ok(Handle {
         store: Arc::new(store),
         settings: Arc::new(RwLock::new(Arc::new(settings))),
-        clock,
-        desk: Arc::new(Absent { since }),
+        clock: Arc::new(System),
+        desk: Arc::new(Absent { since: System.now() }),
     })
 }
 
 /// Whether this user may open the store; asked before the keys are read.
-pub fn readable(settings: &Settings) -> Result<(), OfflineError> {
+pub(super) fn readable(settings: &Settings) -> Result<(), OfflineError> {
     let path = settings.state.dir.clone();
     let found = match std::fs::metadata(&path) {
         Ok(found) => found,
@@ -78,19 +71,4 @@ pub fn readable(settings: &Settings) -> Result<(), OfflineError> {
         Ok(true) => Err(OfflineError::NeverRan { path }),
         Err(source) => Err(OfflineError::Unreachable { path, source }),
     }
-}
-
-/// The keys that the store wants.
-pub fn store_keys(keys: &Keys) -> Result<StoreKeys, StoreError> {
-    let copy = |key: &Key32| {
-        SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(key.expose_secret()))
-    };
-    let mut made = StoreKeys::new(keys.master.id.clone(), copy(&keys.master.key))?;
-    for older in &keys.older {
-        made = made.with_older(older.id.clone(), copy(&older.key))?;
-    }
-    for account in &keys.accounts {
-        made = made.with_account(account.id.clone(), copy(&account.id_key));
-    }
-    Ok(made)
 }
