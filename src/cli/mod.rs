@@ -1,1 +1,401 @@
-//! One file per verb.
+//! The command line: types only, one file per verb.
+//!
+//! `--help`, the man page and the completions all come from here.
+
+mod ask;
+mod atomic;
+mod dead;
+mod dispatch;
+mod files;
+mod generate;
+mod hold;
+mod keygen;
+mod map;
+mod offline;
+mod output;
+mod problem;
+mod process;
+mod queue;
+mod recipient;
+mod reload;
+mod run;
+mod seal;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::control::wire::JobWord;
+use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId};
+
+pub use dispatch::dispatch;
+
+/// The settings file, unless another is named.
+pub const DEFAULT_CONFIG: &str = "/etc/odoo-spoold/config.toml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed, or `status` found a fault
+  2   wrong usage
+  78  config.toml or the keys are wrong; starting again does not help
+
+Errors go to stderr: what is wrong, where, and what to do next; with --json as one JSON object.";
+
+/// Turns sealed marketplace reports into orders in Odoo.
+///
+/// A daemon that watches spool folders for encrypted Amazon order reports, decrypts them in memory
+/// and keeps the orders in Odoo as the reports say. The other commands ask and steer it.
+#[derive(Debug, Parser)]
+#[command(name = "odoo-spoold", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// For all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of all commands.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The settings file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// Print JSON instead of tables; the fields are those of the control API
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print only what was asked for: no progress, no remarks
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the daemon in the foreground; systemd does this
+    Run,
+    /// Say how it stands, in one sentence and in numbers
+    ///
+    /// Ends with 1 if work does not go on (a fault), with 0 otherwise.
+    Status,
+    /// Show files that came in and what became of them
+    Files(Files),
+    /// Show orders by state, and where one order stands
+    Queue(Queue),
+    /// Show what orders wait for, and let them go
+    Hold(Hold),
+    /// Show what Odoo refused for good, and try it again
+    Dead(Dead),
+    /// Look up which record in Odoo an order is
+    Map(Map),
+    /// Hand a file to the daemon, or see what it would do
+    Process(Process),
+    /// Read config.toml again; waits until it is in force or refused
+    Reload,
+    /// Encrypt files for an account, as they belong into its incoming/ folder
+    Seal(Seal),
+    /// Make keys: a new keys file, or more accounts in one
+    Keygen(Keygen),
+    /// Print what each account's files are to be encrypted to
+    Recipient(Recipient),
+    /// Print the man page, shell completions or the journal's catalog
+    Generate(Generate),
+}
+
+/// `files`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Files {
+    /// Without one: `list`.
+    #[command(subcommand)]
+    pub verb: Option<FilesVerb>,
+    /// For `list`.
+    #[command(flatten)]
+    pub list: FilesList,
+}
+
+/// `files …`
+#[derive(Debug, Subcommand)]
+pub enum FilesVerb {
+    /// List files, newest first
+    List(FilesList),
+    /// Show one file: its refused rows, and where its orders stand
+    Show {
+        /// Its id, such as F7K2Q9XW4ZB
+        id: FileId,
+    },
+}
+
+/// `files list`
+#[derive(Debug, Clone, Default, Args)]
+pub struct FilesList {
+    /// Only of this account
+    #[arg(long, short)]
+    pub account: Option<AccountId>,
+    /// Only in this state: work, done or rejected
+    #[arg(long, value_parser = word::<FileState>)]
+    pub state: Option<FileState>,
+    /// At most so many
+    #[arg(long, short = 'n')]
+    pub limit: Option<usize>,
+}
+
+/// `queue`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Queue {
+    /// Without one: `list`.
+    #[command(subcommand)]
+    pub verb: Option<QueueVerb>,
+    /// For `list`.
+    #[command(flatten)]
+    pub list: QueueList,
+}
+
+/// `queue …`
+#[derive(Debug, Subcommand)]
+pub enum QueueVerb {
+    /// List orders, a page at a time
+    List(QueueList),
+    /// Show where one order stands
+    Show(Order),
+}
+
+/// `queue list`
+#[derive(Debug, Clone, Default, Args)]
+pub struct QueueList {
+    /// Only in this state: pending, started, held, dead or done
+    #[arg(long, value_parser = word::<JobWord>)]
+    pub state: Option<JobWord>,
+    /// Only held under this code, such as sku
+    #[arg(long, value_parser = word::<HoldCode>)]
+    pub code: Option<HoldCode>,
+    /// Which page.
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// A page of orders.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Page {
+    /// Only of this account
+    #[arg(long, short)]
+    pub account: Option<AccountId>,
+    /// At most so many
+    #[arg(long, short = 'n')]
+    pub limit: Option<usize>,
+    /// Go on where the page before ended, with the same other options
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+}
+
+/// One order.
+#[derive(Debug, Clone, Args)]
+pub struct Order {
+    /// The account
+    pub account: AccountId,
+    /// Amazon's order id
+    pub order: OrderId,
+}
+
+/// `hold`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Hold {
+    /// Without one: `list`.
+    #[command(subcommand)]
+    pub verb: Option<HoldVerb>,
+    /// For `list`.
+    #[command(flatten)]
+    pub list: HoldList,
+}
+
+/// `hold …`
+#[derive(Debug, Subcommand)]
+pub enum HoldVerb {
+    /// List what orders wait for; with --code also the orders
+    List(HoldList),
+    /// Show what one order waits for
+    Show(Order),
+    /// Look at held orders again now
+    Release(HoldRelease),
+}
+
+/// `hold list`
+#[derive(Debug, Clone, Default, Args)]
+pub struct HoldList {
+    /// Only under this code, such as sku
+    #[arg(long, value_parser = word::<HoldCode>)]
+    pub code: Option<HoldCode>,
+    /// Which page.
+    #[command(flatten)]
+    pub page: Page,
+}
+
+/// `hold release`
+#[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = true)]
+pub struct HoldRelease {
+    /// The account
+    pub account: AccountId,
+    /// This order
+    #[arg(group = "what", conflicts_with_all = ["code", "key"])]
+    pub order: Option<OrderId>,
+    /// All that are held under this code, such as sku
+    #[arg(long, group = "what", value_parser = word::<HoldCode>)]
+    pub code: Option<HoldCode>,
+    /// With --code: only those that wait for exactly this
+    #[arg(long, requires = "code")]
+    pub key: Option<String>,
+}
+
+/// `dead`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Dead {
+    /// Without one: `list`.
+    #[command(subcommand)]
+    pub verb: Option<DeadVerb>,
+    /// For `list`.
+    #[command(flatten)]
+    pub list: Page,
+}
+
+/// `dead …`
+#[derive(Debug, Subcommand)]
+pub enum DeadVerb {
+    /// List what was refused, without Odoo's words
+    List(Page),
+    /// Show one order and Odoo's words, which may name the buyer
+    Show(Order),
+    /// Try it again, with all attempts
+    Requeue(DeadRequeue),
+}
+
+/// `dead requeue`
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = false)]
+pub struct DeadRequeue {
+    /// The account
+    pub account: AccountId,
+    /// This order
+    #[arg(group = "which")]
+    pub order: Option<OrderId>,
+    /// All that died of this code
+    #[arg(long, group = "which")]
+    pub code: Option<String>,
+    /// All dead orders of the account
+    #[arg(long, group = "which")]
+    pub all: bool,
+}
+
+/// `map`
+#[derive(Debug, Args)]
+pub struct Map {
+    /// What to look up.
+    #[command(subcommand)]
+    pub verb: MapVerb,
+}
+
+/// `map …`
+#[derive(Debug, Subcommand)]
+pub enum MapVerb {
+    /// Print the order's record in Odoo
+    Get(Order),
+}
+
+/// `process`
+#[derive(Debug, Args)]
+pub struct Process {
+    /// The file, as it would lie in incoming/; at most 64 MiB
+    pub file: PathBuf,
+    /// The account it belongs to
+    #[arg(long, short)]
+    pub account: AccountId,
+    /// Keep nothing; say what would happen in Odoo
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The document's JSON; without it FILE.json, if that is there
+    #[arg(long, value_name = "FILE")]
+    pub sidecar: Option<PathBuf>,
+}
+
+/// `seal`
+#[derive(Debug, Args)]
+#[group(id = "to", required = true, multiple = false)]
+pub struct Seal {
+    /// Encrypt to this account's newest key
+    #[arg(long, short, group = "to")]
+    pub account: Option<AccountId>,
+    /// Encrypt to this age recipient (age1…); can be given again; needs no config.toml
+    #[arg(long, short, group = "to", value_name = "RECIPIENT")]
+    pub recipient: Vec<String>,
+    /// Write to this file or into this folder, or to stdout (-); without it beside each file, as
+    /// NAME.age
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Write text (ASCII armor) instead of bytes
+    #[arg(long)]
+    pub armor: bool,
+    /// The files; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `keygen`
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// Make keys for this account; can be given again; without it for all in config.toml
+    #[arg(long, short)]
+    pub account: Vec<AccountId>,
+    /// The keys file, or stdout (-); without it the one that config.toml names. If it exists,
+    /// the accounts are added and all other keys stay
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Take Odoo's API key from this file, or stdin (-); without it its place is left empty
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// `recipient`
+#[derive(Debug, Args)]
+pub struct Recipient {
+    /// Only this account's, and only the newest, to use in scripts
+    #[arg(long, short)]
+    pub account: Option<AccountId>,
+}
+
+/// `generate`
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// What to print.
+    #[command(subcommand)]
+    pub what: GenerateWhat,
+}
+
+/// `generate …`
+#[derive(Debug, Subcommand)]
+pub enum GenerateWhat {
+    /// The man page; with a folder, one page per command in it
+    Man {
+        /// The folder
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The journal's message catalog
+    Catalog,
+}
+
+/// A word of the control API; the error lists the ones there are.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}

@@ -161,7 +161,9 @@ impl fmt::Display for Faults {
             )?;
             writeln!(f, "{number} | {}", fault.shown)?;
             let indent = " ".repeat(number.len());
-            let space = " ".repeat(fault.column.saturating_sub(1).min(MAX_SHOWN_CHARS));
+            // A value that is not shown is pointed at by its `…`.
+            let last = fault.shown.chars().count().max(1);
+            let space = " ".repeat(fault.column.min(last).saturating_sub(1));
             write!(f, "{indent} | {space}{}", "^".repeat(fault.width))?;
             if let Some(help) = &fault.help {
                 write!(f, "\n{indent} = help: {help}")?;

@@ -1,6 +1,6 @@
 //! The settings file, validated; and the secrets beside it.
 //!
-//! A ladder: the TOML as written ([`file`], spans kept) → checked ([`check`]) → [`Settings`], in
+//! A ladder: the TOML as written (`file`, spans kept) → checked (`check`) → [`Settings`], in
 //! which nothing is undecided. Secrets are a file of their own ([`secrets`]); `config.toml` never
 //! holds one. Every error says `file:line:column` and shows the line ([`error`]).
 

@@ -373,3 +373,33 @@ impl<'de> Deserialize<'de> for Wiped {
         String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_credentials_are_found_and_their_mode_is_not_judged() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CREDENTIAL_NAME);
+        std::fs::write(&path, "x = 1").unwrap();
+        // systemd 257 passes 0440 and an ACL.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o440)).unwrap();
+
+        let found = locate(&KeysSource::Credential, Some(folder.path())).unwrap();
+        assert_eq!(found, (path.clone(), true));
+        assert_eq!(read(&path, None).unwrap().as_str(), "x = 1");
+
+        let named = KeysSource::File(path.clone());
+        assert_eq!(locate(&named, Some(folder.path())).unwrap(), (path.clone(), true));
+        assert_eq!(locate(&named, None).unwrap(), (path.clone(), false));
+        assert!(matches!(read(&path, Some(&[0])), Err(ConfigError::Unsafe { .. })));
+    }
+
+    #[test]
+    fn without_file_and_credential_the_command_is_named() {
+        let error = locate(&KeysSource::Credential, None).unwrap_err().to_string();
+        assert!(error.contains("odoo-spoold keygen"), "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The settings the daemon runs with: validated, complete, nothing undecided.
 //!
-//! Promises: what cannot work is not representable here (see [`check`](super::check)); every
+//! Promises: what cannot work is not representable here (see the module `check`); every
 //! `Option` that is left means something of its own, which its doc says. Does not hold secrets.
 
 use std::collections::BTreeMap;

@@ -328,7 +328,7 @@ pub(crate) fn each_order<'r>(
 ) -> Result<Rows, Failure> {
     let context = flatfile::Context { sidecar_marketplace: marketplace };
     let mut rows = Rows::default();
-    for sweep in 0..survey.sweeps() {
+    for sweep in 0..survey.sweeps {
         let mut reader =
             flatfile::facts(open()?, survey, context, sweep).map_err(Failure::document)?;
         while let Some(order) = reader.next().map_err(Failure::document)? {

@@ -322,3 +322,8 @@ fn intake_account(
         import_from: policy::import_from(account, installed),
     })
 }
+
+/// Runs the daemon until it is told to stop.
+pub fn run(_config: &Path) -> anyhow::Result<std::process::ExitCode> {
+    anyhow::bail!("this build cannot run as a daemon")
+}

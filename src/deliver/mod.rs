@@ -351,8 +351,8 @@ impl Lane {
                     .buyers
                     .iter()
                     .filter_map(|(family, state)| match state {
-                        BuyerState::Known(buyer) => Some((*family, buyer.clone())),
-                        BuyerState::Dropped | BuyerState::KeyMissing { .. } => None,
+                        BuyerState::Known(buyer) => Some((*family, (**buyer).clone())),
+                        _ => None,
                     })
                     .collect();
                 let buyer = merge_buyer(&buyers);

@@ -3,9 +3,9 @@
 //! A document is read twice, because a sealed file proves itself only at its end and because some
 //! questions have one answer for the whole file:
 //!
-//! 1. [`survey`] reads to the last byte and decides charset, report, columns, decimal mark, and
+//! 1. [`survey()`] reads to the last byte and decides charset, report, columns, decimal mark, and
 //!    where each order's rows are.
-//! 2. [`facts`] reads the same bytes again and hands out one order at a time, as soon as its last
+//! 2. [`facts()`] reads the same bytes again and hands out one order at a time, as soon as its last
 //!    row was read; more than once only if [`Survey::sweeps`] says so.
 //!
 //! ```

@@ -42,7 +42,7 @@ pub struct Survey {
     pub blank_lines: u64,
     /// Orders with at least one row whose order id can be read.
     pub orders: u64,
-    /// How often [`super::facts`] must read the document: 1, but for documents in which the rows of
+    /// How often [`super::facts()`] must read the document: 1, but for documents in which the rows of
     /// very many orders are mixed. Each sweep hands out other orders; together, each order once.
     pub sweeps: u32,
     /// The document's size.
@@ -118,7 +118,7 @@ pub fn survey<R: Read>(document: R, hints: &Hints) -> Result<Survey, DocumentErr
     survey_within(document, hints, OPEN_BYTES)
 }
 
-/// As [`survey`], with another budget for orders that wait for their last row.
+/// As [`survey()`], with another budget for orders that wait for their last row.
 pub(super) fn survey_within<R: Read>(
     document: R,
     hints: &Hints,

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::order::{Desired, DesiredLine};
 use crate::model::{Hold, HoldCode, Mapping, OdooId, Stage};
@@ -168,8 +168,12 @@ fn cancel(current: &Current, changes: &mut Changes) {
     if current.state == "cancel" {
         return;
     }
-    if current.delivered() || current.invoiced {
-        let what = if current.invoiced { "invoiced" } else { "delivered" };
+    if current.delivered() || current.invoiced || current.locked {
+        let what = match (current.invoiced, current.delivered()) {
+            (true, _) => "invoiced",
+            (false, true) => "delivered",
+            (false, false) => "locked",
+        };
         changes.conflicts.push(Hold::new(
             HoldCode::Conflict,
             "state",
@@ -185,7 +189,10 @@ fn dates(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut 
     if current.date_order != want {
         let reset_by_confirm = match mapping.stage {
             Some(Stage::Confirming(since)) => {
-                parse_odoo_datetime(&current.date_order).is_some_and(|date| date >= since)
+                // Odoo stores whole seconds; a date on a quotation is a person's.
+                !current.is_quotation()
+                    && parse_odoo_datetime(&current.date_order)
+                        .is_some_and(|date| date.as_second() >= since.as_second())
             }
             Some(Stage::Creating | Stage::Cancelling) | None => false,
         };
@@ -242,19 +249,7 @@ fn partner(
 fn lines(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut Changes) {
     for want in &desired.lines {
         let Some(base) = mapping.lines.iter().find(|line| line.external == want.external) else {
-            let there =
-                current.lines.iter().any(|line| line.external.as_ref() == Some(&want.external));
-            if !there {
-                if current.open() {
-                    changes.new_lines.push(want.clone());
-                } else {
-                    changes.conflicts.push(Hold::new(
-                        HoldCode::Conflict,
-                        want.external.clone(),
-                        "Amazon has a line that Odoo's order has not, and the order is locked or invoiced",
-                    ));
-                }
-            }
+            without_base(want, current, changes);
             continue;
         };
         let wanted = LineWrite {
@@ -295,6 +290,38 @@ fn lines(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut 
     }
 }
 
+/// A line that our base does not know: new, or its base was lost.
+fn without_base(want: &DesiredLine, current: &Current, changes: &mut Changes) {
+    let there = current.lines.iter().find(|line| line.external.as_ref() == Some(&want.external));
+    let Some(line) = there else {
+        if current.open() {
+            changes.new_lines.push(want.clone());
+        } else {
+            changes.conflicts.push(Hold::new(
+                HoldCode::Conflict,
+                want.external.clone(),
+                "Amazon has a line that Odoo's order has not, and the order is locked or invoiced",
+            ));
+        }
+        return;
+    };
+    let now = LineWrite {
+        odoo_id: line.odoo_id,
+        quantity: line.quantity,
+        price_unit: line.price_unit,
+        taxes: line.taxes.clone(),
+    };
+    let wanted = LineWrite {
+        odoo_id: line.odoo_id,
+        quantity: want.quantity,
+        price_unit: want.price_unit,
+        taxes: want.taxes.clone(),
+    };
+    if !same(&wanted, &now) {
+        changes.conflicts.push(line_conflict(&want.external, &now, &wanted));
+    }
+}
+
 fn three_way(
     external: &str,
     want: &LineWrite,
@@ -313,20 +340,18 @@ fn three_way(
         price_unit: line.price_unit,
         taxes: line.taxes.clone(),
     };
-    if same(want, &now) {
+    // The price of no units is nobody's concern.
+    if same(want, &now) || (want.quantity.is_zero() && now.quantity.is_zero()) {
         return;
     }
     if !same(base, &now) {
-        changes.conflicts.push(conflict(
-            external,
-            &format!("{} × {}", now.quantity.normalize(), now.price_unit.normalize()),
-            &format!("{} × {}", want.quantity.normalize(), want.price_unit.normalize()),
-        ));
+        changes.conflicts.push(line_conflict(external, &now, want));
         return;
     }
     let fixed = line.delivered.max(line.invoiced);
     if want.quantity < fixed
-        || (!line.invoiced.is_zero() && want.price_unit != now.price_unit)
+        || (!line.invoiced.is_zero()
+            && (cents(want.price_unit) != cents(now.price_unit) || want.taxes != now.taxes))
         || current.locked
     {
         changes.conflicts.push(Hold::new(
@@ -343,14 +368,30 @@ fn three_way(
     changes.lines.push(want.clone());
 }
 
-/// Equal in Odoo's own rounding of unit prices (two places by default).
+/// Equal in Odoo's own rounding of unit prices.
 fn same(a: &LineWrite, b: &LineWrite) -> bool {
-    a.quantity == b.quantity
-        && a.price_unit.round_dp(2) == b.price_unit.round_dp(2)
-        && a.taxes == b.taxes
+    a.quantity == b.quantity && cents(a.price_unit) == cents(b.price_unit) && a.taxes == b.taxes
+}
+
+/// A unit price as Odoo stores it: two places by default, half away from zero.
+fn cents(price: Decimal) -> Decimal {
+    price.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
+}
+
+fn line_conflict(external: &str, now: &LineWrite, want: &LineWrite) -> Hold {
+    let text = |line: &LineWrite| {
+        let (quantity, price) = (line.quantity.normalize(), line.price_unit.normalize());
+        if now.taxes == want.taxes {
+            format!("{quantity} × {price}")
+        } else {
+            format!("{quantity} × {price} with taxes {:?}", line.taxes)
+        }
+    };
+    conflict(external, &text(now), &text(want))
 }
 
 fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
+    let odoo = if odoo.is_empty() { "nothing" } else { odoo };
     Hold::new(
         HoldCode::Conflict,
         field,
@@ -359,3 +400,7 @@ fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
         ),
     )
 }
+
+#[cfg(test)]
+#[path = "diff_tests.rs"]
+mod tests;

@@ -60,7 +60,7 @@ pub struct RecordLine {
 impl RecordLine {
     /// Makes a line in Odoo: it has a quantity and was not cancelled.
     pub fn is_live(&self) -> bool {
-        self.fact.quantity > 0 && self.fact.status != Some(ItemStatus::Cancelled)
+        is_live(&self.fact)
     }
 }
 
@@ -85,7 +85,13 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
     let status = all_orders
         .and_then(|fact| fact.head.status)
         .or_else(|| unshipped.and_then(|fact| fact.head.status))
-        .unwrap_or(OrderStatus::Unshipped);
+        // Reports for the seller list released orders only; an All Orders row without a status
+        // releases nothing.
+        .unwrap_or(if unshipped.is_some() || report.is_some() {
+            OrderStatus::Unshipped
+        } else {
+            OrderStatus::Unknown
+        });
     let released = unshipped.is_some()
         || report.is_some()
         || matches!(
@@ -121,7 +127,12 @@ pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
     let known: Vec<&BuyerFact> =
         order.iter().filter_map(|family| buyers.get(family)).filter(|b| !b.is_empty()).collect();
     let first = *known.first()?;
-    let address = known.iter().copied().find(|buyer| buyer.has_address()).unwrap_or(first);
+    let address = known
+        .iter()
+        .copied()
+        .find(|buyer| buyer.has_address())
+        .or_else(|| known.iter().copied().find(|buyer| names_a_place(buyer)))
+        .unwrap_or(first);
     let text = |get: fn(&BuyerFact) -> &String| {
         known
             .iter()
@@ -153,6 +164,13 @@ pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
     })
 }
 
+/// A part of an address, not enough to ship to.
+fn names_a_place(buyer: &BuyerFact) -> bool {
+    [&buyer.address_1, &buyer.city, &buyer.state, &buyer.postal_code, &buyer.country]
+        .iter()
+        .any(|text| !text.is_empty())
+}
+
 /// The record's lines, sorted.
 fn lines(
     all_orders: Option<&Fact>,
@@ -167,7 +185,8 @@ fn lines(
             fill_blanks(rows, fill.get(sku).map_or(&[][..], Vec::as_slice));
         }
     }
-    for source in [unshipped, report] {
+    // Order reports first: their prices tell rows of one quantity apart.
+    for source in [report, unshipped] {
         let ids = group(source);
         for (sku, rows) in &mut by_sku {
             take_ids(rows, ids.get(sku).map_or(&[][..], Vec::as_slice));
@@ -203,33 +222,100 @@ fn group(fact: Option<&Fact>) -> BTreeMap<Sku, Vec<FactLine>> {
     by_sku
 }
 
-/// Prices that All Orders leaves blank come from the order report, if both speak of the same
-/// number of units. Where the number of rows differs, the report's rows are taken as they are.
+/// What All Orders leaves blank comes from the order report, row by row where both have the same
+/// rows. Where they count the rows of the SKU differently, the report's rows are taken as they are,
+/// if All Orders prices none of its own and both speak of the same number of units.
 fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine]) {
-    let live = |line: &&FactLine| line.quantity > 0 && line.status != Some(ItemStatus::Cancelled);
-    let blank = rows.iter().filter(live).any(|line| line.item_price.is_none());
-    let units = |lines: &[FactLine]| -> u64 {
-        lines.iter().filter(live).map(|line| u64::from(line.quantity)).sum()
-    };
-    let priced = !report.is_empty() && report.iter().all(|line| line.item_price.is_some());
-    if !blank || !priced || units(rows) != units(report) {
+    let (live, rest): (Vec<FactLine>, Vec<FactLine>) = rows.iter().cloned().partition(is_live);
+    let report: Vec<FactLine> = report.iter().filter(|line| is_live(line)).cloned().collect();
+    if let Some(pairs) = pairs(&live, &report) {
+        let filled = live.into_iter().zip(pairs).map(|(row, other)| match other {
+            Some(other) => filled(row, other),
+            None => row,
+        });
+        *rows = filled.chain(rest).collect();
         return;
     }
-    let cancelled: Vec<FactLine> = rows.iter().filter(|line| !live(line)).cloned().collect();
-    *rows = report.to_vec();
-    rows.extend(cancelled);
+    let units = |lines: &[FactLine]| lines.iter().map(|line| u64::from(line.quantity)).sum::<u64>();
+    let unpriced = live.iter().all(|line| line.item_price.is_none());
+    let priced = report.iter().all(|line| line.item_price.is_some());
+    if unpriced && priced && units(&live) == units(&report) {
+        *rows = report.into_iter().chain(rest).collect();
+    }
 }
 
-/// Line ids of another family, where it has as many rows of the SKU with the same quantities.
-fn take_ids(rows: &mut [FactLine], other: &[FactLine]) {
-    let quantities =
-        |lines: &[FactLine]| lines.iter().map(|line| line.quantity).collect::<Vec<_>>();
-    if rows.len() != other.len() || quantities(rows) != quantities(other) {
-        return;
+/// `row` with its blanks filled, unless the two speak of different prices.
+fn filled(row: FactLine, other: &FactLine) -> FactLine {
+    if row.item_price.is_some() && row.item_price != other.item_price {
+        return row;
     }
-    for (row, line) in rows.iter_mut().zip(other) {
-        if row.item_id.is_none() {
-            row.item_id.clone_from(&line.item_id);
+    FactLine {
+        title: if row.title.is_empty() { other.title.clone() } else { row.title },
+        item_price: row.item_price.or(other.item_price),
+        item_tax: row.item_tax.or(other.item_tax),
+        shipping_price: row.shipping_price.or(other.shipping_price),
+        shipping_tax: row.shipping_tax.or(other.shipping_tax),
+        gift_wrap_price: row.gift_wrap_price.or(other.gift_wrap_price),
+        gift_wrap_tax: row.gift_wrap_tax.or(other.gift_wrap_tax),
+        item_promotion: row.item_promotion.or(other.item_promotion),
+        ship_promotion: row.ship_promotion.or(other.ship_promotion),
+        item_price_net: row.item_price_net.or(other.item_price_net),
+        shipping_price_net: row.shipping_price_net.or(other.shipping_price_net),
+        gift_wrap_price_net: row.gift_wrap_price_net.or(other.gift_wrap_price_net),
+        facilitator: row.facilitator.or(other.facilitator),
+        ..row
+    }
+}
+
+/// Line ids of another family, where it has the same live rows of the SKU.
+fn take_ids(rows: &mut [FactLine], other: &[FactLine]) {
+    let mut live: Vec<&mut FactLine> = rows.iter_mut().filter(|line| is_live(line)).collect();
+    let other: Vec<FactLine> = other.iter().filter(|line| is_live(line)).cloned().collect();
+    let own: Vec<FactLine> = live.iter().map(|line| (**line).clone()).collect();
+    let Some(pairs) = pairs(&own, &other) else { return };
+    for (row, other) in live.iter_mut().zip(pairs) {
+        if let (None, Some(other)) = (&row.item_id, other) {
+            row.item_id.clone_from(&other.item_id);
         }
     }
 }
+
+/// For each row its partner in `other`: of the same quantity, by the same price first; rows that
+/// no price tells apart have none, unless they are alike. None at all where the two do not have
+/// the same quantities. Both are grouped, largest first.
+fn pairs<'o>(rows: &[FactLine], other: &'o [FactLine]) -> Option<Vec<Option<&'o FactLine>>> {
+    if !rows.iter().map(|line| line.quantity).eq(other.iter().map(|line| line.quantity)) {
+        return None;
+    }
+    let mut free: Vec<&FactLine> = other.iter().collect();
+    let mut take = |fits: &dyn Fn(&FactLine) -> bool| {
+        free.iter().position(|line| fits(line)).map(|at| free.remove(at))
+    };
+    let mut pairs: Vec<Option<&FactLine>> = rows
+        .iter()
+        .map(|row| {
+            take(&|line| {
+                row.item_price.is_some()
+                    && (line.quantity, line.item_price) == (row.quantity, row.item_price)
+            })
+        })
+        .collect();
+    let left: Vec<&FactLine> =
+        rows.iter().zip(&pairs).filter(|(_, pair)| pair.is_none()).map(|(row, _)| row).collect();
+    for (row, pair) in rows.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
+        let mut peers = left.iter().filter(|line| line.quantity == row.quantity);
+        if peers.all(|line| line.item_price == row.item_price) {
+            *pair = take(&|line| line.quantity == row.quantity);
+        }
+    }
+    Some(pairs)
+}
+
+/// Makes a line: it has a quantity and was not cancelled.
+fn is_live(line: &FactLine) -> bool {
+    line.quantity > 0 && line.status != Some(ItemStatus::Cancelled)
+}
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+pub(super) mod tests;

@@ -143,19 +143,16 @@ impl Decision<'_> {
         if !mapped && let Some(outcome) = self.not_worth_creating() {
             return Ok(Plan::Done(outcome));
         }
+        if record.status == OrderStatus::Cancelled {
+            return self.cancellation();
+        }
         let (marketplace, rules) = self.marketplace()?;
-        let purchase_date = record.purchase_date.ok_or_else(|| {
-            vec![Hold::new(HoldCode::Row, "purchase-date", "no report gives the purchase date yet")]
-        })?;
+        let purchase_date = self.purchase_date()?;
         let (pricelist, currency) = self.pricelist(marketplace)?;
         let mut lines = Lines::new(self, marketplace, rules, currency);
-        // A cancelled order needs no lines: whatever stands in Odoo is cancelled as it is.
-        let cancel = record.status == OrderStatus::Cancelled;
-        if !cancel {
-            lines.collect();
-            if !lines.holds.is_empty() {
-                return Err(lines.holds);
-            }
+        lines.collect();
+        if !lines.holds.is_empty() {
+            return Err(lines.holds);
         }
         let mut desired = Desired {
             external: external::order(&record.order_id),
@@ -171,13 +168,13 @@ impl Decision<'_> {
             standing: lines.standing,
             items: lines.items,
             total: lines.total,
-            cancel,
+            cancel: false,
             confirm: false,
             holds: Vec::new(),
         };
         self.warehouse(rules, &mut desired);
         self.confirm(&mut desired);
-        if record.cancellation_requested && !cancel {
+        if record.cancellation_requested {
             desired.holds.push(Hold::new(
                 HoldCode::CancellationRequested,
                 "",
@@ -186,6 +183,49 @@ impl Decision<'_> {
             desired.confirm = false;
         }
         Ok(Plan::Want(Box::new(desired)))
+    }
+
+    /// The cancellation of an order that is in Odoo: whatever stands there is cancelled as it is,
+    /// so that no setting and no record of Odoo that is missing by now lets the goods go.
+    fn cancellation(&self) -> Result<Plan, Vec<Hold>> {
+        let record = self.record;
+        let marketplace = match record.marketplace.or(self.policy.default_marketplace) {
+            Some(marketplace) => marketplace,
+            None => self.marketplace()?.0,
+        };
+        let (pricelist, currency) = match (self.lookup.pricelist(marketplace), record.currency) {
+            (Found::One(found), _) => found,
+            // Nothing of a cancelled order is written but its state.
+            (Found::Nothing | Found::Several, Some(currency)) => (0, currency),
+            (Found::Nothing | Found::Several, None) => match marketplace.currency().parse() {
+                Ok(currency) => (0, currency),
+                Err(_) => self.pricelist(marketplace)?,
+            },
+        };
+        Ok(Plan::Want(Box::new(Desired {
+            external: external::order(&record.order_id),
+            order_id: record.order_id.clone(),
+            marketplace,
+            purchase_date: self.purchase_date()?,
+            promise_date: None,
+            pricelist,
+            currency,
+            warehouse: None,
+            carrier: None,
+            lines: Vec::new(),
+            standing: BTreeSet::new(),
+            items: self.dossier.mapping.as_ref().map(|m| m.items.clone()).unwrap_or_default(),
+            total: None,
+            cancel: true,
+            confirm: false,
+            holds: Vec::new(),
+        })))
+    }
+
+    fn purchase_date(&self) -> Result<Timestamp, Vec<Hold>> {
+        self.record.purchase_date.ok_or_else(|| {
+            vec![Hold::new(HoldCode::Row, "purchase-date", "no report gives the purchase date yet")]
+        })
     }
 
     /// Why an order that is not in Odoo need not come there.
@@ -289,12 +329,12 @@ impl Decision<'_> {
     /// Whether the order is confirmed now, or what it waits for.
     fn confirm(&self, desired: &mut Desired) {
         let record = self.record;
-        if desired.cancel || !self.policy.confirm {
-            desired.holds.retain(|hold| hold.code != HoldCode::Warehouse || !desired.cancel);
+        if !self.policy.confirm {
             return;
         }
         if self.already_shipped() {
-            desired.confirm = self.policy.already_shipped == AlreadyShipped::Confirm;
+            desired.confirm =
+                self.policy.already_shipped == AlreadyShipped::Confirm && desired.holds.is_empty();
             return;
         }
         if !record.released {
@@ -358,6 +398,11 @@ impl<'a> Lines<'a> {
         let mut by_sku: BTreeMap<&Sku, Vec<&RecordLine>> = BTreeMap::new();
         for line in self.decision.record.lines.iter().filter(|line| line.is_live()) {
             by_sku.entry(&line.fact.sku).or_default().push(line);
+        }
+        // An SKU whose rows are all gone has no units left: were they to come back in another number
+        // of rows, nothing stands that they could agree with.
+        for item in self.items.iter_mut().filter(|item| !by_sku.contains_key(&item.sku)) {
+            item.quantity = 0;
         }
         for (sku, rows) in &mut by_sku {
             rows.sort_by(|a, b| {
@@ -442,7 +487,14 @@ impl<'a> Lines<'a> {
     }
 
     fn fee(&mut self, fee: Fee, external: String, name: &str, priced: &Priced, amount: Decimal) {
-        let Some(sku) = self.decision.policy.products.get(&fee).cloned() else { return };
+        let Some(sku) = self.decision.policy.products.get(&fee).cloned() else {
+            self.holds.push(Hold::new(
+                HoldCode::Sku,
+                name,
+                "no product is configured for lines of this kind: name one under products",
+            ));
+            return;
+        };
         let taxes = self.taxes(&priced.tax);
         match self.decision.lookup.product(&sku) {
             Found::One(product) => self.push(external, product, name, Decimal::ONE, amount, &taxes),
@@ -557,7 +609,8 @@ fn ordinals<'r>(
 ) -> Vec<(&'r RecordLine, u32)> {
     let mut free: Vec<usize> =
         items.iter().enumerate().filter(|(_, item)| item.sku == *sku).map(|(at, _)| at).collect();
-    free.sort_by_key(|at| items.get(*at).map(|item| item.ordinal));
+    // Items whose line is gone come last: a live line is never moved onto one of theirs.
+    free.sort_by_key(|at| items.get(*at).map(|item| (item.quantity == 0, item.ordinal)));
     let mut next =
         free.iter().filter_map(|at| items.get(*at)).map(|i| i.ordinal).max().unwrap_or(0);
     let mut given: Vec<Option<usize>> = vec![None; rows.len()];
@@ -606,3 +659,7 @@ fn ordinals<'r>(
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

@@ -136,7 +136,14 @@ struct Part {
 }
 
 impl Part {
-    fn priced(&self, around: Surroundings<'_>) -> Result<Priced, Hold> {
+    fn priced(mut self, around: Surroundings<'_>) -> Result<Priced, Hold> {
+        // A promotion of the whole net price, and no tax left: all of it is given away.
+        if around.policy.prices == Prices::Gross
+            && self.tax == Some(Decimal::ZERO)
+            && self.net == Some(self.promotion)
+        {
+            self.promotion = self.price;
+        }
         match (
             around.policy.prices,
             self.facilitator && around.policy.facilitator_tax == FacilitatorTax::Exclude,
@@ -179,6 +186,7 @@ impl Part {
                  is: a later report will",
             ));
         };
+        self.includes_tax(tax, around)?;
         let paid = if self.promotion.is_zero() {
             self.price - tax
         } else {
@@ -199,8 +207,9 @@ impl Part {
             }
         };
         let amount = match self.net {
+            // A net price that lies a cent off the price less its tax is no promotion.
+            _ if self.promotion.is_zero() => paid,
             Some(net) => net,
-            None if self.promotion.is_zero() => paid,
             None => {
                 let after = self.price - self.promotion;
                 if after.is_zero() {
@@ -229,17 +238,7 @@ impl Part {
                 added_tax: Some(Decimal::ZERO),
             });
         };
-        if let Some(net) = self.net {
-            let exclusive = (self.price - net).abs() <= Decimal::new(1, 2);
-            if exclusive && tax > Decimal::new(TAX_TOLERANCE_CENTS, 2) {
-                return Err(Hold::new(
-                    HoldCode::Tax,
-                    around.marketplace,
-                    "the report gives a price without tax on a marketplace whose prices include it; \
-                     a later report usually corrects it, else check the order in Seller Central",
-                ));
-            }
-        }
+        self.includes_tax(tax, around)?;
         let inside = |gross: Decimal, rate: Decimal| gross * rate / (Decimal::ONE + rate);
         let paid = self.price - self.promotion;
         let limit = if self.promotion.is_zero() {
@@ -269,6 +268,20 @@ impl Part {
             });
         }
         Err(self.no_rate(around))
+    }
+
+    /// Refuses a price that has no tax in it where prices include it.
+    fn includes_tax(&self, tax: Decimal, around: Surroundings<'_>) -> Result<(), Hold> {
+        let exclusive = self.net.is_some_and(|net| (self.price - net).abs() <= Decimal::new(1, 2));
+        if exclusive && tax > Decimal::new(TAX_TOLERANCE_CENTS, 2) {
+            return Err(Hold::new(
+                HoldCode::Tax,
+                around.marketplace,
+                "the report gives a price without tax on a marketplace whose prices include it; \
+                 a later report usually corrects it, else check the order in Seller Central",
+            ));
+        }
+        Ok(())
     }
 
     /// The report's tax; a zero says "not calculated" unless the table lists a rate of zero.
@@ -428,6 +441,27 @@ mod tests {
         assert_eq!((priced.amount, priced.promotion), (dec("19.99"), dec("2.00")));
         assert_eq!(priced.amount - priced.promotion, dec("17.99"), "what the buyer paid");
         assert_eq!(priced.tax, TaxChoice::Tax { tax: TaxRef::Name("20".into()), included: true });
+    }
+
+    #[test]
+    fn a_promotion_of_the_whole_net_price_leaves_nothing_to_pay() {
+        let sample = FactLine {
+            item_tax: Some(dec("0.00")),
+            item_promotion: Some(dec("10.00")),
+            item_price_net: Some(dec("10.00")),
+            ..line(1)
+        };
+        for (rates, facilitator) in
+            [(vec!["20"], false), (vec!["20", "0"], false), (vec!["20"], true)]
+        {
+            let uk = policy(Prices::Gross, &rates);
+            let sample = FactLine { facilitator: Some(facilitator), ..sample.clone() };
+            let item = price(&sample, "12.00", &uk).unwrap().item;
+            assert_eq!(item.amount - item.promotion, Decimal::ZERO, "{rates:?} {facilitator}");
+        }
+        let part = FactLine { item_promotion: Some(dec("9.00")), ..sample };
+        let uk = policy(Prices::Gross, &["20"]);
+        assert_eq!(price(&part, "12.00", &uk).unwrap().item.promotion, dec("9.00"));
     }
 
     #[test]

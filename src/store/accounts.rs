@@ -79,13 +79,11 @@ impl Accounts {
 
     fn add(&mut self, id: AccountId, id_key: Option<IdKey>) -> Result<(), StoreError> {
         let tag = account_tag(&id);
-        match self.0.get(&tag) {
-            Some(other) => Err(collision(&other.id, &id)),
-            None => {
-                self.0.insert(tag, Account { id, tag, id_key });
-                Ok(())
-            }
+        if let Some(other) = self.0.get(&tag) {
+            return Err(collision(&other.id, &id));
         }
+        self.0.insert(tag, Account { id, tag, id_key });
+        Ok(())
     }
 
     /// All accounts, by tag.

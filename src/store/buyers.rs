@@ -16,14 +16,14 @@ use super::error::StoreError;
 use super::keys::IdKey;
 use super::layout::{RecordKey, Tree, buyer_key};
 use super::seal::SealError;
-use super::vault::{Cell, damaged, encode};
+use super::vault::{Cell, damaged, delete, encode, put};
 
 /// What is known of a buyer. Prints nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuyerState {
     /// As the file said.
-    Known(BuyerFact),
+    Known(Box<BuyerFact>),
     /// Odoo has it: dropped here.
     Dropped,
     /// The day key is missing, or is not the one it was sealed under. Not expired: the payload can
@@ -42,7 +42,7 @@ struct StoredBuyer {
     /// HMAC of the payload under the id key.
     hash: [u8; 16],
     /// None once Odoo has it.
-    payload: Option<BuyerFact>,
+    payload: Option<Box<BuyerFact>>,
 }
 
 /// A stored buyer as it was found.
@@ -75,10 +75,11 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let &Arriving { family, rank, fact, today, wanted } = arriving;
         let hash = id_key.mac("buyer", &encode(Tree::Buyer, fact)?);
-        let full = || StoredBuyer { rank, hash, payload: Some(fact.clone()) };
-        let found = match entry.has_buyer(family) {
-            true => self.find_buyer(draft, key, family)?,
-            false => Found::None,
+        let full = || StoredBuyer { rank, hash, payload: Some(Box::new(fact.clone())) };
+        let found = if entry.has_buyer(family) {
+            self.find_buyer(draft, key, family)?
+        } else {
+            Found::None
         };
         let (buyer, chunks, day, news) = match found {
             Found::None => (full(), 0, today, true),
@@ -143,7 +144,7 @@ impl Store {
                 Found::Locked { .. } | Found::None => {
                     let cells = self.buyer_cells(draft, key, family)?;
                     let place = buyer_key(key, family.tag());
-                    self.vault.delete(&mut draft.changes, Tree::Buyer, &place, cells);
+                    delete(&mut draft.changes, Tree::Buyer, &place, cells);
                     entry.set_buyer(family, false);
                 }
             }
@@ -208,7 +209,7 @@ impl Store {
         let cipher = self.days.for_sealing(day)?;
         let plain = encode(Tree::Buyer, buyer)?;
         let id = day.to_string();
-        self.vault.put(&mut draft.changes, Tree::Buyer, &place, &cipher, &id, &plain, chunks)?;
+        put(&mut draft.changes, Tree::Buyer, &place, &cipher, &id, &plain, chunks)?;
         Ok(())
     }
 }

@@ -82,7 +82,7 @@ impl Store {
             draft
                 .changes
                 .remove(Tree::Index, file_time_key(tag, record.state, claimed_ms, &record.id));
-            self.vault.delete(&mut draft.changes, Tree::File, place, chunks);
+            super::vault::delete(&mut draft.changes, Tree::File, place, chunks);
         }
         for cell in self.vault.under(Tree::Index, &touch_head(id)) {
             let (index_key, _) = cell?;

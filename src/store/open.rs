@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rand::RngCore as _;
 
@@ -27,14 +28,30 @@ use super::vault::{Changes, Vault, engine};
 /// How to open.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
-    /// sled's cache, in bytes. Not a limit: a cache smaller than the data makes sled use more
-    /// memory, not less.
+    /// sled's cache, in bytes. Not a limit.
     pub cache_bytes: u64,
 }
 
+/// The default cache: 64 MiB.
+///
+/// Measured with 100,000 orders of 1 to 2 lines, each seen by two report families, with buyer,
+/// mapping and two partners (98 MiB of keys and values), resident after everything was delivered and
+/// then after six passes that rewrote every order twice:
+///
+/// | cache | after delivery | after six passes | orders taken per second |
+/// | --- | --- | --- | --- |
+/// | 64 MiB | 106–119 MiB | 93 MiB, flat | 15,000 |
+/// | 96 MiB | – | 118 MiB, flat | – |
+/// | 128 MiB | – | 147 MiB | – |
+/// | 256 MiB | 207 MiB | 229 MiB | 31,000 |
+///
+/// 1,000,000 queued orders (463 MiB of keys and values): 207 MiB resident with 64 MiB, 459 MiB
+/// with 256 MiB. Far smaller caches are a trap: sled then needs a multiple of its data.
+pub const DEFAULT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 256 * 1024 * 1024 }
+        Self { cache_bytes: DEFAULT_CACHE_BYTES }
     }
 }
 
@@ -52,14 +69,7 @@ impl Store {
         sweep(&store)?;
         blobs_empty(dir)?;
         let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
-        let db = sled::Config::new()
-            .path(&store)
-            .cache_capacity(options.cache_bytes)
-            .mode(sled::Mode::LowSpace)
-            .use_compression(false)
-            .flush_every_ms(Some(500))
-            .open()
-            .map_err(|error| engine(&store, "opening", &error))?;
+        let db = open_sled(&store, options.cache_bytes)?;
         sync_dir(&store)?;
         sync_dir(dir)?;
 
@@ -94,6 +104,43 @@ impl Store {
             _lock: lock,
         })
     }
+}
+
+/// How long an earlier handle of this process may take to let go of the database.
+const LET_GO: Duration = Duration::from_secs(10);
+
+fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(store)
+        .cache_capacity(cache_bytes)
+        .mode(sled::Mode::LowSpace)
+        .use_compression(false)
+        .flush_every_ms(Some(500));
+    let started = Instant::now();
+    loop {
+        match config.open() {
+            // A dropped handle lives on until its last write on sled's own threads is done. It
+            // keeps sled's lock that long; we have ours, so nobody else can be meant.
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && started.elapsed() < LET_GO =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.map_err(|error| engine(store, "opening", &error)),
+        }
+    }
+}
+
+/// Opens and closes a sled folder that nobody has open, under the caller's lock.
+///
+/// sled writes its snapshot only while opening, and reads the whole log since the last one at the
+/// next: with 100,000 orders taken since, an opening took 0.33 s, and the one after it 0.05 s.
+/// Doing it once at a clean stop moves that time out of the next start.
+pub(super) fn snapshot(dir: &Path) -> Result<(), StoreError> {
+    let store = dir.join(STORE_DIR);
+    drop(open_sled(&store, DEFAULT_CACHE_BYTES)?);
+    sync_dir(&store)
 }
 
 fn make_dir(dir: &Path) -> Result<(), StoreError> {

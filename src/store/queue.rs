@@ -41,6 +41,9 @@ pub(super) struct Lease {
     pub(super) since_ms: i64,
 }
 
+/// The buyer of an order, as each family that has one says.
+pub type Buyers = BTreeMap<Family, BuyerState>;
+
 /// A leased job with all that its worker needs.
 #[derive(Debug, Clone)]
 pub struct Leased {
@@ -51,7 +54,7 @@ pub struct Leased {
     /// What is known of the order.
     pub dossier: Dossier,
     /// The buyer, by family.
-    pub buyers: BTreeMap<Family, BuyerState>,
+    pub buyers: Buyers,
 }
 
 /// What a call of [`Store::lease`] found.
@@ -240,10 +243,8 @@ impl Store {
         let mut lost = Vec::new();
         for (leased, dossier) in saves {
             let key = leased.key;
-            let found = match queue.holds_lease(&key, leased.job.fence) {
-                true => draft.load(&key)?,
-                false => None,
-            };
+            let mine = queue.holds_lease(&key, leased.job.fence);
+            let found = if mine { draft.load(&key)? } else { None };
             let Some((mut entry, chunks)) = found else {
                 lost.push(key);
                 continue;
@@ -273,10 +274,8 @@ impl Store {
         let (mut lost, mut ended) = (Vec::new(), BTreeSet::new());
         for settlement in settlements {
             let Settlement { key, fence, generation, dossier, end } = settlement;
-            let found = match queue.holds_lease(&key, fence) && !ended.contains(&key) {
-                true => draft.load(&key)?,
-                false => None,
-            };
+            let mine = queue.holds_lease(&key, fence) && !ended.contains(&key);
+            let found = if mine { draft.load(&key)? } else { None };
             let Some((mut entry, chunks)) = found else {
                 lost.push(key);
                 continue;
@@ -382,12 +381,12 @@ impl Store {
         &self,
         draft: &Draft<'_>,
         key: &RecordKey,
-    ) -> Result<Option<(Entry, BTreeMap<Family, BuyerState>)>, StoreError> {
+    ) -> Result<Option<(Entry, Buyers)>, StoreError> {
         let Some((entry, _)) = draft.load(key)? else { return Ok(None) };
         if entry.state != JobState::Pending {
             return Ok(None);
         }
-        let mut buyers = BTreeMap::new();
+        let mut buyers = Buyers::new();
         for family in Family::ALL {
             if !entry.has_buyer(family) {
                 continue;

@@ -1,9 +1,10 @@
 //! The trees, and sealed values in them.
 //!
-//! A value may be longer than a sealed cell: [`Vault::put`] splits it, [`Vault::get`] joins it.
+//! A value may be longer than a sealed cell: [`put`] splits it, [`Vault::get`] joins it.
 //! Changes are gathered in [`Changes`] and applied as one transaction; reads see the gathered ones.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -68,9 +69,10 @@ impl Changes {
         self.0.insert((tree, key), None);
     }
 
-    fn get(&self, tree: Tree, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// What will stand under `key`; none where this leaves it as it is.
+    fn get(&self, tree: Tree, key: &[u8]) -> Option<&Option<Vec<u8>>> {
         // An allocation per look-up, beside a decryption.
-        self.0.get(&(tree, key.to_vec())).map(Option::as_deref)
+        self.0.get(&(tree, key.to_vec()))
     }
 }
 
@@ -115,7 +117,7 @@ impl Vault {
         key: &[u8],
     ) -> Result<Option<sled::IVec>, StoreError> {
         if let Some(pending) = changes.get(tree, key) {
-            return Ok(pending.map(sled::IVec::from));
+            return Ok(pending.as_deref().map(sled::IVec::from));
         }
         self.tree(tree).get(key).map_err(|error| engine(&self.path, "reading", &error))
     }
@@ -165,13 +167,12 @@ impl Vault {
                     None => tree.remove(key.as_slice())?,
                 };
             }
-            Ok::<(), ConflictableTransactionError<()>>(())
+            Ok::<(), ConflictableTransactionError<Infallible>>(())
         });
         match done {
             Ok(()) => Ok(()),
             Err(TransactionError::Storage(error)) => Err(engine(&self.path, "writing", &error)),
-            // invariant: the closure never aborts.
-            Err(TransactionError::Abort(())) => Ok(()),
+            Err(TransactionError::Abort(never)) => match never {},
         }
     }
 
@@ -229,53 +230,6 @@ impl Vault {
         Ok(Cell::Open(Opened { plain, chunks, key_id: head.key_id.to_owned() }))
     }
 
-    /// Seals `plain` under `key`, in place of a value of `old_chunks` cells (0: none). Returns how
-    /// many cells it takes.
-    #[expect(clippy::too_many_arguments, reason = "place, key and content of one value")]
-    pub(super) fn put(
-        &self,
-        changes: &mut Changes,
-        tree: Tree,
-        key: &[u8],
-        cipher: &Cipher,
-        key_id: &str,
-        plain: &[u8],
-        old_chunks: u16,
-    ) -> Result<u16, StoreError> {
-        let too_large = || StoreError::TooLarge { tree: tree.name(), bytes: plain.len() };
-        if plain.len() > MAX_VALUE_BYTES {
-            return Err(too_large());
-        }
-        let room = MAX_SEALED_BYTES.saturating_sub(seal::overhead(key_id) + 2).max(1);
-        let (first, rest) = plain.split_at(plain.len().min(room));
-        let parts = rest.chunks(room);
-        let chunks = u16::try_from(parts.len() + 1).map_err(|_| too_large())?;
-        let mut head = Zeroizing::new(Vec::with_capacity(first.len() + 2));
-        head.extend_from_slice(first);
-        head.extend_from_slice(&chunks.to_be_bytes());
-        let aad = seal::associated(tree.name(), key, b"");
-        let sealed = seal::seal(cipher, key_id, &aad, &head).ok_or_else(too_large)?;
-        for (number, part) in (1..chunks).zip(parts) {
-            let key = chunk_key(key, number);
-            let nonce = Seal::parse(&sealed).map_or(&[][..], |seal| seal.nonce);
-            let aad = seal::associated(tree.name(), &key, nonce);
-            let cell = seal::seal(cipher, key_id, &aad, part).ok_or_else(too_large)?;
-            changes.insert(tree, key, cell);
-        }
-        changes.insert(tree, key.to_vec(), sealed);
-        for number in chunks..old_chunks {
-            changes.remove(tree, chunk_key(key, number));
-        }
-        Ok(chunks)
-    }
-
-    /// Removes the value under `key`, all `chunks` cells of it.
-    pub(super) fn delete(&self, changes: &mut Changes, tree: Tree, key: &[u8], chunks: u16) {
-        for number in 0..chunks.max(1) {
-            changes.remove(tree, chunk_key(key, number));
-        }
-    }
-
     // === typed values under the master key ===
 
     /// The value under `key`, and how many cells it takes.
@@ -316,7 +270,52 @@ impl Vault {
             .tree(id, tree)
             .ok_or_else(|| StoreError::UnknownKey { key_id: id.to_owned() })?;
         let plain = encode(tree, value)?;
-        self.put(changes, tree, key, &cipher, id, &plain, old_chunks)
+        put(changes, tree, key, &cipher, id, &plain, old_chunks)
+    }
+}
+
+/// Seals `plain` under `key`, in place of a value of `old_chunks` cells (0: none). Returns how
+/// many cells it takes.
+pub(super) fn put(
+    changes: &mut Changes,
+    tree: Tree,
+    key: &[u8],
+    cipher: &Cipher,
+    key_id: &str,
+    plain: &[u8],
+    old_chunks: u16,
+) -> Result<u16, StoreError> {
+    let too_large = || StoreError::TooLarge { tree: tree.name(), bytes: plain.len() };
+    if plain.len() > MAX_VALUE_BYTES {
+        return Err(too_large());
+    }
+    let room = MAX_SEALED_BYTES.saturating_sub(seal::overhead(key_id) + 2).max(1);
+    let (first, rest) = plain.split_at(plain.len().min(room));
+    let parts = rest.chunks(room);
+    let chunks = u16::try_from(parts.len() + 1).map_err(|_| too_large())?;
+    let mut head = Zeroizing::new(Vec::with_capacity(first.len() + 2));
+    head.extend_from_slice(first);
+    head.extend_from_slice(&chunks.to_be_bytes());
+    let aad = seal::associated(tree.name(), key, b"");
+    let sealed = seal::seal(cipher, key_id, &aad, &head).ok_or_else(too_large)?;
+    for (number, part) in (1..chunks).zip(parts) {
+        let key = chunk_key(key, number);
+        let nonce = Seal::parse(&sealed).map_or(&[][..], |seal| seal.nonce);
+        let aad = seal::associated(tree.name(), &key, nonce);
+        let cell = seal::seal(cipher, key_id, &aad, part).ok_or_else(too_large)?;
+        changes.insert(tree, key, cell);
+    }
+    changes.insert(tree, key.to_vec(), sealed);
+    for number in chunks..old_chunks {
+        changes.remove(tree, chunk_key(key, number));
+    }
+    Ok(chunks)
+}
+
+/// Removes the value under `key`, all `chunks` cells of it.
+pub(super) fn delete(changes: &mut Changes, tree: Tree, key: &[u8], chunks: u16) {
+    for number in 0..chunks.max(1) {
+        changes.remove(tree, chunk_key(key, number));
     }
 }
 

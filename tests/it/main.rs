@@ -2,8 +2,11 @@
 
 #![cfg(test)]
 
+mod config;
 mod envelope_vectors;
+mod flatfile_samples;
 mod odoo_client;
+mod real_orders;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;

@@ -3,6 +3,18 @@
 //! The child is this test binary again, running [`child`] with a variable set. It does not prove
 //! power-cut safety: the page cache outlives a process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +34,7 @@ const BATCH: u64 = 25;
 fn child() {
     let Some(dir) = std::env::var_os(VARIABLE) else { return };
     let store = open(Path::new(&dir));
-    let first = store.counts().get(&account()).map_or(0, |tally| tally.total());
+    let first = store.counts().get(&account()).map_or(0, odoo_spoold::store::Tally::total);
     let mut out = std::io::stdout().lock();
     for batch in 0.. {
         let numbers = first + batch * BATCH..first + (batch + 1) * BATCH;

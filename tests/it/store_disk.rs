@@ -1,5 +1,17 @@
 //! What lies on disk: nothing readable, nothing swappable, nothing of another version.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::path::Path;
 
 use odoo_spoold::model::{Family, Hold, HoldCode, Outcome};
@@ -18,7 +30,14 @@ fn take(store: &Store, number: u64, name: &str) {
 
 /// The database with our lock and keys out of the way.
 fn raw(dir: &Path) -> sled::Db {
-    sled::Config::new().path(dir.join("store")).open().unwrap()
+    // A handle that was just dropped may still hold sled's lock.
+    for _ in 0..2000 {
+        match sled::Config::new().path(dir.join("store")).open() {
+            Ok(db) => return db,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    }
+    panic!("the database stays locked");
 }
 
 #[test]
@@ -88,7 +107,7 @@ fn a_rotated_master_opens_what_the_older_one_sealed() {
         .with_account(account(), secret(2));
     let store = Store::open(dir.path(), &rotated, StoreOptions::default()).unwrap();
     let leased = store.lease(&account(), at(0), 1).unwrap().jobs.remove(0);
-    assert_eq!(leased.buyers[&Family::Unshipped], BuyerState::Known(buyer("Erika")));
+    assert_eq!(leased.buyers[&Family::Unshipped], BuyerState::Known(buyer("Erika").into()));
     let done = leased.settlement(None, End::Done(Outcome::Delivered));
     assert!(store.settle(vec![done], at(0)).unwrap().is_empty());
     store.close().unwrap();
@@ -137,9 +156,9 @@ fn swapped_and_altered_values_do_not_open_and_stop_no_other_job() {
     let (one, two) = (tree.get(&names[0]).unwrap().unwrap(), tree.get(&names[1]).unwrap().unwrap());
     tree.insert(&names[0], two).unwrap();
     tree.insert(&names[1], one).unwrap();
-    let mut three = tree.get(&names[2]).unwrap().unwrap().to_vec();
-    *three.last_mut().unwrap() ^= 1;
-    tree.insert(&names[2], three).unwrap();
+    let mut altered = tree.get(&names[2]).unwrap().unwrap().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    tree.insert(&names[2], altered).unwrap();
     drop((tree, db));
 
     let store = open(dir.path());
@@ -179,7 +198,7 @@ fn big_values_are_split_and_blobs_stay_empty() {
     for (version, bytes) in [(1, 1_000_000), (2, 4_000), (3, 9_000), (4, 4_096)] {
         let buyer = long('x', bytes);
         take(version, &buyer);
-        assert_eq!(leased(), vec![BuyerState::Known(buyer); 3]);
+        assert_eq!(leased(), vec![BuyerState::Known(buyer.into()); 3]);
     }
     let db_path = dir.path().join("store/blobs");
     assert_eq!(std::fs::read_dir(db_path).unwrap().count(), 0);

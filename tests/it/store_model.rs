@@ -1,5 +1,17 @@
 //! The store against a model: random calls, and after each one the same answers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -133,7 +145,7 @@ fn number(leased: &Leased) -> u64 {
     leased.job.order_id.as_str().rsplit('-').next().unwrap().parse().unwrap()
 }
 
-fn agree(store: &Store, model: &Model, now: Timestamp) -> Result<(), TestCaseError> {
+fn agree(store: &Store, model: &Model) -> Result<(), TestCaseError> {
     let count = |which: &dyn Fn(&Modelled) -> bool| {
         model.0.values().filter(|job| which(job)).count() as u64
     };
@@ -162,7 +174,6 @@ fn agree(store: &Store, model: &Model, now: Timestamp) -> Result<(), TestCaseErr
         prop_assert_eq!(&refused, &modelled.refused);
         prop_assert_eq!(dossier.mapping.map(|mapping| mapping.odoo_id), modelled.odoo_id);
     }
-    let _ = now;
     Ok(())
 }
 
@@ -182,10 +193,7 @@ proptest! {
                 Step::Take { order: number, family, version, quantity, good } => {
                     let family = Family::ALL[family];
                     let version = (family != Family::OrderReport).then_some(version);
-                    let fact = match good {
-                        true => fact(&order(number), family, version, quantity),
-                        false => faulty(&order(number), family, version),
-                    };
+                    let fact = if good { fact(&order(number), family, version, quantity) } else { faulty(&order(number), family, version) };
                     files += 1;
                     let id_key = store.id_key(&account()).unwrap().clone();
                     let expected = model.take(number, &fact, &id_key, now);
@@ -280,7 +288,7 @@ proptest! {
                 prop_assert_eq!(store.settle(vec![settlement], now).unwrap(), [leased.key]);
                 prop_assert!(!store.save(leased, &leased.dossier).unwrap());
             }
-            agree(&store, &model, now)?;
+            agree(&store, &model)?;
         }
         prop_assert_eq!(store.verify().unwrap(), [""; 0]);
         let listed = store.jobs(&JobFilter::default(), 100, None).unwrap().jobs.len();

@@ -1,5 +1,17 @@
 //! The queue: due order, holds, deaths, listing and counting.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use odoo_spoold::model::{Family, HoldCode, Outcome};
 use odoo_spoold::store::{Buried, End, JobFilter, StateName, Store, Waiting};
 

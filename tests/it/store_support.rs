@@ -1,5 +1,17 @@
 //! Facts, buyers, keys and directories for the store's tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,5 +1,17 @@
 //! Intake: what is new, what is known, what is too old, and whose buyer stands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use odoo_spoold::model::{Counts, Family, FileRecord, FileState, JobState, Outcome};
 use odoo_spoold::store::{BuyerState, End, FileFilter, Taken};
 
@@ -47,7 +59,7 @@ fn before_import_from_only_counts_for_orders_not_known() {
     let store = open(dir.path());
     let take = |version| {
         let facts = vec![(fact("205-1", ALL, Some(version), 1), None)];
-        store.take(&account(), &file(1), facts, Some(at(0)), at(0)).unwrap()
+        store.take(&account(), &file(2), facts, Some(at(0)), at(0)).unwrap()
     };
     assert_eq!(take(1), Taken { before_import_from: 1, ..Taken::default() });
     assert!(store.dossier(&account(), &"205-1".parse().unwrap()).unwrap().is_none());
@@ -86,7 +98,7 @@ fn the_buyer_is_dropped_when_odoo_has_it_and_a_repeat_is_recognised() {
         assert!(store.settle(vec![done], at(seconds)).unwrap().is_empty());
         leased.buyers.get(&UNSHIPPED).cloned()
     };
-    let known = |name| Some(BuyerState::Known(buyer(name)));
+    let known = |name| Some(BuyerState::Known(buyer(name).into()));
     take(1, 1, "Erika", 0);
     assert_eq!(settle(0, Some(mapping(5))), known("Erika"));
     // A repeat, days later, and one with the same buyer in a newer report: nothing for Odoo.
@@ -128,7 +140,7 @@ fn a_missing_day_key_is_not_an_expired_one() {
     // The sealed file is read again.
     assert_eq!(store.take(&account(), &file(1), facts(), None, at(0)).unwrap().new, 1);
     let leased = store.lease(&account(), at(0), 1).unwrap().jobs.remove(0);
-    assert_eq!(leased.buyers[&UNSHIPPED], BuyerState::Known(buyer("Erika")));
+    assert_eq!(leased.buyers[&UNSHIPPED], BuyerState::Known(buyer("Erika").into()));
 }
 
 #[test]

@@ -14,4 +14,7 @@
 )]
 
 pub mod fake_odoo;
+pub mod expected;
+pub mod lab;
 pub mod skip;
+pub mod spoold;

@@ -1,0 +1,111 @@
+//! Whom to ask: the daemon, or the store itself when no daemon runs.
+
+use crate::config::{Keys, Settings};
+use crate::control::client::{Client, ClientError};
+use crate::control::wire::{
+    DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery, MappingInfo, Status,
+};
+use crate::control::{Handle, dead, files, hold, mappings, queue, status};
+use crate::model::FileId;
+
+use super::offline;
+use super::problem::Problem;
+use super::{Global, Order};
+
+/// Who answers.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The running daemon.
+    Daemon(Client),
+    /// The store, opened here.
+    Store(Box<Handle>),
+}
+
+/// The running daemon, for what only it can do.
+pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
+    let settings = Settings::load(&global.config)?;
+    Ok(Client::connect(&settings.control.socket)?)
+}
+
+impl Source {
+    /// The daemon if it runs, else the store if this user may read it.
+    pub(super) fn open(global: &Global) -> Result<Self, Problem> {
+        let settings = Settings::load(&global.config)?;
+        match Client::connect(&settings.control.socket) {
+            Ok(client) => Ok(Self::Daemon(client)),
+            Err(ClientError::NotRunning { .. }) => Self::store(settings),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The store.
+    fn store(settings: Settings) -> Result<Self, Problem> {
+        // Asked first: who may not read the store need not be told that the keys are guarded.
+        offline::readable(&settings)?;
+        let keys = Keys::load(&settings)?;
+        Ok(Self::Store(Box::new(offline::open(settings, &keys)?)))
+    }
+
+    pub(super) fn status(&self) -> Result<Status, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.status()?),
+            Self::Store(handle) => Ok(status::status(handle)?),
+        }
+    }
+
+    pub(super) fn files(&self, query: &FilesQuery) -> Result<Files, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.files(query)?),
+            Self::Store(handle) => Ok(files::list(handle, query)?),
+        }
+    }
+
+    pub(super) fn file(&self, id: &FileId) -> Result<FileDetail, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.file(id)?),
+            Self::Store(handle) => Ok(files::show(handle, id)?),
+        }
+    }
+
+    pub(super) fn queue(&self, query: &JobsQuery) -> Result<Jobs, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.queue(query)?),
+            Self::Store(handle) => Ok(queue::list(handle, query)?),
+        }
+    }
+
+    pub(super) fn job(&self, order: &Order) -> Result<JobDetail, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.job(&order.account, &order.order)?),
+            Self::Store(handle) => Ok(queue::show(handle, &order.account, &order.order)?),
+        }
+    }
+
+    pub(super) fn held(&self, query: &JobsQuery) -> Result<Held, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.held(query)?),
+            Self::Store(handle) => Ok(hold::list(handle, query)?),
+        }
+    }
+
+    pub(super) fn dead(&self, query: &JobsQuery) -> Result<Jobs, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.dead(query)?),
+            Self::Store(handle) => Ok(dead::list(handle, query)?),
+        }
+    }
+
+    pub(super) fn dead_job(&self, order: &Order) -> Result<DeadJob, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.dead_job(&order.account, &order.order)?),
+            Self::Store(handle) => Ok(dead::show(handle, &order.account, &order.order)?),
+        }
+    }
+
+    pub(super) fn mapping(&self, order: &Order) -> Result<MappingInfo, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.mapping(&order.account, &order.order)?),
+            Self::Store(handle) => Ok(mappings::show(handle, &order.account, &order.order)?),
+        }
+    }
+}

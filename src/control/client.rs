@@ -1,0 +1,385 @@
+//! Asks the daemon, for the CLI: one method per request, blocking.
+//!
+//! Promises: errors say what to do: start the daemon, join a group, or what the daemon itself
+//! said. Does not retry: the caller is a person or a script that can.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Method, RequestBuilder, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{AccountId, FileId, OrderId};
+
+use super::handle::ProcessSource;
+use super::wire::{
+    DeadJob, ErrorBody, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery,
+    MappingInfo, Moved, ProcessQuery, ProcessReport, Recipients, Release, Reloaded, Requeue,
+    SIDECAR_HEADER, Status, VERSION,
+};
+
+/// How long the daemon may take to answer what only reads or moves jobs.
+const ANSWER_SECS: u64 = 120;
+/// How long it may take to accept the connection.
+const CONNECT_SECS: u64 = 5;
+
+/// A connection to the daemon.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Why the daemon did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody listens on the socket. Start the daemon.
+    #[error("the daemon is not running")]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The caller is not in the socket's group. Join it.
+    #[error("you may not ask the daemon")]
+    Denied {
+        /// The socket.
+        socket: PathBuf,
+        /// The group that may; none where even that cannot be seen.
+        group: Option<String>,
+    },
+    /// The daemon refused; it says why.
+    #[error("{}", body.message)]
+    Refused {
+        /// What it said.
+        body: ErrorBody,
+    },
+    /// The connection failed, or the answer is no answer of this API.
+    #[error("{doing} failed: {reason}")]
+    Broken {
+        /// The socket.
+        socket: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// Knocks at the socket.
+    pub fn connect(socket: &Path) -> Result<Self, ClientError> {
+        knock(socket)?;
+        let broken = |doing, reason: String| ClientError::Broken {
+            socket: socket.to_owned(),
+            doing,
+            reason,
+        };
+        let http = reqwest::Client::builder()
+            .unix_socket(socket)
+            // No TLS on a local socket: the system's certificates are not read.
+            .tls_certs_only([])
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(Duration::from_secs(CONNECT_SECS))
+            .build()
+            .map_err(|error| broken("preparing the connection", error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| broken("preparing the connection", error.to_string()))?;
+        Ok(Self { socket: socket.to_owned(), http, runtime })
+    }
+
+    /// `GET /v1/status`
+    pub fn status(&self) -> Result<Status, ClientError> {
+        self.get(&["status"], &())
+    }
+
+    /// `GET /v1/files`
+    pub fn files(&self, query: &FilesQuery) -> Result<Files, ClientError> {
+        self.get(&["files"], query)
+    }
+
+    /// `GET /v1/files/{id}`
+    pub fn file(&self, id: &FileId) -> Result<FileDetail, ClientError> {
+        self.get(&["files", id.as_str()], &())
+    }
+
+    /// `GET /v1/queue`
+    pub fn queue(&self, query: &JobsQuery) -> Result<Jobs, ClientError> {
+        self.get(&["queue"], query)
+    }
+
+    /// `GET /v1/queue/{account}/{order}`
+    pub fn job(&self, account: &AccountId, order: &OrderId) -> Result<JobDetail, ClientError> {
+        self.get(&["queue", account.as_str(), order.as_str()], &())
+    }
+
+    /// `GET /v1/hold`
+    pub fn held(&self, query: &JobsQuery) -> Result<Held, ClientError> {
+        self.get(&["hold"], query)
+    }
+
+    /// `POST /v1/hold/release`
+    pub fn release(&self, request: &Release) -> Result<Moved, ClientError> {
+        self.post(&["hold", "release"], request)
+    }
+
+    /// `GET /v1/dead`
+    pub fn dead(&self, query: &JobsQuery) -> Result<Jobs, ClientError> {
+        self.get(&["dead"], query)
+    }
+
+    /// `GET /v1/dead/{account}/{order}`
+    pub fn dead_job(&self, account: &AccountId, order: &OrderId) -> Result<DeadJob, ClientError> {
+        self.get(&["dead", account.as_str(), order.as_str()], &())
+    }
+
+    /// `POST /v1/dead/requeue`
+    pub fn requeue(&self, request: &Requeue) -> Result<Moved, ClientError> {
+        self.post(&["dead", "requeue"], request)
+    }
+
+    /// `GET /v1/map/{account}/{order_id}`
+    pub fn mapping(
+        &self,
+        account: &AccountId,
+        order: &OrderId,
+    ) -> Result<MappingInfo, ClientError> {
+        self.get(&["map", account.as_str(), order.as_str()], &())
+    }
+
+    /// `GET /v1/recipients`
+    pub fn recipients(&self) -> Result<Recipients, ClientError> {
+        self.get(&["recipients"], &())
+    }
+
+    /// `POST /v1/reload`; waits until the new settings are in force.
+    pub fn reload(&self) -> Result<Reloaded, ClientError> {
+        self.post(&["reload"], &())
+    }
+
+    /// `POST /v1/process`; waits until the document is taken, however long that is.
+    pub fn process(
+        &self,
+        account: &AccountId,
+        source: ProcessSource,
+        dry_run: bool,
+    ) -> Result<ProcessReport, ClientError> {
+        let query = ProcessQuery { account: account.clone(), dry_run, name: source.name };
+        let mut request = self.http.request(Method::POST, self.url(&["process"], &query)?);
+        if let Some(sidecar) = source.sidecar {
+            request = request.header(SIDECAR_HEADER, STANDARD.encode(sidecar));
+        }
+        self.answer(request.body(source.bytes))
+    }
+
+    fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self.http.request(Method::GET, self.url(path, query)?);
+        self.answer(request.timeout(Duration::from_secs(ANSWER_SECS)))
+    }
+
+    fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self.http.request(Method::POST, self.url(path, &())?).json(body);
+        self.answer(request.timeout(Duration::from_secs(ANSWER_SECS)))
+    }
+
+    /// The URL of a request; the host says nothing on a unix socket.
+    fn url(&self, path: &[&str], query: &impl Serialize) -> Result<Url, ClientError> {
+        let doing = "building the request";
+        let mut url = Url::parse("http://localhost/")
+            .map_err(|error| self.broken(doing, error.to_string()))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(VERSION).extend(path);
+        }
+        let fields =
+            serde_json::to_value(query).map_err(|error| self.broken(doing, error.to_string()))?;
+        if let serde_json::Value::Object(fields) = fields {
+            let given = fields.into_iter().filter_map(|(name, value)| match value {
+                serde_json::Value::Null => None,
+                serde_json::Value::String(text) => Some((name, text)),
+                other => Some((name, other.to_string())),
+            });
+            let given: Vec<_> = given.collect();
+            if !given.is_empty() {
+                url.query_pairs_mut().extend_pairs(given);
+            }
+        }
+        Ok(url)
+    }
+
+    fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let doing = "asking the daemon";
+        self.runtime.block_on(async {
+            let response =
+                request.send().await.map_err(|error| self.broken(doing, root(&error)))?;
+            let status = response.status();
+            let bytes =
+                response.bytes().await.map_err(|error| self.broken(doing, root(&error)))?;
+            if status.is_success() {
+                serde_json::from_slice(&bytes).map_err(|error| {
+                    let reason = format!(
+                        "the answer is not one of this version ({error}); restart the daemon after an upgrade"
+                    );
+                    self.broken("reading the answer", reason)
+                })
+            } else {
+                match serde_json::from_slice::<ErrorBody>(&bytes) {
+                    Ok(body) => Err(ClientError::Refused { body }),
+                    Err(_) => Err(self.broken(doing, format!("it answered {status}"))),
+                }
+            }
+        })
+    }
+
+    fn broken(&self, doing: &'static str, reason: String) -> ClientError {
+        ClientError::Broken { socket: self.socket.clone(), doing, reason }
+    }
+}
+
+impl ClientError {
+    /// A name that never changes.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NotRunning { .. } => "not-running",
+            Self::Denied { .. } => "denied",
+            Self::Refused { body } => &body.code,
+            Self::Broken { .. } => "control-broken",
+        }
+    }
+
+    /// What to do next.
+    pub fn next_step(&self) -> String {
+        match self {
+            Self::NotRunning { .. } => {
+                "`systemctl start odoo-spoold`, or see why not: `journalctl -u odoo-spoold`"
+                    .to_owned()
+            }
+            Self::Denied { group: Some(group), .. } => format!(
+                "add yourself to group {group} (`sudo usermod -aG {group} $USER`, then log in \
+                 again), or use sudo"
+            ),
+            Self::Denied { group: None, .. } => "use sudo".to_owned(),
+            Self::Refused { body } => body.next_step.clone(),
+            Self::Broken { .. } => {
+                "ask again; if it stays so, see `journalctl -u odoo-spoold`".to_owned()
+            }
+        }
+    }
+
+    /// The socket, unless the daemon did answer.
+    pub fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::NotRunning { socket }
+            | Self::Denied { socket, .. }
+            | Self::Broken { socket, .. } => Some(socket),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// Tells a daemon that does not run from one that may not be asked.
+fn knock(socket: &Path) -> Result<(), ClientError> {
+    match UnixStream::connect(socket) {
+        Ok(_) => Ok(()),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            Err(ClientError::NotRunning { socket: socket.to_owned() })
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let gid = std::fs::metadata(socket).ok().map(|found| found.gid());
+            let group = gid.map(|gid| group_name(gid).unwrap_or_else(|| gid.to_string()));
+            Err(ClientError::Denied { socket: socket.to_owned(), group })
+        }
+        Err(error) => Err(ClientError::Broken {
+            socket: socket.to_owned(),
+            doing: "connecting to the daemon",
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The name of a local group.
+fn group_name(gid: u32) -> Option<String> {
+    name_of(&std::fs::read_to_string("/etc/group").ok()?, gid)
+}
+
+fn name_of(groups: &str, gid: u32) -> Option<String> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    })
+}
+
+/// The innermost cause: the outer ones only repeat the URL.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_by_number() {
+        let groups = "root:x:0:\nodoo-spool:x:990:odoo,ada\n";
+        assert_eq!(name_of(groups, 990).as_deref(), Some("odoo-spool"));
+        assert_eq!(name_of(groups, 99), None);
+    }
+
+    #[test]
+    fn a_missing_and_a_dead_socket_mean_not_running() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let code = |path: &Path| Client::connect(path).unwrap_err().code().to_owned();
+        assert_eq!(code(&path), "not-running");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert_eq!(code(&path), "not-running");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_ne!(code(&path), "");
+    }
+
+    #[test]
+    fn urls_escape_what_is_in_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let client = Client::connect(&path).unwrap();
+        let query = ProcessQuery {
+            account: "eu".parse().unwrap(),
+            dry_run: true,
+            name: "a&b=ü.age".into(),
+        };
+        let url = client.url(&["queue", "eu", "S01/../x?y"], &query).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "http://localhost/v1/queue/eu/S01%2F..%2Fx%3Fy?account=eu&dry_run=true&name=a%26b%3D%C3%BC.age"
+        );
+        let none = client.url(&["files"], &FilesQuery::default()).unwrap();
+        assert_eq!(none.as_str(), "http://localhost/v1/files");
+    }
+}

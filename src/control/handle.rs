@@ -1,0 +1,168 @@
+//! What the control API may ask of the daemon.
+//!
+//! A [`Handle`] carries the store, the settings and a [`Desk`], behind which the daemon does what
+//! needs its running parts. [`Absent`] is the desk of a daemon that does not run: the CLI reads
+//! the store with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::deliver::gate::Gate;
+use crate::model::AccountId;
+use crate::store::Store;
+
+use super::error::ControlError;
+use super::wire::ProcessReport;
+
+/// A future in a box.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Everything a request may use.
+#[derive(Clone)]
+pub struct Handle {
+    /// What is remembered.
+    pub store: Arc<Store>,
+    /// The settings in force; a reload puts others in their place.
+    pub settings: Arc<RwLock<Arc<Settings>>>,
+    /// The time.
+    pub clock: SharedClock,
+    /// The running daemon.
+    pub desk: Arc<dyn Desk>,
+}
+
+/// What the running daemon does for a request.
+pub trait Desk: Send + Sync {
+    /// Whether each account may knock at Odoo.
+    fn gates(&self) -> BTreeMap<AccountId, Gate>;
+
+    /// Something became due for this account.
+    fn wake(&self, account: &AccountId);
+
+    /// When the daemon started.
+    fn started_at(&self) -> Timestamp;
+
+    /// What a person should know and nothing else says: files left in `incoming/` with their
+    /// cure, folders that are only polled. One sentence each, without buyer data.
+    fn notices(&self) -> Vec<String>;
+
+    /// Reads the settings again. Says what changed, or why the new ones are refused.
+    fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>>;
+
+    /// Takes a document as if it had been dropped; a dry run keeps nothing.
+    fn process(
+        &self,
+        account: &AccountId,
+        source: ProcessSource,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<ProcessReport, ControlError>>;
+
+    /// Age recipients of each account, newest first: the public half of the keys it opens with.
+    fn recipients(&self) -> BTreeMap<AccountId, Vec<String>>;
+
+    /// Whether there is a daemon at all.
+    fn running(&self) -> bool {
+        true
+    }
+}
+
+/// A document that is handed over.
+#[derive(Clone)]
+pub struct ProcessSource {
+    /// The file's bytes, as they would lie in `incoming/`.
+    pub bytes: Vec<u8>,
+    /// Its name. May be buyer data: not for the journal.
+    pub name: String,
+    /// What would stand in `<file>.json` beside it. Holds a key.
+    pub sidecar: Option<Vec<u8>>,
+}
+
+/// The desk of a daemon that does not run.
+#[derive(Debug)]
+pub struct Absent {
+    /// When the store was opened.
+    pub since: Timestamp,
+}
+
+// === impl Handle ===
+
+impl Handle {
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Refuses an account that has neither settings nor orders here.
+    pub(super) fn known(&self, account: &AccountId) -> Result<(), ControlError> {
+        if self.settings().account(account).is_some() || self.store.counts().contains_key(account) {
+            Ok(())
+        } else {
+            Err(ControlError::UnknownAccount(account.clone()))
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("store", &self.store.path()).finish_non_exhaustive()
+    }
+}
+
+// === impl ProcessSource ===
+
+impl fmt::Debug for ProcessSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessSource")
+            .field("bytes", &self.bytes.len())
+            .field("sidecar", &self.sidecar.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Absent ===
+
+/// What every verb says that needs the daemon.
+const NOT_RUNNING: &str = "the daemon is not running";
+
+impl Desk for Absent {
+    fn gates(&self) -> BTreeMap<AccountId, Gate> {
+        BTreeMap::new()
+    }
+
+    fn wake(&self, _account: &AccountId) {}
+
+    fn started_at(&self) -> Timestamp {
+        self.since
+    }
+
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        Box::pin(std::future::ready(Err(NOT_RUNNING.to_owned())))
+    }
+
+    fn process(
+        &self,
+        _account: &AccountId,
+        _source: ProcessSource,
+        _dry_run: bool,
+    ) -> BoxFuture<'_, Result<ProcessReport, ControlError>> {
+        Box::pin(std::future::ready(Err(ControlError::Unavailable(NOT_RUNNING.to_owned()))))
+    }
+
+    fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {
+        BTreeMap::new()
+    }
+
+    fn running(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,101 @@
+//! `GET /v1/hold` and `POST /v1/hold/release`: what orders wait for, and letting them go.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+
+use crate::model::{EndedBy, JobState};
+use crate::store::{StateName, Waiting};
+
+use super::error::ControlError;
+use super::handle::Handle;
+use super::wire::{Held, HoldGroup, JobsQuery, Moved, Release};
+use super::{blocking, posted, queried, queue};
+
+/// Distinct things that are listed per account and code.
+const MAX_KEYS: usize = 100;
+
+pub(super) async fn index(
+    State(handle): State<Handle>,
+    query: Result<Query<JobsQuery>, QueryRejection>,
+) -> Result<Json<Held>, ControlError> {
+    let query = queried(query)?;
+    blocking(handle, move |handle| list(handle, &query)).await
+}
+
+pub(super) async fn post_release(
+    State(handle): State<Handle>,
+    body: Result<Json<Release>, JsonRejection>,
+) -> Result<Json<Moved>, ControlError> {
+    let request = posted(body)?;
+    blocking(handle, move |handle| release(handle, &request)).await
+}
+
+/// What is held: all groups, and a page of orders. Blocks.
+pub fn list(handle: &Handle, query: &JobsQuery) -> Result<Held, ControlError> {
+    if query.state.is_some() {
+        return Err(ControlError::BadRequest("hold takes no state: all are held".to_owned()));
+    }
+    let page = queue::page(handle, query, Some(StateName::Held))?;
+    let mut groups = Vec::new();
+    for (account, tally) in handle.store.counts() {
+        if query.account.as_ref().is_some_and(|wanted| *wanted != account) {
+            continue;
+        }
+        for (code, orders) in tally.holds {
+            if query.code.is_some_and(|wanted| wanted != code) {
+                continue;
+            }
+            // An account without its key here still shows its counts.
+            let mut keys = match handle.store.held_keys(&account, code) {
+                Err(crate::store::StoreError::UnknownAccount { .. }) => Vec::new(),
+                keys => keys?,
+            };
+            keys.sort();
+            let more = keys.len() > MAX_KEYS;
+            keys.truncate(MAX_KEYS);
+            let ended_by = match code.ended_by() {
+                EndedBy::File => "file",
+                EndedBy::Odoo => "odoo",
+                EndedBy::Person => "person",
+            };
+            let account = account.clone();
+            groups.push(HoldGroup {
+                account,
+                code,
+                ended_by: ended_by.to_owned(),
+                orders,
+                keys,
+                more,
+            });
+        }
+    }
+    Ok(Held { groups, page })
+}
+
+/// Makes held orders due now; durable when it returns. Blocks.
+pub fn release(handle: &Handle, request: &Release) -> Result<Moved, ControlError> {
+    let account = &request.account;
+    handle.known(account)?;
+    let which = match (&request.order_id, request.code) {
+        (Some(order), None) if request.key.is_none() => {
+            let unknown =
+                || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+            let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
+            if !matches!(job.state, JobState::Held(_)) {
+                let (order_id, state) = (order.clone(), job.state.name());
+                return Err(ControlError::NotInState { order_id, state, needed: "held" });
+            }
+            Waiting::Record(handle.store.key(account, order)?)
+        }
+        (None, Some(code)) => Waiting::For(account, code, request.key.as_deref()),
+        _ => {
+            let text = "give either order_id, or code and perhaps key";
+            return Err(ControlError::BadRequest(text.to_owned()));
+        }
+    };
+    let orders = handle.store.release(which, handle.clock.now())?;
+    handle.store.barrier()?;
+    handle.desk.wake(account);
+    Ok(Moved { orders })
+}

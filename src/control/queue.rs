@@ -1,0 +1,93 @@
+//! `GET /v1/queue` and `GET /v1/queue/{account}/{order}`: jobs by state, and all of one order.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+
+use crate::model::{AccountId, OrderId};
+use crate::store::{Cursor, JobFilter, StateName};
+
+use super::error::ControlError;
+use super::handle::Handle;
+use super::wire::{JobDetail, JobInfo, Jobs, JobsQuery, MappingInfo, RefusedRows};
+use super::{blocking, limit, order_path, queried};
+
+pub(super) async fn index(
+    State(handle): State<Handle>,
+    query: Result<Query<JobsQuery>, QueryRejection>,
+) -> Result<Json<Jobs>, ControlError> {
+    let query = queried(query)?;
+    blocking(handle, move |handle| list(handle, &query)).await
+}
+
+pub(super) async fn get(
+    State(handle): State<Handle>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<JobDetail>, ControlError> {
+    let (account, order) = order_path(&path)?;
+    blocking(handle, move |handle| show(handle, &account, &order)).await
+}
+
+/// A page of jobs. Blocks.
+pub fn list(handle: &Handle, query: &JobsQuery) -> Result<Jobs, ControlError> {
+    page(handle, query, query.state.map(StateName::from))
+}
+
+/// A page of jobs in this state, whatever the query says.
+pub(super) fn page(
+    handle: &Handle,
+    query: &JobsQuery,
+    state: Option<StateName>,
+) -> Result<Jobs, ControlError> {
+    if let Some(account) = &query.account {
+        handle.known(account)?;
+    }
+    let filter = JobFilter { account: query.account.clone(), state, hold: query.code };
+    let after = match &query.after {
+        None => None,
+        Some(text) => Some(text.parse::<Cursor>().map_err(|error| {
+            ControlError::BadRequest(format!("after: {error}; use `next` of the page before"))
+        })?),
+    };
+    let found = handle.store.jobs(&filter, limit(query.limit), after.as_ref())?;
+    Ok(Jobs {
+        jobs: found.jobs.into_iter().map(|(_, job)| JobInfo::from(job)).collect(),
+        unreadable: u64::try_from(found.unreadable.len()).unwrap_or(u64::MAX),
+        next: found.next.map(|cursor| cursor.to_string()),
+    })
+}
+
+/// All of one order, but its buyer. Blocks.
+pub fn show(
+    handle: &Handle,
+    account: &AccountId,
+    order: &OrderId,
+) -> Result<JobDetail, ControlError> {
+    handle.known(account)?;
+    let unknown =
+        || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+    let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
+    let dossier = handle.store.dossier(account, order)?.ok_or_else(unknown)?;
+    let reports: BTreeMap<_, _> = dossier
+        .facts
+        .into_iter()
+        .map(|(family, standing)| (family, standing.rank.version))
+        .collect();
+    let refused = dossier
+        .refused
+        .into_values()
+        .map(|refused| RefusedRows { file: refused.file, faults: refused.faults })
+        .collect();
+    Ok(JobDetail {
+        job: JobInfo::from(job),
+        reports,
+        refused,
+        last_file: dossier.last_file,
+        attention: dossier.attention,
+        mapping: dossier
+            .mapping
+            .map(|mapping| MappingInfo::new(account.clone(), order.clone(), mapping)),
+    })
+}

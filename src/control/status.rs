@@ -1,0 +1,110 @@
+//! `GET /v1/status`: one sentence, then the numbers. Cheap whatever the number of orders.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{AccountId, FileState};
+use crate::store::{FileFilter, Tally};
+
+use super::blocking;
+use super::error::ControlError;
+use super::handle::Handle;
+use super::headline::{View, headline};
+use super::wire::{AccountStatus, GateStatus, OrderCounts, Rejected, Status, StoreStatus};
+
+/// Files in work that are counted one by one, at most.
+const MAX_IN_WORK: usize = 1000;
+/// Rejected files that are named, at most.
+const MAX_REJECTED: usize = 20;
+/// How long a rejected file is news, in hours.
+const REJECTED_NEWS_HOURS: i64 = 24;
+
+pub(super) async fn get(State(handle): State<Handle>) -> Result<Json<Status>, ControlError> {
+    blocking(handle, status).await
+}
+
+/// How it stands. Blocks.
+pub fn status(handle: &Handle) -> Result<Status, ControlError> {
+    let now = handle.clock.now();
+    let mut accounts = Vec::new();
+    let gates = handle.desk.gates();
+    let running = handle.desk.running();
+    let settings = handle.settings();
+    let mut counts = handle.store.counts();
+    for account in &settings.accounts {
+        counts.entry(account.id.clone()).or_default();
+    }
+    for (id, tally) in counts {
+        let gate = match gates.get(&id) {
+            Some(gate) => GateStatus::from(gate),
+            None if running => GateStatus::Open,
+            None => GateStatus::Unknown,
+        };
+        let enabled = settings.account(&id).is_some_and(|account| account.enabled);
+        // Has neither settings nor orders any more: only its key is still there.
+        if enabled || settings.account(&id).is_some() || tally.total() > 0 {
+            accounts.push(account(handle, id, &tally, gate, enabled)?);
+        }
+    }
+    let rejected = rejected(handle, now)?;
+    let notices = handle.desk.notices();
+    let view = View { running, accounts: &accounts, rejected: &rejected, notices: &notices, now };
+    let (health, headline) = headline(&view);
+    let stats = handle.store.stats()?;
+    Ok(Status {
+        health,
+        headline,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        running,
+        started_at: running.then(|| handle.desk.started_at()),
+        now,
+        accounts,
+        rejected,
+        notices,
+        store: Some(StoreStatus {
+            installation: handle.store.installation().to_owned(),
+            disk_bytes: stats.disk_bytes,
+            orders: stats.records,
+            day_keys: stats.day_keys,
+            oldest_day: stats.oldest_day,
+        }),
+    })
+}
+
+fn account(
+    handle: &Handle,
+    id: AccountId,
+    tally: &Tally,
+    gate: GateStatus,
+    enabled: bool,
+) -> Result<AccountStatus, ControlError> {
+    let in_work = FileFilter { account: Some(id.clone()), state: Some(FileState::Work) };
+    let files = handle.store.files(&in_work, MAX_IN_WORK)?.len();
+    let next_due = if tally.pending > 0 { handle.store.next_due(&id)? } else { None };
+    Ok(AccountStatus {
+        enabled,
+        gate,
+        orders: OrderCounts::from(tally),
+        holds: tally.holds.clone(),
+        next_due,
+        files_in_work: u64::try_from(files).unwrap_or(u64::MAX),
+        account: id,
+    })
+}
+
+fn rejected(handle: &Handle, now: Timestamp) -> Result<Vec<Rejected>, ControlError> {
+    let filter = FileFilter { account: None, state: Some(FileState::Rejected) };
+    let news = SignedDuration::from_hours(REJECTED_NEWS_HOURS);
+    let found = handle.store.files(&filter, MAX_REJECTED)?;
+    Ok(found
+        .into_iter()
+        .filter(|file| now.duration_since(file.since) < news)
+        .map(|file| Rejected {
+            id: file.id,
+            account: file.account,
+            code: file.refusal.map_or_else(String::new, |refusal| refusal.code),
+            since: file.since,
+        })
+        .collect())
+}

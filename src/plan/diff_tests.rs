@@ -1,0 +1,760 @@
+//! Three-way: written only over our own values, and never silent about anybody else's.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::super::external;
+use super::super::merge::tests::{ORDER, at, dec, market};
+use super::*;
+use crate::model::{Base, MappedLine, Mapping, Origin};
+
+const PURCHASED: &str = "2025-06-01 10:00:00";
+const PROMISED: &str = "2025-06-05 21:59:59";
+const OTHER: &str = "2025-06-03 08:00:00";
+
+fn line(tail: &str, quantity: &str, price: &str, tax: OdooId) -> DesiredLine {
+    DesiredLine {
+        external: format!("line_{ORDER}__{tail}"),
+        product: 1,
+        name: "Lamp".into(),
+        quantity: dec(quantity),
+        price_unit: dec(price),
+        taxes: vec![tax],
+    }
+}
+
+/// What Amazon says, our base and Odoo.
+#[derive(Debug, Clone)]
+struct Case {
+    desired: Desired,
+    mapping: Mapping,
+    current: Current,
+    partners: Option<Partners>,
+}
+
+/// An order that stands in Odoo exactly as wanted.
+fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
+    let mapped = |(line, odoo_id): (&DesiredLine, OdooId)| MappedLine {
+        external: line.external.clone(),
+        odoo_id,
+        quantity: line.quantity,
+        price_unit: line.price_unit,
+        taxes: line.taxes.clone(),
+    };
+    let mapped: Vec<MappedLine> = lines.iter().zip(500..).map(mapped).collect();
+    let current = |line: &MappedLine| CurrentLine {
+        odoo_id: line.odoo_id,
+        external: Some(line.external.clone()),
+        quantity: line.quantity,
+        price_unit: line.price_unit,
+        taxes: line.taxes.clone(),
+        delivered: Decimal::ZERO,
+        invoiced: Decimal::ZERO,
+    };
+    Case {
+        current: Current {
+            odoo_id: 42,
+            name: "S00042".into(),
+            state: state.into(),
+            locked: false,
+            date_order: PURCHASED.into(),
+            commitment_date: PROMISED.into(),
+            partner_id: 7,
+            partner_shipping_id: 8,
+            amount_total: dec("10.00"),
+            invoiced: false,
+            lines: mapped.iter().map(current).collect(),
+        },
+        mapping: Mapping {
+            odoo_id: 42,
+            name: "S00042".into(),
+            origin: Origin::Ours,
+            state: state.into(),
+            stage: None,
+            items: Vec::new(),
+            lines: mapped,
+            base: Base {
+                date_order: PURCHASED.into(),
+                commitment_date: PROMISED.into(),
+                partner_id: 7,
+                partner_shipping_id: 8,
+                amount_total: dec("10.00"),
+                addressed: false,
+            },
+            deleted: false,
+        },
+        desired: Desired {
+            order_id: ORDER.parse().unwrap(),
+            external: format!("order_{ORDER}"),
+            marketplace: market("Amazon.de"),
+            purchase_date: at("2025-06-01T10:00:00Z"),
+            promise_date: Some(at("2025-06-05T21:59:59Z")),
+            pricelist: 9,
+            currency: "EUR".parse().unwrap(),
+            warehouse: None,
+            carrier: None,
+            lines,
+            standing: BTreeSet::new(),
+            items: Vec::new(),
+            total: None,
+            cancel: false,
+            confirm: false,
+            holds: Vec::new(),
+        },
+        partners: None,
+    }
+}
+
+fn order(state: &str) -> Case {
+    settled(state, vec![line("A__1", "2", "5.00", 19), line("B__1", "1", "3.00", 19)])
+}
+
+impl Case {
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn diff(&self) -> Changes {
+        diff(&self.desired, &self.mapping, &self.current, self.partners)
+    }
+
+    /// The keys of the conflicts, where nothing else is to be done.
+    fn conflicts(&self) -> Vec<String> {
+        let changes = self.diff();
+        assert!(changes.is_empty(), "{changes:?}");
+        assert!(changes.conflicts.iter().all(|hold| hold.code == HoldCode::Conflict));
+        changes.conflicts.iter().map(|hold| hold.key.clone()).collect()
+    }
+
+    fn unchanged(&self) {
+        assert_eq!(self.diff(), Changes::default(), "{self:?}");
+    }
+
+    /// Does in a small Odoo what the changes say, and reads it back as delivery does.
+    fn apply(&mut self, changes: &Changes) {
+        if changes.cancel {
+            self.current.state = "cancel".into();
+        }
+        let (base, current) = (&mut self.mapping.base, &mut self.current);
+        if let Some(date) = &changes.date_order {
+            current.date_order.clone_from(date);
+            base.date_order.clone_from(date);
+        }
+        if let Some(date) = &changes.commitment_date {
+            current.commitment_date.clone_from(date);
+            base.commitment_date.clone_from(date);
+        }
+        if let Some(partners) = changes.partners {
+            current.partner_id = partners.partner;
+            current.partner_shipping_id = partners.shipping;
+            base.partner_id = partners.partner;
+            base.partner_shipping_id = partners.shipping;
+            base.addressed = partners.addressed;
+        }
+        for write in &changes.lines {
+            let line = current.lines.iter_mut().find(|l| l.odoo_id == write.odoo_id).unwrap();
+            line.quantity = write.quantity;
+            line.price_unit = cents(write.price_unit);
+            line.taxes.clone_from(&write.taxes);
+            let known = self.mapping.lines.iter_mut().find(|l| l.odoo_id == write.odoo_id).unwrap();
+            known.quantity = line.quantity;
+            known.price_unit = line.price_unit;
+            known.taxes.clone_from(&line.taxes);
+        }
+        for (new, odoo_id) in changes.new_lines.iter().zip(900..) {
+            let price_unit = cents(new.price_unit);
+            current.lines.push(CurrentLine {
+                odoo_id,
+                external: Some(new.external.clone()),
+                quantity: new.quantity,
+                price_unit,
+                taxes: new.taxes.clone(),
+                delivered: Decimal::ZERO,
+                invoiced: Decimal::ZERO,
+            });
+            self.mapping.lines.push(MappedLine {
+                external: new.external.clone(),
+                odoo_id,
+                quantity: new.quantity,
+                price_unit,
+                taxes: new.taxes.clone(),
+            });
+        }
+        if changes.confirm {
+            current.state = "sale".into();
+        }
+    }
+}
+
+fn key(tail: &str) -> String {
+    format!("line_{ORDER}__{tail}")
+}
+
+#[test]
+fn what_stands_costs_nothing() {
+    for state in ["draft", "sent", "sale", "done"] {
+        order(state).unchanged();
+        order(state).with(|case| case.current.locked = true).unchanged();
+    }
+}
+
+#[test]
+fn odoo_dates() {
+    assert_eq!(odoo_datetime(at("2025-06-01T12:00:00.9+02:00")), PURCHASED);
+    assert_eq!(parse_odoo_datetime(PURCHASED), Some(at("2025-06-01T10:00:00Z")));
+    assert_eq!(parse_odoo_datetime(""), None);
+    assert_eq!(parse_odoo_datetime("False"), None);
+}
+
+// --- dates -------------------------------------------------------------------------------------
+
+#[test]
+fn dates_are_written_over_our_own_only() {
+    let conflict = |field: &str, odoo: &str, amazon: &str| Changes {
+        conflicts: vec![conflict(field, odoo, amazon)],
+        ..Changes::default()
+    };
+    // Amazon, our base, Odoo → what is to be done; blank is unset.
+    for state in ["draft", "sale"] {
+        for (want, base, now, outcome) in [
+            (PURCHASED, PURCHASED, PURCHASED, "nothing"),
+            (PURCHASED, OTHER, OTHER, "write"),
+            (PURCHASED, "", "", "write"),
+            (PURCHASED, OTHER, PURCHASED, "nothing"),
+            (PURCHASED, PURCHASED, OTHER, "nothing"),
+            (PURCHASED, PURCHASED, "", "nothing"),
+            (PURCHASED, OTHER, PROMISED, "conflict"),
+            (PURCHASED, "", OTHER, "conflict"),
+            (PURCHASED, OTHER, "", "conflict"),
+        ] {
+            let what = format!("{state}: {want}, {base}, {now}");
+            let date = parse_odoo_datetime(want).unwrap();
+            let purchase = order(state).with(|case| {
+                case.desired.purchase_date = date;
+                case.mapping.base.date_order = base.into();
+                case.current.date_order = now.into();
+            });
+            let expected = match outcome {
+                "write" => Changes { date_order: Some(want.into()), ..Changes::default() },
+                "conflict" => conflict("date_order", now, want),
+                _ => Changes::default(),
+            };
+            assert_eq!(purchase.diff(), expected, "date_order, {what}");
+            let promise = order(state).with(|case| {
+                case.desired.promise_date = Some(date);
+                case.mapping.base.commitment_date = base.into();
+                case.current.commitment_date = now.into();
+            });
+            let expected = match outcome {
+                "write" => Changes { commitment_date: Some(want.into()), ..Changes::default() },
+                "conflict" => conflict("commitment_date", now, want),
+                _ => Changes::default(),
+            };
+            assert_eq!(promise.diff(), expected, "commitment_date, {what}");
+        }
+    }
+    order("draft").with(|case| case.desired.promise_date = None).unchanged();
+}
+
+#[test]
+fn a_conflict_shows_both_values() {
+    let text = |hold: &Hold| hold.text.clone();
+    let shown = text(&conflict("commitment_date", OTHER, PROMISED));
+    assert!(shown.contains(OTHER) && shown.contains(PROMISED), "{shown}");
+    assert!(text(&conflict("commitment_date", "", PROMISED)).contains("Odoo has nothing"));
+}
+
+#[test]
+fn confirming_moves_the_date_and_we_put_it_back() {
+    let confirmed = |stage: Option<Stage>, state: &str, now: &str| {
+        let now = now.to_owned();
+        let case = order(state).with(move |case| {
+            case.mapping.stage = stage;
+            case.current.date_order = now;
+        });
+        case.diff()
+    };
+    let since = |text: &str| Some(Stage::Confirming(at(text)));
+    let back = Changes { date_order: Some(PURCHASED.into()), ..Changes::default() };
+    let nothing = Changes::default;
+    let now = "2025-06-02 07:00:05";
+    for (what, stage, expected) in [
+        ("moved after it began", since("2025-06-02T07:00:00Z"), &back),
+        ("in the same second", since("2025-06-02T07:00:05Z"), &back),
+        ("Odoo cuts to seconds", since("2025-06-02T07:00:05.7Z"), &back),
+        ("moved before it began: a person's", since("2025-06-02T07:00:06Z"), &nothing()),
+        ("no stage: a person's", None, &nothing()),
+        ("another stage", Some(Stage::Creating), &nothing()),
+        ("another stage", Some(Stage::Cancelling), &nothing()),
+    ] {
+        assert_eq!(&confirmed(stage, "sale", now), expected, "{what}");
+    }
+    let begun = || since("2025-06-02T07:00:00Z");
+    assert_eq!(confirmed(begun(), "done", now), back, "also where Odoo locks at once");
+    assert_eq!(confirmed(begun(), "sale", PURCHASED), nothing(), "put back already");
+    assert_eq!(confirmed(begun(), "draft", now), nothing(), "not confirmed yet: a person's");
+    assert_eq!(confirmed(begun(), "sale", "nonsense"), nothing());
+    // The base was lost with the stage: nobody knows whose date it is.
+    let lost = order("sale").with(|case| {
+        case.mapping.base = Base::default();
+        case.mapping.base.commitment_date = PROMISED.into();
+        case.current.date_order = now.into();
+    });
+    assert_eq!(lost.conflicts(), ["date_order"]);
+}
+
+// --- partners ----------------------------------------------------------------------------------
+
+#[test]
+fn a_better_known_buyer_moves_a_draft_only() {
+    let buyer = Partners { partner: 70, shipping: 80, addressed: true };
+    let with = |state: &str, partners: Partners, change: fn(&mut Case)| {
+        order(state).with(|case| case.partners = Some(partners)).with(change)
+    };
+    let same = |_: &mut Case| {};
+    for state in ["draft", "sent"] {
+        let changes = with(state, buyer, same).diff();
+        assert_eq!(changes, Changes { partners: Some(buyer), ..Changes::default() });
+    }
+    for state in ["sale", "done"] {
+        assert_eq!(with(state, buyer, same).conflicts(), ["partner_id"], "{state}");
+    }
+    assert_eq!(with("draft", buyer, |c| c.current.partner_id = 71).conflicts(), ["partner_id"]);
+    let moved = |case: &mut Case| case.current.partner_shipping_id = 81;
+    assert_eq!(with("draft", buyer, moved).conflicts(), ["partner_id"]);
+    let there = |case: &mut Case| {
+        (case.current.partner_id, case.current.partner_shipping_id) = (70, 80);
+    };
+    with("draft", buyer, there).unchanged();
+    with("sale", buyer, there).unchanged();
+    let anonymous = Partners { addressed: false, ..buyer };
+    with("draft", anonymous, same).unchanged();
+    with("draft", buyer, |case| case.mapping.base.addressed = true).unchanged();
+    order("draft").unchanged();
+    // A buyer is never named in a hold.
+    let hold = with("sale", buyer, same).diff().conflicts.remove(0);
+    assert!(!hold.text.contains("70") && !hold.text.contains("80"), "{}", hold.text);
+}
+
+// --- lines -------------------------------------------------------------------------------------
+
+/// Sets a line of Odoo aside from our base.
+fn now(case: &mut Case, quantity: &str, price: &str, tax: OdooId) {
+    let line = &mut case.current.lines[0];
+    line.quantity = dec(quantity);
+    line.price_unit = dec(price);
+    line.taxes = vec![tax];
+}
+
+fn write(quantity: &str, price: &str, tax: OdooId) -> LineWrite {
+    LineWrite { odoo_id: 500, quantity: dec(quantity), price_unit: dec(price), taxes: vec![tax] }
+}
+
+#[test]
+fn lines_are_written_over_our_own_only() {
+    // The base is 2 × 5.00, tax 19. Amazon, Odoo → what is to be done.
+    type Values = (&'static str, &'static str, OdooId);
+    let base: Values = ("2", "5.00", 19);
+    let table: [(Values, Values, &str); 14] = [
+        (base, base, "nothing"),
+        (("3", "5.00", 19), base, "write"),
+        (("1", "5.00", 19), base, "write"),
+        (("2", "4.00", 19), base, "write"),
+        (("2", "5.00", 7), base, "write"),
+        (("2.0", "5.000", 19), base, "nothing"),
+        (("2", "5.004", 19), base, "nothing"),
+        (("2", "5.005", 19), base, "write"),
+        (("3", "4.00", 7), ("3", "4.00", 7), "nothing"),
+        (base, ("9", "5.00", 19), "nothing"),
+        (base, ("2", "9.00", 7), "nothing"),
+        (("3", "5.00", 19), ("9", "5.00", 19), "conflict"),
+        (("2", "4.00", 19), ("2", "9.00", 19), "conflict"),
+        (("2", "5.00", 7), ("2", "5.00", 16), "conflict"),
+    ];
+    for state in ["draft", "sale"] {
+        for (want, odoo, outcome) in table {
+            let what = format!("{state}: {want:?}, {odoo:?}");
+            let case = order(state).with(|case| {
+                case.desired.lines[0] = line("A__1", want.0, want.1, want.2);
+                now(case, odoo.0, odoo.1, odoo.2);
+            });
+            let changes = case.diff();
+            let written = vec![write(want.0, want.1, want.2)];
+            match outcome {
+                "write" => {
+                    assert_eq!(changes, Changes { lines: written, ..Changes::default() }, "{what}");
+                }
+                "conflict" => {
+                    assert_eq!(case.conflicts(), [key("A__1")], "{what}");
+                    let text = &changes.conflicts[0].text;
+                    let shown = |(quantity, price, _): Values| {
+                        format!("{quantity} × {}", dec(price).normalize())
+                    };
+                    assert!(text.contains(&shown(want)) && text.contains(&shown(odoo)), "{text}");
+                    if want.2 != odoo.2 {
+                        assert!(text.contains("[7]") && text.contains("[16]"), "{text}");
+                    }
+                }
+                _ => assert_eq!(changes, Changes::default(), "{what}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn prices_compare_as_odoo_rounds_them() {
+    // Odoo stored 1.245 as 1.25, half away from zero.
+    let case = settled("draft", vec![line("A__1", "1", "1.25", 19)]);
+    case.clone().with(|case| case.desired.lines[0].price_unit = dec("1.245")).unchanged();
+    let other = case.with(|case| case.desired.lines[0].price_unit = dec("1.244"));
+    assert_eq!(other.diff().lines.len(), 1);
+}
+
+#[test]
+fn quantities_go_down_to_what_is_delivered() {
+    let to = |quantity: &'static str, change: fn(&mut Case)| {
+        order("sale").with(|case| case.desired.lines[0].quantity = dec(quantity)).with(change)
+    };
+    let delivered = |case: &mut Case| case.current.lines[0].delivered = dec("1");
+    let invoiced = |case: &mut Case| {
+        case.current.invoiced = true;
+        case.current.lines[0].invoiced = dec("1");
+    };
+    for gone in [delivered, invoiced] {
+        assert_eq!(to("1", gone).diff().lines, [write("1", "5.00", 19)]);
+        assert_eq!(to("0", gone).conflicts(), [key("A__1")]);
+        assert_eq!(to("3", gone).diff().lines, [write("3", "5.00", 19)]);
+    }
+    let locked = |case: &mut Case| case.current.locked = true;
+    assert_eq!(to("1", locked).conflicts(), [key("A__1")]);
+    assert_eq!(to("3", locked).conflicts(), [key("A__1")]);
+}
+
+#[test]
+fn what_is_invoiced_keeps_its_price_and_tax() {
+    let with = |price: &'static str, tax, change: fn(&mut Case)| {
+        order("sale")
+            .with(|case| case.desired.lines[0] = line("A__1", "2", price, tax))
+            .with(change)
+    };
+    let invoiced = |case: &mut Case| {
+        case.current.invoiced = true;
+        case.current.lines[0].invoiced = dec("2");
+    };
+    assert_eq!(with("4.00", 19, invoiced).conflicts(), [key("A__1")]);
+    assert_eq!(with("5.00", 7, invoiced).conflicts(), [key("A__1")]);
+    let elsewhere = |case: &mut Case| {
+        case.current.invoiced = true;
+        case.current.lines[1].invoiced = dec("1");
+    };
+    assert_eq!(with("4.00", 7, elsewhere).diff().lines, [write("2", "4.00", 7)]);
+    let delivered = |case: &mut Case| case.current.lines[0].delivered = dec("2");
+    assert_eq!(with("4.00", 7, delivered).diff().lines, [write("2", "4.00", 7)]);
+}
+
+#[test]
+fn a_new_line_needs_an_open_order() {
+    let new = || line("C__1", "1", "1.00", 19);
+    let with = |state: &str, change: fn(&mut Case)| {
+        order(state).with(|case| case.desired.lines.push(new())).with(change)
+    };
+    let plain = |_: &mut Case| {};
+    let locked = |case: &mut Case| case.current.locked = true;
+    let invoiced = |case: &mut Case| case.current.invoiced = true;
+    for state in ["draft", "sent", "sale"] {
+        let created = Changes { new_lines: vec![new()], ..Changes::default() };
+        assert_eq!(with(state, plain).diff(), created, "{state}");
+    }
+    assert_eq!(with("sale", locked).conflicts(), [key("C__1")]);
+    assert_eq!(with("sale", invoiced).conflicts(), [key("C__1")]);
+    assert_eq!(with("done", locked).conflicts(), [key("C__1")]);
+}
+
+#[test]
+fn a_line_whose_base_was_lost_is_compared_and_not_written() {
+    let lost = |change: fn(&mut Case)| {
+        order("draft").with(|case| drop(case.mapping.lines.remove(0))).with(change)
+    };
+    lost(|_| {}).unchanged();
+    assert_eq!(lost(|case| now(case, "2", "9.00", 19)).conflicts(), [key("A__1")]);
+    assert_eq!(lost(|case| now(case, "3", "5.00", 19)).conflicts(), [key("A__1")]);
+    // A line of somebody else is not ours, though it looks alike.
+    let foreign = lost(|case| case.current.lines[0].external = None);
+    assert_eq!(foreign.diff().new_lines, [line("A__1", "2", "5.00", 19)]);
+}
+
+#[test]
+fn a_line_gone_at_amazon_goes_to_zero() {
+    let gone = |state: &str, change: fn(&mut Case)| {
+        order(state).with(|case| drop(case.desired.lines.remove(0))).with(change)
+    };
+    let zero = vec![write("0", "5.00", 19)];
+    for state in ["draft", "sale"] {
+        assert_eq!(
+            gone(state, |_| {}).diff(),
+            Changes { lines: zero.clone(), ..Changes::default() },
+            "{state}"
+        );
+    }
+    let delivered = |case: &mut Case| case.current.lines[0].delivered = dec("1");
+    assert_eq!(gone("sale", delivered).conflicts(), [key("A__1")]);
+    assert_eq!(gone("sale", |case| case.current.locked = true).conflicts(), [key("A__1")]);
+    assert_eq!(gone("sale", |case| now(case, "9", "5.00", 19)).conflicts(), [key("A__1")]);
+    gone("sale", |case| now(case, "0", "5.00", 19)).unchanged();
+    gone("sale", |case| now(case, "0", "0.00", 19)).unchanged();
+    let known = |case: &mut Case| {
+        case.mapping.lines[0].quantity = Decimal::ZERO;
+        now(case, "0", "5.00", 19);
+    };
+    gone("sale", known).unchanged();
+    // What a person put on a line of ours that was at zero is theirs.
+    gone("sale", |case| case.mapping.lines[0].quantity = Decimal::ZERO).unchanged();
+}
+
+#[test]
+fn lines_of_other_people_are_left_alone() {
+    order("draft")
+        .with(|case| {
+            let theirs =
+                CurrentLine { odoo_id: 999, external: None, ..case.current.lines[0].clone() };
+            case.current.lines.push(theirs);
+        })
+        .unchanged();
+}
+
+#[test]
+fn what_a_person_deleted_stays_deleted() {
+    let deleted = |change: fn(&mut Case)| {
+        order("sale").with(|case| drop(case.current.lines.remove(0))).with(change)
+    };
+    deleted(|_| {}).unchanged();
+    deleted(|case| case.desired.lines[0].quantity = dec("3")).unchanged();
+    deleted(|case| drop(case.desired.lines.remove(0))).unchanged();
+}
+
+#[test]
+fn the_rounding_line_is_untouched() {
+    let order_id = ORDER.parse().unwrap();
+    let rounding =
+        DesiredLine { external: external::rounding(&order_id), ..line("", "1", "0.01", 19) };
+    let case = settled("sale", vec![line("A__1", "2", "5.00", 19), rounding]);
+    case.with(|case| drop(case.desired.lines.pop())).unchanged();
+}
+
+#[test]
+fn standing_skus_keep_all_their_lines_and_no_others() {
+    let lines = |skus: &[&str]| skus.iter().map(|sku| line(sku, "1", "1.00", 19)).collect();
+    let tails = ["A__1", "A__1_r", "A__2", "A__2_ship", "AB__1", "A_20B__1"];
+    let case = settled("sale", lines(&tails)).with(|case| {
+        case.desired.lines.clear();
+        case.desired.standing.insert("A".parse().unwrap());
+    });
+    let zeroed: Vec<OdooId> = case.diff().lines.iter().map(|line| line.odoo_id).collect();
+    assert_eq!(zeroed, [504, 505], "AB and `A B` are other SKUs");
+    let spaced = settled("sale", lines(&["A_20B__1"])).with(|case| {
+        case.desired.lines.clear();
+        case.desired.standing.insert("A B".parse().unwrap());
+    });
+    spaced.unchanged();
+}
+
+// --- state -------------------------------------------------------------------------------------
+
+#[test]
+fn confirming() {
+    let with = |state: &str, change: fn(&mut Case)| {
+        order(state).with(|case| case.desired.confirm = true).with(change)
+    };
+    let confirm = Changes { confirm: true, ..Changes::default() };
+    assert_eq!(with("draft", |_| {}).diff(), confirm);
+    assert_eq!(with("sent", |_| {}).diff(), confirm);
+    with("sale", |_| {}).unchanged();
+    with("done", |_| {}).unchanged();
+    order("draft").unchanged();
+    let first = with("draft", |case| case.desired.lines[0].quantity = dec("3")).diff();
+    assert!(first.confirm && first.lines.len() == 1, "what is written first is written before");
+    let disputed = with("draft", |case| {
+        case.desired.lines[0].quantity = dec("3");
+        now(case, "9", "5.00", 19);
+    });
+    assert_eq!(disputed.conflicts(), [key("A__1")]);
+}
+
+#[test]
+fn cancelling() {
+    type Change = fn(&mut Case);
+    let with = |state: &str, change: fn(&mut Case)| {
+        order(state)
+            .with(|case| {
+                // A cancelled order has no lines, no buyer and no dates to look at.
+                case.desired.cancel = true;
+                case.desired.lines.clear();
+                case.desired.purchase_date = at("2025-07-01T00:00:00Z");
+                case.partners = Some(Partners { partner: 1, shipping: 1, addressed: true });
+            })
+            .with(change)
+    };
+    let plain = |_: &mut Case| {};
+    let cancel = Changes { cancel: true, ..Changes::default() };
+    for state in ["draft", "sent", "sale"] {
+        assert_eq!(with(state, plain).diff(), cancel, "{state}");
+    }
+    with("cancel", plain).unchanged();
+    let delivered = |case: &mut Case| case.current.lines[1].delivered = dec("1");
+    let invoiced = |case: &mut Case| case.current.invoiced = true;
+    let locked = |case: &mut Case| case.current.locked = true;
+
+    let table: [(Change, &str); 3] =
+        [(delivered, "delivered"), (invoiced, "invoiced"), (locked, "locked")];
+    for (change, word) in table {
+        let case = with("sale", change);
+        assert_eq!(case.conflicts(), ["state"], "{word}");
+        assert!(case.diff().conflicts[0].text.contains(word), "{word}");
+        with("cancel", change).unchanged();
+    }
+    // Our base plays no part: only cancellation is written where it was lost.
+    let lost = with("sale", |case| {
+        case.mapping.base = Base::default();
+        case.mapping.lines.clear();
+    });
+    assert_eq!(lost.diff(), cancel);
+}
+
+#[test]
+fn what_a_person_cancelled_is_not_revived() {
+    let case = order("cancel").with(|case| {
+        case.desired.confirm = true;
+        case.desired.lines[0].quantity = dec("3");
+    });
+    assert_eq!(case.conflicts(), ["state"]);
+}
+
+// --- properties --------------------------------------------------------------------------------
+
+prop_compose! {
+    fn any_line()(
+        tail in prop::sample::select(vec!["A__1", "A__1_r", "A__2", "B__1", "B__1_ship"]),
+        quantity in 0_i64..4, milli in 1000_i64..1020, tax in 1_i64..3,
+    ) -> DesiredLine {
+        DesiredLine {
+            quantity: Decimal::from(quantity),
+            price_unit: Decimal::new(milli, 3),
+            ..line(tail, "1", "1.00", tax)
+        }
+    }
+}
+
+fn any_lines() -> impl Strategy<Value = Vec<DesiredLine>> {
+    prop::collection::vec(any_line(), 0..5).prop_map(|mut lines| {
+        lines.sort_by(|a, b| a.external.cmp(&b.external));
+        lines.dedup_by(|a, b| a.external == b.external);
+        lines
+    })
+}
+
+fn any_date() -> impl Strategy<Value = Timestamp> {
+    (0_i64..3).prop_map(|n| Timestamp::from_second(1_748_772_000 + n).unwrap())
+}
+
+/// An order that was settled, then moved at Amazon and by people.
+fn any_case() -> impl Strategy<Value = Case> {
+    (
+        (
+            prop::sample::select(vec!["draft", "sent", "sale", "done", "cancel"]),
+            any_lines(),
+            any_lines(),
+        ),
+        (any_date(), prop::option::of(any_date()), prop::option::of(0_i64..3)),
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
+        prop::collection::vec((0_usize..5, 0_i64..4, 0_i64..3), 0..3),
+    )
+        .prop_map(|((state, old, new), (date, promise, partner), flags, people)| {
+            let (cancel, confirm, locked, invoiced) = flags;
+            let mut case = settled(state, old);
+            case.desired.lines = new;
+            case.desired.purchase_date = date;
+            case.desired.promise_date = promise;
+            case.desired.cancel = cancel && confirm;
+            case.desired.confirm = confirm;
+            case.current.locked = locked && state != "draft";
+            case.current.invoiced = invoiced && state != "draft";
+            case.partners =
+                partner.map(|id| Partners { partner: id, shipping: id, addressed: id > 0 });
+            for line in case.current.lines.iter_mut().zip(&mut case.mapping.lines) {
+                line.0.price_unit = cents(line.0.price_unit);
+                line.1.price_unit = line.0.price_unit;
+            }
+            for (at, quantity, what) in people {
+                match (what, case.current.lines.get_mut(at)) {
+                    (0, Some(_)) => drop(case.current.lines.remove(at)),
+                    (1, Some(line)) => line.quantity = Decimal::from(quantity),
+                    (_, Some(line)) => line.delivered = Decimal::from(quantity).min(line.quantity),
+                    (_, None) => case.current.date_order = OTHER.into(),
+                }
+            }
+            case
+        })
+}
+
+proptest! {
+    /// Done is done: what was written is not written again, and what was in dispute stays so.
+    #[test]
+    fn applying_the_changes_leaves_none(mut case in any_case()) {
+        let first = case.diff();
+        case.apply(&first);
+        let second = case.diff();
+        prop_assert!(second.is_empty(), "{:?}\n{:?}", first, second);
+        let keys = |changes: &Changes| -> Vec<String> {
+            changes.conflicts.iter().map(|hold| hold.key.clone()).collect()
+        };
+        prop_assert_eq!(keys(&first), keys(&second));
+    }
+
+    /// A value that differs from our base is a person's: no write ever touches it.
+    #[test]
+    fn no_write_over_a_persons_value(case in any_case()) {
+        let changes = case.diff();
+        for write in &changes.lines {
+            let base = case.mapping.lines.iter().find(|l| l.odoo_id == write.odoo_id).unwrap();
+            let now = case.current.lines.iter().find(|l| l.odoo_id == write.odoo_id).unwrap();
+            prop_assert_eq!(base.quantity, now.quantity);
+            prop_assert_eq!(base.price_unit, now.price_unit);
+            prop_assert_eq!(&base.taxes, &now.taxes);
+            prop_assert!(write.quantity >= now.delivered);
+            prop_assert!(!case.current.locked);
+        }
+        if changes.date_order.is_some() {
+            prop_assert_eq!(&case.current.date_order, &case.mapping.base.date_order);
+        }
+        if changes.commitment_date.is_some() {
+            prop_assert_eq!(&case.current.commitment_date, &case.mapping.base.commitment_date);
+        }
+        if changes.partners.is_some() {
+            prop_assert!(case.current.is_quotation());
+        }
+        prop_assert!(!changes.confirm || (changes.conflicts.is_empty() && case.current.is_quotation()));
+        let alone = Changes { cancel: true, ..Changes::default() };
+        prop_assert!(!changes.cancel || changes == alone);
+    }
+
+    /// Where nobody interfered and nothing has left, Odoo ends up as Amazon has it.
+    #[test]
+    fn an_untouched_draft_follows_amazon(old in any_lines(), new in any_lines()) {
+        let mut case = settled("draft", old);
+        case.desired.lines = new.clone();
+        let changes = case.diff();
+        prop_assert_eq!(&changes.conflicts, &vec![]);
+        case.apply(&changes);
+        let live = |quantity: Decimal| !quantity.is_zero();
+        let mut stands: Vec<_> = case.current.lines.iter().filter(|l| live(l.quantity))
+            .map(|l| (l.external.clone().unwrap(), l.quantity, cents(l.price_unit), l.taxes.clone()))
+            .collect();
+        let mut wanted: Vec<_> = new.into_iter().filter(|l| live(l.quantity))
+            .map(|l| (l.external, l.quantity, cents(l.price_unit), l.taxes)).collect();
+        stands.sort();
+        wanted.sort();
+        prop_assert_eq!(stands, wanted);
+    }
+}

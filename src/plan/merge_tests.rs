@@ -1,0 +1,596 @@
+//! The record depends on the standing facts alone, and each family keeps to its own fields.
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::model::{Head, Rank, Standing};
+
+pub(in crate::plan) const ORDER: &str = "205-3614839-6174823";
+
+pub(in crate::plan) fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+pub(in crate::plan) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(in crate::plan) fn market(name: &str) -> Marketplace {
+    name.parse().unwrap()
+}
+
+/// A row of `quantity` units; a blank price is none.
+pub(in crate::plan) fn row(sku: &str, quantity: u32, price: &str) -> FactLine {
+    FactLine {
+        row: 2,
+        sku: sku.parse().unwrap(),
+        item_id: None,
+        title: String::new(),
+        quantity,
+        status: None,
+        item_price: (!price.is_empty()).then(|| dec(price)),
+        item_tax: None,
+        shipping_price: None,
+        shipping_tax: None,
+        gift_wrap_price: None,
+        gift_wrap_tax: None,
+        item_promotion: None,
+        ship_promotion: None,
+        item_price_net: None,
+        shipping_price_net: None,
+        gift_wrap_price_net: None,
+        facilitator: None,
+    }
+}
+
+pub(in crate::plan) fn with_id(id: &str, line: FactLine) -> FactLine {
+    FactLine { item_id: Some(id.parse().unwrap()), ..line }
+}
+
+pub(in crate::plan) fn fact(family: Family, head: Head, lines: Vec<FactLine>) -> Fact {
+    Fact {
+        order_id: ORDER.parse().unwrap(),
+        family,
+        version: None,
+        head,
+        lines,
+        faults: Vec::new(),
+    }
+}
+
+pub(in crate::plan) fn dossier(facts: Vec<Fact>) -> Dossier {
+    let rank = |fact: &Fact| Rank {
+        version: fact.version,
+        lines: u32::try_from(fact.lines.len()).unwrap(),
+        hash: [0; 16],
+    };
+    Dossier {
+        order_id: ORDER.parse().unwrap(),
+        facts: facts
+            .into_iter()
+            .map(|fact| (fact.family, Standing { rank: rank(&fact), fact }))
+            .collect(),
+        refused: BTreeMap::new(),
+        mapping: None,
+        last_file: "F0123456789".parse().unwrap(),
+        attention: Vec::new(),
+    }
+}
+
+fn all_orders(lines: Vec<FactLine>) -> Fact {
+    fact(Family::AllOrders, Head::default(), lines)
+}
+
+fn unshipped(lines: Vec<FactLine>) -> Fact {
+    fact(Family::Unshipped, Head::default(), lines)
+}
+
+fn report(lines: Vec<FactLine>) -> Fact {
+    fact(Family::OrderReport, Head::default(), lines)
+}
+
+fn merged(facts: Vec<Fact>) -> Record {
+    merge(&dossier(facts)).unwrap()
+}
+
+/// Quantity, price and line id of each line of the record, sorted.
+fn lines_of(facts: Vec<Fact>) -> Vec<(u32, String, String)> {
+    let mut lines: Vec<_> = merged(facts)
+        .lines
+        .into_iter()
+        .map(|line| {
+            let fact = line.fact;
+            (
+                fact.quantity,
+                fact.item_price.map(|price| price.to_string()).unwrap_or_default(),
+                fact.item_id.map(|id| id.to_string()).unwrap_or_default(),
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn expected(lines: &[(u32, &str, &str)]) -> Vec<(u32, String, String)> {
+    let mut lines: Vec<_> =
+        lines.iter().map(|(q, price, id)| (*q, (*price).into(), (*id).into())).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn no_fact_makes_no_record() {
+    assert_eq!(merge(&dossier(Vec::new())), None);
+}
+
+#[test]
+fn all_orders_owns_prices_quantities_and_status() {
+    let owner = Fact {
+        head: Head {
+            status: Some(OrderStatus::Shipped),
+            fulfilment: Some(Fulfilment::Amazon),
+            ship_country: Some("DE".into()),
+            ..Head::default()
+        },
+        ..all_orders(vec![FactLine { title: "Lamp".into(), ..row("A", 2, "20.00") }])
+    };
+    let other = |family| Fact {
+        head: Head {
+            status: Some(OrderStatus::Unshipped),
+            fulfilment: Some(Fulfilment::Merchant),
+            ship_country: Some("AT".into()),
+            ..Head::default()
+        },
+        ..fact(family, Head::default(), vec![row("A", 3, "99.00"), row("B", 1, "1.00")])
+    };
+    let record = merged(vec![owner, other(Family::Unshipped), other(Family::OrderReport)]);
+    assert_eq!(record.status, OrderStatus::Shipped);
+    assert_eq!(record.fulfilment, Fulfilment::Amazon);
+    assert_eq!(record.ship_country.as_deref(), Some("DE"));
+    let [only] = record.lines.as_slice() else { panic!("{:?}", record.lines) };
+    assert_eq!((only.fact.quantity, only.fact.item_price), (2, Some(dec("20.00"))));
+    assert_eq!((only.fact.title.as_str(), only.fact.row), ("Lamp", 0));
+}
+
+#[test]
+fn the_order_report_fills_blanks_only() {
+    // (All Orders' prices, the report's) → the record's.
+    for (own, other, want) in [
+        (vec!["", ""], vec!["12.00", "12.00"], vec!["12.00", "12.00"]),
+        (vec!["", ""], vec!["12.00", "11.00"], vec!["11.00", "12.00"]),
+        (vec!["10.00", ""], vec!["12.00", "11.00"], vec!["10.00", ""]),
+        (vec!["10.00", ""], vec!["12.00", "10.00"], vec!["10.00", "12.00"]),
+        (vec!["10.00"], vec!["12.00"], vec!["10.00"]),
+        (vec!["0.00"], vec!["12.00"], vec!["0.00"]),
+        (vec![""], vec![""], vec![""]),
+    ] {
+        let rows = |prices: &[&str]| prices.iter().map(|p| row("A", 1, p)).collect::<Vec<_>>();
+        let mut got: Vec<String> = lines_of(vec![all_orders(rows(&own)), report(rows(&other))])
+            .into_iter()
+            .map(|line| line.1)
+            .collect();
+        got.sort();
+        let mut want: Vec<String> = want.into_iter().map(str::to_owned).collect();
+        want.sort();
+        assert_eq!(got, want, "{own:?} {other:?}");
+    }
+}
+
+#[test]
+fn a_blank_is_filled_from_a_row_of_its_quantity() {
+    let own = all_orders(vec![row("A", 2, "10.00"), row("A", 1, "")]);
+    let other = report(vec![row("A", 2, "8.00"), row("A", 1, "10.00")]);
+    assert_eq!(lines_of(vec![own, other]), expected(&[(2, "10.00", ""), (1, "10.00", "")]));
+}
+
+#[test]
+fn every_blank_amount_is_filled_and_no_other() {
+    let full = |n: u32| FactLine {
+        title: format!("title {n}"),
+        item_tax: Some(Decimal::from(n)),
+        shipping_price: Some(Decimal::from(n + 1)),
+        shipping_tax: Some(Decimal::from(n + 2)),
+        gift_wrap_price: Some(Decimal::from(n + 3)),
+        gift_wrap_tax: Some(Decimal::from(n + 4)),
+        item_promotion: Some(Decimal::from(n + 5)),
+        ship_promotion: Some(Decimal::from(n + 6)),
+        item_price_net: Some(Decimal::from(n + 7)),
+        shipping_price_net: Some(Decimal::from(n + 8)),
+        gift_wrap_price_net: Some(Decimal::from(n + 9)),
+        facilitator: Some(n > 100),
+        ..row("A", 1, "50.00")
+    };
+    let line = |own: FactLine| {
+        let record = merged(vec![all_orders(vec![own]), report(vec![full(200)])]);
+        FactLine { row: 2, ..record.lines[0].fact.clone() }
+    };
+    assert_eq!(line(row("A", 1, "")), full(200), "all of it was blank");
+    assert_eq!(line(row("A", 1, "50.00")), full(200), "the same price: what is blank beside it");
+    assert_eq!(line(full(10)), full(10), "nothing was blank");
+    let other = row("A", 1, "49.00");
+    assert_eq!(line(other.clone()), other, "amounts beside another price are not ours to mix in");
+    let status = FactLine { status: Some(ItemStatus::Live), ..row("A", 1, "") };
+    assert_eq!(line(status).status, Some(ItemStatus::Live));
+}
+
+#[test]
+fn different_row_counts_are_taken_only_where_the_units_agree() {
+    let one = || all_orders(vec![row("A", 3, "")]);
+    let two = || report(vec![row("A", 2, "20.00"), row("A", 1, "10.00")]);
+    assert_eq!(
+        lines_of(vec![one(), two()]),
+        expected(&[(2, "20.00", ""), (1, "10.00", "")]),
+        "the same units: the report's rows"
+    );
+    let four = all_orders(vec![row("A", 4, "")]);
+    assert_eq!(lines_of(vec![four, two()]), expected(&[(4, "", "")]));
+    // The report was written before one of them was cancelled.
+    let cancelled = FactLine { status: Some(ItemStatus::Cancelled), ..row("A", 1, "") };
+    let rows = vec![row("A", 1, ""), cancelled.clone()];
+    let before = report(vec![row("A", 1, "5.00"), row("A", 1, "6.00")]);
+    assert_eq!(
+        lines_of(vec![all_orders(rows), before]),
+        expected(&[(1, "", ""), (1, "", "")]),
+        "which of the two was cancelled nobody knows"
+    );
+    // Cancelled rows and rows without quantity take no part, and stay.
+    let rows = vec![row("A", 3, ""), cancelled, row("A", 0, "")];
+    assert_eq!(
+        lines_of(vec![all_orders(rows), two()]),
+        expected(&[(2, "20.00", ""), (1, "10.00", ""), (1, "", ""), (0, "", "")])
+    );
+    // A price of All Orders is never replaced, however the report counts.
+    let partly = all_orders(vec![row("A", 2, "25.00"), row("A", 1, "")]);
+    let three = report(vec![row("A", 1, "9.00"), row("A", 1, "9.00"), row("A", 1, "9.00")]);
+    assert_eq!(lines_of(vec![partly, three]), expected(&[(2, "25.00", ""), (1, "", "")]));
+    // A report that does not price all of its rows fills nothing.
+    let blank = report(vec![row("A", 2, "20.00"), row("A", 1, "")]);
+    assert_eq!(lines_of(vec![one(), blank]), expected(&[(3, "", "")]));
+}
+
+#[test]
+fn ids_come_from_whoever_has_the_same_rows() {
+    let ids = |first: &str, second: &str| {
+        unshipped(vec![with_id(first, row("A", 2, "")), with_id(second, row("A", 1, ""))])
+    };
+    let own = || all_orders(vec![row("A", 1, "5.00"), row("A", 2, "9.00")]);
+    assert_eq!(
+        lines_of(vec![own(), ids("021", "011")]),
+        expected(&[(2, "9.00", "021"), (1, "5.00", "011")])
+    );
+    let dearer = all_orders(vec![row("A", 1, "9.00"), row("A", 2, "5.00")]);
+    assert_eq!(
+        lines_of(vec![dearer, ids("021", "011")]),
+        expected(&[(2, "5.00", "021"), (1, "9.00", "011")]),
+        "rows are told apart by their quantity first"
+    );
+    let three = || all_orders(vec![row("A", 3, "14.00")]);
+    assert_eq!(lines_of(vec![three(), ids("021", "011")]), expected(&[(3, "14.00", "")]));
+    let other_sku = unshipped(vec![with_id("021", row("a", 3, ""))]);
+    assert_eq!(lines_of(vec![three(), other_sku]), expected(&[(3, "14.00", "")]));
+    // What was cancelled is in no unshipped report, and is in nobody's way.
+    let cancelled = FactLine { status: Some(ItemStatus::Cancelled), ..row("A", 1, "4.00") };
+    let live = all_orders(vec![cancelled, row("A", 1, "5.00")]);
+    assert_eq!(
+        lines_of(vec![live, unshipped(vec![with_id("011", row("A", 1, ""))])]),
+        expected(&[(1, "4.00", ""), (1, "5.00", "011")])
+    );
+}
+
+#[test]
+fn an_id_is_known_or_absent_never_guessed() {
+    let own = || all_orders(vec![row("A", 1, "10.00"), row("A", 1, "5.00")]);
+    let ids = || unshipped(vec![with_id("111", row("A", 1, "")), with_id("222", row("A", 1, ""))]);
+    let priced =
+        || report(vec![with_id("222", row("A", 1, "5.00")), with_id("111", row("A", 1, "10.00"))]);
+    let want = expected(&[(1, "10.00", "111"), (1, "5.00", "222")]);
+    assert_eq!(
+        lines_of(vec![own(), ids()]),
+        expected(&[(1, "10.00", ""), (1, "5.00", "")]),
+        "an unshipped report does not say which is which"
+    );
+    assert_eq!(lines_of(vec![own(), priced()]), want);
+    assert_eq!(lines_of(vec![own(), ids(), priced()]), want, "the report's prices do");
+    // Rows that are alike may have either.
+    let alike = all_orders(vec![row("A", 1, "5.00"), row("A", 1, "5.00")]);
+    assert_eq!(lines_of(vec![alike, ids()]), expected(&[(1, "5.00", "111"), (1, "5.00", "222")]));
+}
+
+#[test]
+fn without_all_orders_the_report_leads_then_the_unshipped() {
+    let unpriced = || unshipped(vec![with_id("1", row("A", 1, "")), row("B", 1, "")]);
+    assert_eq!(
+        lines_of(vec![unpriced(), report(vec![row("A", 1, "7.00")])]),
+        expected(&[(1, "7.00", "1")])
+    );
+    assert_eq!(lines_of(vec![unpriced()]), expected(&[(1, "", "1"), (1, "", "")]));
+}
+
+#[test]
+fn the_marketplace_is_any_sales_channel_then_the_sidecar() {
+    let head = |channel: &str, sidecar: &str| Head {
+        marketplace: channel.parse().ok(),
+        sidecar_marketplace: sidecar.parse().ok(),
+        ..Head::default()
+    };
+    let (de, fr, it) = ("Amazon.de", "Amazon.fr", "Amazon.it");
+    // Channel and sidecar of All Orders, unshipped and order report → marketplace, conflict.
+    for (facts, want, conflict) in [
+        ([(de, ""), ("", ""), ("", "")], Some(de), false),
+        ([("", fr), ("", ""), (de, "")], Some(de), false),
+        ([("", fr), ("", it), ("", "")], Some(fr), false),
+        ([("", ""), ("", it), ("", "")], Some(it), false),
+        ([("", ""), ("", ""), ("", "")], None, false),
+        ([(de, ""), (de, fr), (de, "")], Some(de), false),
+        ([(de, ""), (fr, ""), (de, "")], Some(de), true),
+        ([(de, ""), ("", ""), (it, "")], Some(de), true),
+        ([("", ""), (fr, ""), (it, "")], Some(fr), true),
+    ] {
+        let record = merged(
+            [Family::AllOrders, Family::Unshipped, Family::OrderReport]
+                .into_iter()
+                .zip(facts)
+                .map(|(family, (channel, sidecar))| {
+                    fact(family, head(channel, sidecar), vec![row("A", 1, "1.00")])
+                })
+                .collect(),
+        );
+        assert_eq!(record.marketplace.map(Marketplace::name), want, "{facts:?}");
+        assert_eq!(record.marketplace_conflict, conflict, "{facts:?}");
+    }
+}
+
+#[test]
+fn status_and_release() {
+    use OrderStatus as S;
+    let of = |status, families: &[Family]| {
+        let facts = families
+            .iter()
+            .map(|family| {
+                let own = (*family == Family::AllOrders).then_some(status).flatten();
+                fact(*family, Head { status: own, ..Head::default() }, vec![row("A", 1, "1.00")])
+            })
+            .collect();
+        let record = merged(facts);
+        (record.status, record.released)
+    };
+    let (all, un, re) = (Family::AllOrders, Family::Unshipped, Family::OrderReport);
+    for (status, families, want) in [
+        (Some(S::Pending), vec![all], (S::Pending, false)),
+        (Some(S::Unknown), vec![all], (S::Unknown, false)),
+        (None, vec![all], (S::Unknown, false)),
+        (Some(S::Cancelled), vec![all], (S::Cancelled, false)),
+        (Some(S::Unshipped), vec![all], (S::Unshipped, true)),
+        (Some(S::PartiallyShipped), vec![all], (S::PartiallyShipped, true)),
+        (Some(S::Shipped), vec![all], (S::Shipped, true)),
+        (Some(S::Pending), vec![all, un], (S::Pending, true)),
+        (Some(S::Pending), vec![all, re], (S::Pending, true)),
+        (Some(S::Cancelled), vec![all, un, re], (S::Cancelled, true)),
+        (None, vec![un], (S::Unshipped, true)),
+        (None, vec![re], (S::Unshipped, true)),
+        (None, vec![all, re], (S::Unshipped, true)),
+    ] {
+        assert_eq!(of(status, &families), want, "{status:?} {families:?}");
+    }
+}
+
+#[test]
+fn a_pending_item_status_releases_nothing() {
+    // Real files have `Pending` orders whose items are `Unshipped`.
+    let line = FactLine { status: Some(ItemStatus::Live), ..row("A", 1, "1.00") };
+    let head = Head { status: Some(OrderStatus::Pending), ..Head::default() };
+    assert!(!merged(vec![fact(Family::AllOrders, head, vec![line])]).released);
+}
+
+#[test]
+fn head_fields_are_filled_by_whoever_has_them() {
+    let own = fact(
+        Family::AllOrders,
+        Head { purchase_date: Some(at("2025-06-01T10:00:00Z")), ..Head::default() },
+        vec![row("A", 1, "1.00")],
+    );
+    let other = fact(
+        Family::Unshipped,
+        Head {
+            purchase_date: Some(at("2025-06-01T11:00:00Z")),
+            promise_date: Some(at("2025-06-05T21:59:59Z")),
+            service_level: Some("Expedited".into()),
+            cancellation_requested: true,
+            ..Head::default()
+        },
+        vec![],
+    );
+    let third = fact(
+        Family::OrderReport,
+        Head {
+            currency: "GBP".parse().ok(),
+            ship_country: Some("GB".into()),
+            replacement: true,
+            non_amazon: true,
+            ..Head::default()
+        },
+        vec![],
+    );
+    let record = merged(vec![own, other, third]);
+    assert_eq!(record.purchase_date, Some(at("2025-06-01T10:00:00Z")), "the owner's");
+    assert_eq!(record.promise_date, Some(at("2025-06-05T21:59:59Z")));
+    assert_eq!(record.service_level.as_deref(), Some("Expedited"));
+    assert_eq!(record.currency.map(|c| c.code().to_owned()).as_deref(), Some("GBP"));
+    assert_eq!(record.ship_country.as_deref(), Some("GB"));
+    assert!(record.cancellation_requested && record.replacement && record.non_amazon);
+    assert_eq!(record.fulfilment, Fulfilment::Merchant, "only sellers get those reports");
+}
+
+#[test]
+fn live_lines() {
+    let live = |quantity, status| {
+        RecordLine { fact: FactLine { status, ..row("A", quantity, "1.00") } }.is_live()
+    };
+    assert!(live(1, None) && live(1, Some(ItemStatus::Live)));
+    assert!(!live(0, None) && !live(0, Some(ItemStatus::Live)));
+    assert!(!live(1, Some(ItemStatus::Cancelled)));
+}
+
+fn buyer(name: &str) -> BuyerFact {
+    BuyerFact {
+        email: format!("{name}@marketplace.example"),
+        name: name.into(),
+        phone: format!("{name} phone"),
+        company: format!("{name} company"),
+        vat: format!("{name} vat"),
+        recipient: format!("{name} recipient"),
+        address_1: format!("{name} 1"),
+        address_2: format!("{name} 2"),
+        address_3: format!("{name} 3"),
+        city: format!("{name} city"),
+        state: format!("{name} state"),
+        postal_code: format!("{name} zip"),
+        country: "DE".into(),
+        ship_phone: format!("{name} ship phone"),
+        purchase_order_number: format!("{name} po"),
+        notes: vec![format!("{name} note")],
+    }
+}
+
+fn buyer_of(parts: &[(Family, BuyerFact)]) -> BuyerFact {
+    // `BuyerFact` prints nothing: compare with `==` inside `assert!`.
+    merge_buyer(&parts.iter().cloned().collect()).unwrap()
+}
+
+#[test]
+fn no_buyer_is_none() {
+    assert!(merge_buyer(&BTreeMap::new()).is_none());
+    let blank = [(Family::Unshipped, BuyerFact::default())];
+    assert!(merge_buyer(&blank.into_iter().collect()).is_none(), "no partner named \"\"");
+}
+
+#[test]
+fn a_blank_never_overwrites_a_buyer() {
+    let (un, re) = (Family::Unshipped, Family::OrderReport);
+    let both = buyer_of(&[(un, buyer("first")), (re, buyer("second"))]);
+    let want =
+        BuyerFact { notes: vec!["first note".into(), "second note".into()], ..buyer("first") };
+    assert!(both == want);
+    let thin = BuyerFact { email: "first@marketplace.example".into(), ..BuyerFact::default() };
+    let filled = buyer_of(&[(un, thin.clone()), (re, buyer("second"))]);
+    assert!(filled == BuyerFact { email: thin.email.clone(), ..buyer("second") });
+    assert!(buyer_of(&[(un, BuyerFact::default()), (re, buyer("second"))]) == buyer("second"));
+    assert!(buyer_of(&[(un, buyer("first")), (re, BuyerFact::default())]) == buyer("first"));
+}
+
+#[test]
+fn an_address_is_taken_as_a_whole() {
+    let (un, re, all) = (Family::Unshipped, Family::OrderReport, Family::AllOrders);
+    let bare = BuyerFact {
+        address_2: String::new(),
+        state: String::new(),
+        ship_phone: String::new(),
+        ..buyer("first")
+    };
+    let got = buyer_of(&[(un, bare.clone()), (re, buyer("second"))]);
+    assert_eq!((got.address_1.as_str(), got.address_2.as_str()), ("first 1", ""));
+    assert!(got.state.is_empty() && got.ship_phone.is_empty(), "no mixture of two addresses");
+    // A place alone is no address: the one that can be shipped to wins.
+    let place = BuyerFact { city: "Ulm".into(), country: "DE".into(), ..BuyerFact::default() };
+    let got = buyer_of(&[(un, place.clone()), (re, buyer("second"))]);
+    assert_eq!((got.city.as_str(), got.address_1.as_str()), ("second city", "second 1"));
+    // Where nobody has a whole one, the part that is known is not lost to a blank.
+    let thin = BuyerFact { email: "x@marketplace.example".into(), ..BuyerFact::default() };
+    let got = buyer_of(&[(un, thin), (all, place)]);
+    assert_eq!((got.city.as_str(), got.email.as_str()), ("Ulm", "x@marketplace.example"));
+}
+
+fn any_line() -> impl Strategy<Value = FactLine> {
+    (
+        prop::sample::select(vec!["A", "B"]),
+        0_u32..3,
+        prop::option::of(0_i64..3),
+        prop::option::of(prop::sample::select(vec!["11", "22", "33"])),
+        prop::option::of(prop::sample::select(vec![ItemStatus::Cancelled, ItemStatus::Live])),
+        0_u64..9,
+    )
+        .prop_map(|(sku, quantity, price, id, status, number)| FactLine {
+            row: number,
+            item_id: id.map(|id| id.parse().unwrap()),
+            item_price: price.map(Decimal::from),
+            status,
+            ..row(sku, quantity, "")
+        })
+}
+
+fn any_fact(family: Family) -> impl Strategy<Value = Fact> {
+    let channel = prop::option::of(prop::sample::select(vec!["Amazon.de", "Amazon.fr"]));
+    (prop::collection::vec(any_line(), 0..5), channel, any::<bool>()).prop_map(
+        move |(lines, channel, pending)| {
+            let head = Head {
+                marketplace: channel.map(market),
+                status: pending.then_some(OrderStatus::Pending),
+                ..Head::default()
+            };
+            fact(family, head, lines)
+        },
+    )
+}
+
+fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
+    (
+        prop::option::of(any_fact(Family::AllOrders)),
+        prop::option::of(any_fact(Family::Unshipped)),
+        prop::option::of(any_fact(Family::OrderReport)),
+    )
+        .prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_files_and_rows_changes_nothing(
+        facts in any_facts(), turn in 0_usize..3, seed in any::<u64>(),
+    ) {
+        let straight = merge(&dossier(facts.clone()));
+        let mut other = facts;
+        if !other.is_empty() {
+            let turn = turn % other.len();
+            other.rotate_left(turn);
+        }
+        for fact in &mut other {
+            for (n, line) in fact.lines.iter_mut().enumerate() {
+                line.row = seed.wrapping_add(u64::try_from(n).unwrap());
+            }
+            let count = fact.lines.len().max(1);
+            fact.lines.rotate_left(usize::try_from(seed % 7).unwrap() % count);
+            if seed.is_multiple_of(2) {
+                fact.lines.reverse();
+            }
+        }
+        prop_assert_eq!(straight, merge(&dossier(other)));
+    }
+
+    /// Whatever the other families say, the units, the cancelled rows and the prices that
+    /// All Orders gives are in the record.
+    #[test]
+    fn all_orders_is_never_contradicted(
+        own in any_fact(Family::AllOrders),
+        unshipped in prop::option::of(any_fact(Family::Unshipped)),
+        report in prop::option::of(any_fact(Family::OrderReport)),
+    ) {
+        let units = |lines: &[FactLine], sku: &str| -> u32 {
+            lines.iter().filter(|l| l.sku.as_str() == sku && is_live(l)).map(|l| l.quantity).sum()
+        };
+        let mut prices: Vec<_> = own.lines.iter().map(|l| (l.sku.clone(), l.quantity, l.item_price))
+            .filter(|line| line.2.is_some()).collect();
+        let facts = [Some(own.clone()), unshipped, report].into_iter().flatten().collect();
+        let merged: Vec<FactLine> = merge(&dossier(facts)).unwrap().lines.into_iter()
+            .map(|line| line.fact).collect();
+        for sku in ["A", "B"] {
+            prop_assert_eq!(units(&merged, sku), units(&own.lines, sku));
+        }
+        for line in &merged {
+            let key = (line.sku.clone(), line.quantity, line.item_price);
+            if let Some(at) = prices.iter().position(|price| *price == key) {
+                prices.remove(at);
+            }
+        }
+        prop_assert!(prices.is_empty(), "lost: {:?}", prices);
+    }
+}

@@ -1,0 +1,270 @@
+//! Real Odoos: `tests/lab/odoo.sh` makes a database per test.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use odoo_spoold::odoo::{Client, Context, Endpoint, Find, Record};
+
+/// A database in a real Odoo, dropped when the test ends.
+pub struct Lab {
+    pub version: u32,
+    pub database: String,
+    pub env: Value,
+}
+
+/// The versions to run on; none where the tests run without a lab.
+pub fn versions(test: &str) -> Vec<u32> {
+    if std::env::var_os("ODOO_SPOOLD_LAB").is_none_or(|lab| lab == "0") {
+        super::skip::skip(&format!("{test}: no real Odoo (ODOO_SPOOLD_LAB is not set)"));
+        return Vec::new();
+    }
+    let only = std::env::var("ODOO_SPOOLD_LAB_ONLY").ok();
+    [19, 14].into_iter().filter(|v| only.as_ref().is_none_or(|only| *only == v.to_string())).collect()
+}
+
+/// A path below the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs a program, gives it `input`, and returns what it prints.
+pub fn run(command: &mut Command, input: &str) -> String {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert!(
+        out.status.success(),
+        "{command:?} failed:\n{}\n{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
+impl Lab {
+    /// A fresh copy of the template.
+    pub fn new(version: u32, test: &str) -> Self {
+        let database = format!("t_{test}");
+        script(version, &["reset", &database], "");
+        let env = serde_json::from_str(&script(version, &["env", &database, "--json"], "")).unwrap();
+        Self { version, database, env }
+    }
+
+    pub fn text(&self, key: &str) -> String {
+        self.env[key].as_str().unwrap().to_owned()
+    }
+
+    /// Runs Python in `odoo shell` as superuser.
+    pub fn shell(&self, python: &str) -> String {
+        script(self.version, &["shell", &self.database], python)
+    }
+
+    /// Runs SQL; the answer's rows, cells separated by `|`.
+    pub fn sql(&self, sql: &str) -> String {
+        script(self.version, &["psql", &self.database, "-Atqc", sql], "").trim().to_owned()
+    }
+
+    pub fn count(&self, sql: &str) -> i64 {
+        self.sql(sql).parse().unwrap()
+    }
+
+    /// Makes products for these internal references.
+    pub fn products<'a>(&self, lines: impl IntoIterator<Item = &'a str>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), lines.into_iter().collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        script(self.version, &["products", &self.database, file.path().to_str().unwrap()], "");
+    }
+
+    /// The four products of lines that are no goods.
+    pub fn fee_products(&self) {
+        self.products(["AMZ-SHIPPING", "AMZ-GIFT-WRAP", "AMZ-PROMOTION", "AMZ-ROUNDING"]);
+    }
+
+    pub fn client(&self) -> Client {
+        let key = self.text("api_key").into();
+        let endpoint =
+            Endpoint::new(&self.text("url"), &self.text("database"), &self.text("login"), key);
+        Client::new(endpoint).unwrap()
+    }
+
+    /// Everything of the orders that have an Amazon id, by it.
+    pub fn orders(&self) -> BTreeMap<String, Seen> {
+        runtime().block_on(self.read_orders())
+    }
+
+    async fn read_orders(&self) -> BTreeMap<String, Seen> {
+        let client = self.client();
+        let context = Context::new(&[1, 2]);
+        let find = Find { order: Some("id"), ..Find::default() };
+        let fields = [
+            "name",
+            "client_order_ref",
+            "state",
+            "date_order",
+            "commitment_date",
+            "currency_id",
+            "amount_total",
+            "amount_tax",
+            "partner_id",
+            "partner_shipping_id",
+            "warehouse_id",
+            "company_id",
+            "picking_ids",
+        ];
+        let orders = client
+            .search_read("sale.order", json!([]), &fields, &find, context.clone())
+            .await
+            .unwrap();
+        let taxes = if self.version >= 18 { "tax_ids" } else { "tax_id" };
+        let fields = ["order_id", "product_id", "product_uom_qty", "price_unit", "name", taxes];
+        let lines = client
+            .search_read("sale.order.line", json!([]), &fields, &find, context.clone())
+            .await
+            .unwrap();
+        let names = |model: &'static str, field: &'static str| {
+            let (client, context) = (client.clone(), context.clone());
+            async move {
+                let find = Find { archived_too: true, ..Find::default() };
+                let all =
+                    client.search_read(model, json!([]), &[field], &find, context).await.unwrap();
+                all.iter()
+                    .map(|r| (r["id"].as_i64().unwrap(), r[field].as_str().unwrap_or("").to_owned()))
+                    .collect::<BTreeMap<_, _>>()
+            }
+        };
+        let references = names("product.product", "default_code").await;
+        let tax_names = names("account.tax", "name").await;
+        let fields = ["name", "email", "street", "street2", "city", "zip", "country_code", "parent_id"];
+        let fields: Vec<&str> =
+            if self.version >= 18 { fields.to_vec() } else { fields.iter().copied().filter(|f| *f != "country_code").collect() };
+        let partners = client
+            .search_read("res.partner", json!([]), &fields, &find, context.clone())
+            .await
+            .unwrap();
+        let partners: BTreeMap<i64, Record> =
+            partners.into_iter().map(|p| (p["id"].as_i64().unwrap(), p)).collect();
+        let mut seen = BTreeMap::new();
+        for order in orders {
+            let id = order["id"].as_i64().unwrap();
+            let mut own: Vec<SeenLine> = lines
+                .iter()
+                .filter(|line| line["order_id"][0].as_i64() == Some(id))
+                .map(|line| SeenLine {
+                    reference: references[&line["product_id"][0].as_i64().unwrap()].clone(),
+                    quantity: number(&line["product_uom_qty"]),
+                    price_unit: number(&line["price_unit"]),
+                    taxes: line[taxes]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|tax| tax_names[&tax.as_i64().unwrap()].clone())
+                        .collect(),
+                })
+                .collect();
+            own.sort();
+            let partner = |field: &str| partners[&order[field][0].as_i64().unwrap()].clone();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (reference, name) = (text(&order["client_order_ref"]), text(&order["name"]));
+            let key = if reference.is_empty() { name.clone() } else { reference };
+            let entry = Seen {
+                id,
+                name,
+                state: text(&order["state"]),
+                date_order: text(&order["date_order"]),
+                commitment_date: text(&order["commitment_date"]),
+                currency: text(&order["currency_id"][1]),
+                total: number(&order["amount_total"]),
+                tax: number(&order["amount_tax"]),
+                warehouse: order["warehouse_id"][0].as_i64().unwrap_or(0),
+                company: order["company_id"][0].as_i64().unwrap(),
+                pickings: order["picking_ids"].as_array().map_or(0, Vec::len),
+                partner: partner("partner_id"),
+                shipping: partner("partner_shipping_id"),
+                lines: own,
+            };
+            let before = seen.insert(key.clone(), entry);
+            assert!(before.is_none(), "the order {key} stands in Odoo twice");
+        }
+        seen
+    }
+
+    /// Rows in the outgoing mail and SMS queues, whatever their state.
+    pub fn outgoing(&self) -> i64 {
+        self.count("select (select count(*) from mail_mail) + (select count(*) from sms_sms)")
+    }
+
+    /// Orders, lines, partners, pickings: what must not double.
+    pub fn census(&self) -> Vec<i64> {
+        ["sale_order", "sale_order_line", "res_partner", "stock_picking", "stock_move"]
+            .iter()
+            .map(|table| self.count(&format!("select count(*) from {table}")))
+            .collect()
+    }
+
+    /// The newest write to any order, line or partner: unchanged means that nothing was written.
+    pub fn last_write(&self) -> String {
+        self.sql(
+            "select greatest((select max(write_date) from sale_order), \
+             (select max(write_date) from sale_order_line), (select max(write_date) from res_partner))",
+        )
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            script(self.version, &["drop", &self.database], "");
+        }
+    }
+}
+
+/// An order as Odoo shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    pub id: i64,
+    pub name: String,
+    pub state: String,
+    pub date_order: String,
+    pub commitment_date: String,
+    pub currency: String,
+    pub total: String,
+    pub tax: String,
+    pub warehouse: i64,
+    pub company: i64,
+    pub pickings: usize,
+    pub partner: Record,
+    pub shipping: Record,
+    pub lines: Vec<SeenLine>,
+}
+
+/// A line as Odoo shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeenLine {
+    pub reference: String,
+    pub quantity: String,
+    pub price_unit: String,
+    pub taxes: Vec<String>,
+}
+
+/// A number's text, two places.
+pub fn number(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let value: rust_decimal::Decimal = text.parse().unwrap();
+    format!("{:.2}", value)
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn script(version: u32, words: &[&str], input: &str) -> String {
+    run(Command::new(project("tests/lab/odoo.sh")).arg(version.to_string()).args(words), input)
+}

@@ -1,0 +1,250 @@
+//! The daemon in this process, on a spool of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+
+use odoo_spoold::clock::System;
+use odoo_spoold::config::{Keys, Settings};
+use odoo_spoold::daemon::{Daemon, DaemonError};
+use odoo_spoold::envelope;
+use odoo_spoold::model::{AccountId, HoldCode, Job, JobState, OrderId};
+use odoo_spoold::store::{JobFilter, Tally};
+
+use super::lab::{Lab, project, run};
+
+/// Nothing takes longer, or it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configured installation in a folder of its own. May be started and stopped many times.
+pub struct Installation {
+    pub dir: tempfile::TempDir,
+    pub config: PathBuf,
+    pub settings: Settings,
+    pub keys: Keys,
+}
+
+/// A running daemon.
+pub struct Spoold {
+    pub daemon: Arc<Daemon>,
+    stop: CancellationToken,
+    runtime: Option<tokio::runtime::Runtime>,
+    task: Option<tokio::task::JoinHandle<Result<(), DaemonError>>>,
+}
+
+impl Installation {
+    /// For a lab database; `options` are those of `tests/lab/account.py`.
+    pub fn new(lab: &Lab, options: &[&str]) -> Self {
+        let keys = keys_text(&accounts(options), &api_key(lab, options));
+        Self::with_keys(lab, options, &keys)
+    }
+
+    /// The same with a keys file from elsewhere.
+    pub fn with_keys(lab: &Lab, options: &[&str], keys: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut script = Command::new("python3");
+        script.arg(project("tests/lab/account.py")).arg("--dir").arg(dir.path()).args(options);
+        let text = run(&mut script, &lab.env.to_string());
+        Self::from_text(dir, &text, keys)
+    }
+
+    /// From a ready configuration.
+    pub fn from_text(dir: tempfile::TempDir, config_text: &str, keys: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let config = dir.path().join("config.toml");
+        std::fs::write(&config, config_text).unwrap();
+        let keys_path = dir.path().join("keys.toml");
+        std::fs::write(&keys_path, keys).unwrap();
+        std::fs::set_permissions(&keys_path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let settings = Settings::load(&config).unwrap_or_else(|error| panic!("{error}"));
+        let keys = Keys::load(&settings).unwrap_or_else(|error| panic!("{error}"));
+        Self { dir, config, settings, keys }
+    }
+
+    pub fn keys_text(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("keys.toml")).unwrap()
+    }
+
+    pub fn account(&self) -> AccountId {
+        self.settings.accounts[0].id.clone()
+    }
+
+    pub fn folder(&self, account: &str, which: &str) -> PathBuf {
+        self.settings.spool.dir.join(account).join(which)
+    }
+
+    /// Seals `bytes` to the account and renames them into its `incoming/`.
+    pub fn drop_bytes(&self, account: &str, name: &str, bytes: &[u8]) {
+        let identities = &self.keys.account(&account.parse().unwrap()).unwrap().identities;
+        let keyring = envelope::Keyring::from_identities(
+            identities.iter().map(|identity| identity.expose_secret()),
+        )
+        .unwrap();
+        let recipients = keyring.recipients();
+        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        let mut sealer = envelope::seal(Vec::new(), &recipients, false).unwrap();
+        std::io::Write::write_all(&mut sealer, bytes).unwrap();
+        self.drop_raw(account, name, &sealer.finish().unwrap());
+    }
+
+    /// Renames bytes into `incoming/` as they are.
+    pub fn drop_raw(&self, account: &str, name: &str, bytes: &[u8]) {
+        let incoming = self.folder(account, "incoming");
+        std::fs::create_dir_all(&incoming).unwrap();
+        let hidden = incoming.join(format!(".{name}.tmp"));
+        std::fs::write(&hidden, bytes).unwrap();
+        std::fs::rename(&hidden, incoming.join(name)).unwrap();
+    }
+
+    pub fn drop_file(&self, account: &str, path: &Path) {
+        let name = format!("{}.age", path.file_name().unwrap().to_str().unwrap());
+        self.drop_bytes(account, &name, &std::fs::read(path).unwrap());
+    }
+
+    /// Starts the daemon; it stops when the value is dropped.
+    pub fn start(&self) -> Spoold {
+        let settings = Settings::load(&self.config).unwrap();
+        let daemon = Daemon::open(&self.config, settings, &self.keys, Arc::new(System))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let runtime = super::lab::runtime();
+        let stop = CancellationToken::new();
+        let (running, stopping) = (Arc::clone(&daemon), stop.clone());
+        let task = runtime.spawn(async move { running.run(stopping, |_| Box::new(|| ())).await });
+        Spoold { daemon, stop, runtime: Some(runtime), task: Some(task) }
+    }
+
+    /// Starts, waits until everything is settled, stops.
+    pub fn run_until_idle(&self) -> Tally {
+        let spoold = self.start();
+        spoold.wait_idle(self);
+        let tally = spoold.tally(&self.account());
+        spoold.stop();
+        tally
+    }
+}
+
+impl Spoold {
+    /// Waits for a condition.
+    pub fn wait(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !condition() {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited too long for {what}: {:?}\n{}",
+                self.daemon.delivery.gates(),
+                self.daemon.store.counts().keys().map(|id| self.describe(id)).collect::<String>()
+            );
+            assert!(!self.task.as_ref().unwrap().is_finished(), "the daemon ended while waiting for {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until no file and no job is left to work on.
+    pub fn wait_idle(&self, installation: &Installation) {
+        let empty = |dir: PathBuf| {
+            std::fs::read_dir(dir).is_ok_and(|entries| {
+                entries.flatten().all(|e| e.file_name().to_string_lossy().starts_with('.'))
+            })
+        };
+        let enabled: Vec<_> = installation.settings.accounts.iter().filter(|a| a.enabled).collect();
+        self.wait("everything to settle", || {
+            let still = enabled.iter().all(|account| {
+                empty(installation.folder(account.id.as_str(), "incoming"))
+                    && empty(installation.folder(account.id.as_str(), "work"))
+            });
+            still && self.daemon.store.counts().values().all(|tally| tally.pending + tally.started == 0)
+        });
+    }
+
+    pub fn tally(&self, account: &AccountId) -> Tally {
+        self.daemon.store.counts()[account].clone()
+    }
+
+    pub fn job(&self, account: &AccountId, order: &str) -> Option<Job> {
+        let order: OrderId = order.parse().unwrap();
+        self.daemon.store.job(account, &order).unwrap()
+    }
+
+    /// Hold codes of each held order.
+    pub fn holds(&self, account: &AccountId) -> Vec<(String, Vec<HoldCode>)> {
+        let filter = JobFilter { account: Some(account.clone()), state: None, hold: None };
+        let page = self.daemon.store.jobs(&filter, 100_000, None).unwrap();
+        let mut found: Vec<_> = page
+            .jobs
+            .into_iter()
+            .filter_map(|(_, job)| match job.state {
+                JobState::Held(holds) => {
+                    Some((job.order_id.to_string(), holds.iter().map(|hold| hold.code).collect()))
+                }
+                _ => None,
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Every job, one a line: for messages of failing tests.
+    pub fn describe(&self, account: &AccountId) -> String {
+        let filter = JobFilter { account: Some(account.clone()), state: None, hold: None };
+        let page = self.daemon.store.jobs(&filter, 100_000, None).unwrap();
+        let mut lines: Vec<String> =
+            page.jobs.iter().map(|(_, job)| format!("{} {:?} {:?}", job.order_id, job.state, job.last_fault)).collect();
+        lines.sort();
+        lines.dedup();
+        lines.join("\n")
+    }
+
+    /// Stops as SIGTERM does.
+    pub fn stop(mut self) {
+        self.shut();
+    }
+
+    fn shut(&mut self) {
+        self.stop.cancel();
+        let (Some(runtime), Some(task)) = (self.runtime.take(), self.task.take()) else { return };
+        let ended = runtime.block_on(task);
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        if !std::thread::panicking() {
+            ended.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+impl Drop for Spoold {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// A new keys file for these accounts.
+pub fn keys_text(accounts: &[String], api_key: &str) -> String {
+    let accounts: Vec<AccountId> = accounts.iter().map(|id| id.parse().unwrap()).collect();
+    let text = Keys::generate(&accounts, Some(&api_key.to_owned().into()), envelope::generate_identity)
+        .unwrap();
+    text.expose_secret().to_owned()
+}
+
+fn accounts(options: &[&str]) -> Vec<String> {
+    let mut found: Vec<String> = options
+        .windows(2)
+        .filter(|pair| pair[0] == "--account")
+        .map(|pair| pair[1].split(':').next().unwrap().to_owned())
+        .collect();
+    if found.is_empty() {
+        found.push("eu".to_owned());
+    }
+    found
+}
+
+fn api_key(lab: &Lab, options: &[&str]) -> String {
+    let user = options.windows(2).find(|pair| pair[0] == "--user").map(|pair| pair[1]);
+    match user {
+        Some(user) => lab.text(&format!("{user}_api_key")),
+        None => lab.text("api_key"),
+    }
+}
