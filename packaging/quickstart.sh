@@ -113,15 +113,8 @@ configure() {
   chmod 600 "$HERE/odoo.json"
   python3 tests/lab/account.py --dir "$HERE" <"$HERE/odoo.json" >"$HERE/config.toml"
   if [ ! -f "$HERE/keys.toml" ]; then
-    "$SPOOLD" keygen --account eu -o "$HERE/keys.toml"
-    # What an operator does in an editor: paste the integration user's API key.
-    python3 - "$HERE/odoo.json" "$HERE/keys.toml" <<'PYTHON'
-import json, sys
-key = json.load(open(sys.argv[1]))['api_key']
-text = open(sys.argv[2]).read()
-assert 'api_key = ""' in text, 'the new keys file has no place for the API key'
-open(sys.argv[2], 'w').write(text.replace('api_key = ""', 'api_key = "%s"' % key, 1))
-PYTHON
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["api_key"])' <"$HERE/odoo.json" |
+      "$SPOOLD" keygen --account eu --output "$HERE/keys.toml" --api-key-file -
   fi
   echo "configuration $HERE/config.toml, keys $HERE/keys.toml"
 }
@@ -139,14 +132,13 @@ start_daemon() {
 
 # Sealed beside, then renamed into incoming/: the daemon never sees half a file.
 drop_reports() {
-  local report name
+  local file
+  rm -rf "$HERE/sealed"
   install -d -m 700 "$HERE/sealed"
-  for report in "${REPORTS[@]}"; do
-    name=$(basename "$report" .txt).age
-    rm -f "$HERE/sealed/$name"
-    spoold seal -a eu -o "$HERE/sealed/$name" "$report"
-    mv "$HERE/sealed/$name" "$HERE/spool/eu/incoming/$name"
-    echo "$report -> $HERE/spool/eu/incoming/$name ($(wc -l <"$report") lines)"
+  spoold seal --account eu --output "$HERE/sealed" "${REPORTS[@]}"
+  for file in "$HERE/sealed"/*; do
+    mv "$file" "$HERE/spool/eu/incoming/"
+    echo "dropped ${file##*/} into $HERE/spool/eu/incoming"
   done
 }
 
