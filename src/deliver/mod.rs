@@ -9,13 +9,14 @@
 pub mod backoff;
 mod batch;
 pub mod catalog;
+pub(crate) mod domain;
 pub mod gate;
 mod partners;
 mod read;
 mod send;
 pub mod settings;
 mod shelf;
-mod value;
+pub(crate) mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

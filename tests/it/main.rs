@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod check;
 mod envelope_vectors;
 mod odoo_client;
 mod spool_claim;
