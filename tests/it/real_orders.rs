@@ -26,7 +26,8 @@ fn vectors() -> Vec<PathBuf> {
 
 /// Real order files, kept beside the project.
 fn samples() -> Vec<PathBuf> {
-    let shared = std::env::var_os("ODOO_SPOOLD_SHARED").map_or_else(|| project("../shared"), PathBuf::from);
+    let shared =
+        std::env::var_os("ODOO_SPOOLD_SHARED").map_or_else(|| project("../shared"), PathBuf::from);
     let root = shared.join("samples/amazon");
     let families = [
         "GET_FLAT_FILE_ALL_ORDERS_DATA_GENERAL",

@@ -93,7 +93,11 @@ pub fn differences(want: &Value, seen: Option<&Seen>) -> Vec<String> {
         for (key, field) in [("street", "street"), ("city", "city"), ("zip", "zip")] {
             differ(key, &said(key), &has(&seen.shipping, field));
         }
-        differ("country", &said("country"), &has(&seen.shipping, "country_code").if_empty(&said("country")));
+        differ(
+            "country",
+            &said("country"),
+            &has(&seen.shipping, "country_code").if_empty(&said("country")),
+        );
         let street2 = has(&seen.shipping, "street2");
         if !street2.starts_with(&said("street2")) {
             differ("street2", &said("street2"), &street2);
