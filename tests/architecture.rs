@@ -23,6 +23,7 @@ const STREETS: &[(&str, &[&str])] = &[
     ("telemetry", &["clock", "model"]),
     ("deliver", &["clock", "model", "odoo", "plan", "store", "telemetry"]),
     ("control", &["clock", "config", "deliver", "model", "plan", "store", "telemetry"]), // its Handle holds what it asks
+    ("check", &["clock", "config", "deliver", "envelope", "model", "odoo", "plan", "spool"]),
     (
         "daemon",
         &[
@@ -41,7 +42,20 @@ const STREETS: &[(&str, &[&str])] = &[
         ],
     ),
     // store: only where no daemon runs (`offline`).
-    ("cli", &["clock", "config", "control", "daemon", "envelope", "model", "store", "telemetry"]),
+    (
+        "cli",
+        &[
+            "check",
+            "clock",
+            "config",
+            "control",
+            "daemon",
+            "envelope",
+            "model",
+            "store",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// What only some places may name: path or macro, and the rooms or files that may. `main.rs` counts as `cli`.
@@ -49,7 +63,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sled::", &["store"]),
     ("reqwest::", &["odoo", "control/client.rs"]),
     ("axum::", &["control"]),
-    ("anyhow::", &["cli", "daemon/mod.rs"]), // `daemon::run`, whose error the CLI shows
+    ("anyhow::", &["cli", "daemon/start.rs"]), // `daemon::run`, whose error the CLI shows
     ("tokio::", &["odoo", "deliver", "spool/watch.rs", "control", "daemon", "cli"]),
     ("std::env", &["cli", "config", "telemetry"]),
     ("Timestamp::now", &["clock.rs"]),
