@@ -33,7 +33,7 @@ die() {
   exit 1
 }
 odoo() { tests/lab/odoo.sh 19 "$@"; }
-spoold() { "$SPOOLD" "$1" --config "$HERE/config.toml" "${@:2}"; }
+spoold() { "$SPOOLD" "$@" --config "$HERE/config.toml"; }
 
 # --- stopping -------------------------------------------------------------------------------------------------------
 
