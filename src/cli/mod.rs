@@ -330,13 +330,12 @@ pub struct Process {
 
 /// `seal`
 #[derive(Debug, Args)]
-#[group(id = "to", required = true, multiple = false)]
 pub struct Seal {
     /// Encrypt to this account's newest key
-    #[arg(long, short, group = "to")]
+    #[arg(long, short, required_unless_present = "recipient", conflicts_with = "recipient")]
     pub account: Option<AccountId>,
     /// Encrypt to this age recipient (age1…); can be given again; needs no config.toml
-    #[arg(long, short, group = "to", value_name = "RECIPIENT")]
+    #[arg(long, short, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
     /// Write to this file or into this folder, or to stdout (-); without it beside each file, as
     /// NAME.age
