@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod cli;
 mod config;
+mod control;
 mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;
