@@ -4,6 +4,7 @@
 
 mod ask;
 mod atomic;
+pub mod check;
 mod dead;
 mod dispatch;
 mod files;
@@ -77,6 +78,10 @@ pub struct Global {
 pub enum Verb {
     /// Run the daemon in the foreground; systemd does this
     Run,
+    /// Prove that what is configured can work, and say what to do
+    ///
+    /// Looks at settings, keys, folders, and at everything the accounts need in Odoo.
+    Check(check::Args),
     /// Say how it stands, in one sentence and in numbers
     ///
     /// Ends with 1 if work does not go on (a fault), with 0 otherwise.

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod check;
 mod cli;
 mod config;
 mod control;

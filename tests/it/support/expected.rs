@@ -88,11 +88,16 @@ pub fn differences(want: &Value, seen: Option<&Seen>) -> Vec<String> {
         let has = |record: &odoo_spoold::odoo::Record, key: &str| {
             record.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        differ("e-mail", &said("email"), &has(&seen.partner, "email"));
+        let mail = has(&seen.partner, "email");
+        differ("e-mail", &said("email").to_lowercase(), &mail.to_lowercase());
         for (key, field) in [("street", "street"), ("city", "city"), ("zip", "zip")] {
             differ(key, &said(key), &has(&seen.shipping, field));
         }
-        differ("country", &said("country"), &has(&seen.shipping, "country_code").if_empty(&said("country")));
+        differ(
+            "country",
+            &said("country"),
+            &has(&seen.shipping, "country_code").if_empty(&said("country")),
+        );
         let street2 = has(&seen.shipping, "street2");
         if !street2.starts_with(&said("street2")) {
             differ("street2", &said("street2"), &street2);

@@ -138,7 +138,10 @@ impl Spoold {
                 self.daemon.delivery.gates(),
                 self.daemon.store.counts().keys().map(|id| self.describe(id)).collect::<String>()
             );
-            assert!(!self.task.as_ref().unwrap().is_finished(), "the daemon ended while waiting for {what}");
+            assert!(
+                !self.task.as_ref().unwrap().is_finished(),
+                "the daemon ended while waiting for {what}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -156,7 +159,13 @@ impl Spoold {
                 empty(installation.folder(account.id.as_str(), "incoming"))
                     && empty(installation.folder(account.id.as_str(), "work"))
             });
-            still && self.daemon.store.counts().values().all(|tally| tally.pending + tally.started == 0)
+            still
+                && self
+                    .daemon
+                    .store
+                    .counts()
+                    .values()
+                    .all(|tally| tally.pending + tally.started == 0)
         });
     }
 
@@ -192,8 +201,11 @@ impl Spoold {
     pub fn describe(&self, account: &AccountId) -> String {
         let filter = JobFilter { account: Some(account.clone()), state: None, hold: None };
         let page = self.daemon.store.jobs(&filter, 100_000, None).unwrap();
-        let mut lines: Vec<String> =
-            page.jobs.iter().map(|(_, job)| format!("{} {:?} {:?}", job.order_id, job.state, job.last_fault)).collect();
+        let mut lines: Vec<String> = page
+            .jobs
+            .iter()
+            .map(|(_, job)| format!("{} {:?} {:?}", job.order_id, job.state, job.last_fault))
+            .collect();
         lines.sort();
         lines.dedup();
         lines.join("\n")
@@ -224,8 +236,9 @@ impl Drop for Spoold {
 /// A new keys file for these accounts.
 pub fn keys_text(accounts: &[String], api_key: &str) -> String {
     let accounts: Vec<AccountId> = accounts.iter().map(|id| id.parse().unwrap()).collect();
-    let text = Keys::generate(&accounts, Some(&api_key.to_owned().into()), envelope::generate_identity)
-        .unwrap();
+    let text =
+        Keys::generate(&accounts, Some(&api_key.to_owned().into()), envelope::generate_identity)
+            .unwrap();
     text.expose_secret().to_owned()
 }
 
