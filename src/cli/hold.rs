@@ -77,11 +77,11 @@ fn release(global: &Global, args: &HoldRelease, out: &mut Output) -> Result<(), 
         code: args.code,
         key: args.key.clone(),
     };
-    out.answer(&daemon(global)?.release(&request)?, |out, moved| orders(out, moved, "released"))
+    out.answer(&daemon(global)?.release(&request)?, |out, moved| orders(out, *moved, "released"))
 }
 
 /// How many orders were moved.
-pub(super) fn orders(out: &mut Output, moved: &Moved, done: &str) -> Result<(), Problem> {
+pub(super) fn orders(out: &mut Output, moved: Moved, done: &str) -> Result<(), Problem> {
     let noun = if moved.orders == 1 { "order" } else { "orders" };
     out.line(format!("{} {noun} {done}", moved.orders))
 }
