@@ -23,7 +23,10 @@ pub fn versions(test: &str) -> Vec<u32> {
         return Vec::new();
     }
     let only = std::env::var("ODOO_SPOOLD_LAB_ONLY").ok();
-    [19, 14].into_iter().filter(|v| only.as_ref().is_none_or(|only| *only == v.to_string())).collect()
+    [19, 14]
+        .into_iter()
+        .filter(|v| only.as_ref().is_none_or(|only| *only == v.to_string()))
+        .collect()
 }
 
 /// A path below the project.
@@ -33,8 +36,12 @@ pub fn project(path: &str) -> PathBuf {
 
 /// Runs a program, gives it `input`, and returns what it prints.
 pub fn run(command: &mut Command, input: &str) -> String {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let out = child.wait_with_output().unwrap();
     assert!(
@@ -51,7 +58,8 @@ impl Lab {
     pub fn new(version: u32, test: &str) -> Self {
         let database = format!("t_{test}");
         script(version, &["reset", &database], "");
-        let env = serde_json::from_str(&script(version, &["env", &database, "--json"], "")).unwrap();
+        let env =
+            serde_json::from_str(&script(version, &["env", &database, "--json"], "")).unwrap();
         Self { version, database, env }
     }
 
@@ -76,7 +84,8 @@ impl Lab {
     /// Makes products for these internal references.
     pub fn products<'a>(&self, lines: impl IntoIterator<Item = &'a str>) {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), lines.into_iter().collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        std::fs::write(file.path(), lines.into_iter().collect::<Vec<_>>().join("\n") + "\n")
+            .unwrap();
         script(self.version, &["products", &self.database, file.path().to_str().unwrap()], "");
     }
 
@@ -133,15 +142,21 @@ impl Lab {
                 let all =
                     client.search_read(model, json!([]), &[field], &find, context).await.unwrap();
                 all.iter()
-                    .map(|r| (r["id"].as_i64().unwrap(), r[field].as_str().unwrap_or("").to_owned()))
+                    .map(|r| {
+                        (r["id"].as_i64().unwrap(), r[field].as_str().unwrap_or("").to_owned())
+                    })
                     .collect::<BTreeMap<_, _>>()
             }
         };
         let references = names("product.product", "default_code").await;
         let tax_names = names("account.tax", "name").await;
-        let fields = ["name", "email", "street", "street2", "city", "zip", "country_code", "parent_id"];
-        let fields: Vec<&str> =
-            if self.version >= 18 { fields.to_vec() } else { fields.iter().copied().filter(|f| *f != "country_code").collect() };
+        let fields =
+            ["name", "email", "street", "street2", "city", "zip", "country_code", "parent_id"];
+        let fields: Vec<&str> = if self.version >= 18 {
+            fields.to_vec()
+        } else {
+            fields.iter().copied().filter(|f| *f != "country_code").collect()
+        };
         let partners = client
             .search_read("res.partner", json!([]), &fields, &find, context.clone())
             .await

@@ -13,8 +13,8 @@
     reason = "test code: it may stop at the first surprise, and not every test uses all of it"
 )]
 
-pub mod fake_odoo;
 pub mod expected;
+pub mod fake_odoo;
 pub mod lab;
 pub mod skip;
 pub mod spoold;
