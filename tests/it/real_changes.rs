@@ -83,12 +83,15 @@ impl Run {
         self.spoold.outcome(&self.installation.account(), id(n))
     }
 
-    /// The code and the text of the one hold.
-    fn conflict(&self, n: u32) -> (HoldCode, String) {
+    /// The text of the conflict.
+    fn conflict(&self, n: u32) -> String {
         let account = self.installation.account();
-        let holds = self.spoold.holds_of(&account, id(n));
-        assert_eq!(holds.len(), 1, "Odoo {}: {}", self.version, self.spoold.describe(&account));
-        (holds[0].code, holds[0].text.clone())
+        let mut holds = self.spoold.holds_of(&account, id(n));
+        holds.retain(|hold| hold.code == HoldCode::Conflict);
+        let [hold] = holds.as_slice() else {
+            panic!("Odoo {}: {}", self.version, self.spoold.describe(&account));
+        };
+        hold.text.clone()
     }
 
     /// What a person does, in `odoo shell`; `order(n)` finds an order.
@@ -176,8 +179,7 @@ assert order(3).order_line.qty_delivered == 1",
             "Odoo {version}: nothing to ship"
         );
 
-        let (code, text) = run.conflict(3);
-        assert_eq!(code, HoldCode::Conflict, "Odoo {version}");
+        let text = run.conflict(3);
         assert!(text.contains("cancelled at Amazon") && text.contains("delivered"), "{text}");
         assert_eq!(untouched(&run.lab, 3), delivered, "Odoo {version}: a delivered order stays");
 
@@ -248,8 +250,7 @@ line(7, 'SKU-0001').price_unit = 24",
         let seen = run.lab.orders();
         for n in [1, 2] {
             assert_eq!(lines(&seen[id(n)]), ["SKU-0001 1.00 9.50"], "Odoo {version}: {n}");
-            let (code, text) = run.conflict(n);
-            assert_eq!(code, HoldCode::Conflict);
+            let text = run.conflict(n);
             assert!(text.contains("9.5") && text.contains("15"), "both values: {text}");
             assert_eq!(untouched(&run.lab, n), all[n as usize - 1], "Odoo {version}: {n}");
         }
@@ -258,6 +259,7 @@ line(7, 'SKU-0001').price_unit = 24",
             ["SKU-0001 2.00 12.00", "SKU-0002 1.00 5.50"],
             "Odoo {version}: Amazon's line is written, the person's stays"
         );
+        assert_eq!(run.outcome(3), Some(Outcome::Delivered), "Odoo {version}: the total is the person's");
         assert_eq!(lines(&seen[id(4)]), ["SKU-0001 2.00 12.00"], "Odoo {version}");
         let notes = "select count(*) from sale_order where note like '%call before you ship%'";
         assert_eq!(run.lab.count(notes), 1, "Odoo {version}");

@@ -174,6 +174,15 @@ fn priced(file: &Path, into: &Path) -> PathBuf {
     prices
 }
 
+/// Whether the buyer asked to cancel the order.
+fn cancellation_asked(file: &Path, order: &str) -> bool {
+    let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+    let mut rows = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let header = rows.next().unwrap();
+    let column = header.iter().position(|name| *name == "is-buyer-requested-cancellation");
+    column.is_some_and(|at| rows.any(|row| row[0] == order && row.get(at) == Some(&"true")))
+}
+
 #[test]
 fn orders_without_a_price_wait_for_it() {
     for version in versions("unshipped reports alone") {
@@ -225,6 +234,10 @@ fn orders_without_a_price_wait_for_it() {
             let mut differ = Vec::new();
             for order in want.values_mut() {
                 elsewhere(order, account);
+                if cancellation_asked(file, order["order_id"].as_str().unwrap()) {
+                    // A person decides; the goods stay here until then.
+                    order["state"] = "draft".into();
+                }
                 differ.extend(differences(order, seen.get(order["order_id"].as_str().unwrap())));
             }
             if !differ.is_empty() {
