@@ -1,5 +1,6 @@
 //! odoo-spoold.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

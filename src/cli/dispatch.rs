@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, dead, files, generate, hold, keygen, map, process, queue, recipient, reload, run,
-    seal, status,
+    Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, recipient, reload,
+    run, seal, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -15,6 +15,7 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
     let mut out = Output::stdout(global);
     let ended: Result<ExitCode, Problem> = match &cli.verb {
         Verb::Run => run::run(global),
+        Verb::Check(args) => return ExitCode::from(check::run(&global.config, args, global.json)),
         Verb::Status => status::run(global, &mut out),
         Verb::Files(args) => files::run(global, args, &mut out),
         Verb::Queue(args) => queue::run(global, args, &mut out),

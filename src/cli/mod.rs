@@ -4,6 +4,7 @@
 
 mod ask;
 mod atomic;
+pub mod check;
 mod dead;
 mod dispatch;
 mod files;
@@ -77,6 +78,10 @@ pub struct Global {
 pub enum Verb {
     /// Run the daemon in the foreground; systemd does this
     Run,
+    /// Prove that what is configured can work, and say what to do
+    ///
+    /// Looks at settings, keys, folders, and at everything the accounts need in Odoo.
+    Check(check::Args),
     /// Say how it stands, in one sentence and in numbers
     ///
     /// Ends with 1 if work does not go on (a fault), with 0 otherwise.
@@ -325,13 +330,12 @@ pub struct Process {
 
 /// `seal`
 #[derive(Debug, Args)]
-#[group(id = "to", required = true, multiple = false)]
 pub struct Seal {
     /// Encrypt to this account's newest key
-    #[arg(long, short, group = "to")]
+    #[arg(long, short, required_unless_present = "recipient", conflicts_with = "recipient")]
     pub account: Option<AccountId>,
     /// Encrypt to this age recipient (age1…); can be given again; needs no config.toml
-    #[arg(long, short, group = "to", value_name = "RECIPIENT")]
+    #[arg(long, short, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
     /// Write to this file or into this folder, or to stdout (-); without it beside each file, as
     /// NAME.age

@@ -39,6 +39,7 @@ pub use handle::{Absent, BoxFuture, Desk, Handle, ProcessSource};
 pub use headline::{View, headline};
 pub use listen::{bind, serve};
 pub use peer::Peer;
+pub use status::sentence;
 
 use wire::{DEFAULT_LIMIT, MAX_DOCUMENT_BYTES, MAX_LIMIT};
 

@@ -24,6 +24,14 @@ pub(super) async fn get(State(handle): State<Handle>) -> Result<Json<Status>, Co
     blocking(handle, status).await
 }
 
+/// How it stands, in one sentence.
+pub async fn sentence(handle: &Handle) -> String {
+    match blocking(handle.clone(), status).await {
+        Ok(Json(status)) => status.headline,
+        Err(error) => format!("Fault: {error}"),
+    }
+}
+
 /// How it stands. Blocks.
 pub fn status(handle: &Handle) -> Result<Status, ControlError> {
     let now = handle.clock.now();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::clock::SharedClock;
-use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, Trust};
+use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, SidecarError, Trust};
 use crate::flatfile::{self, DocumentError, Hints, OrderFacts, Survey};
 use crate::model::{
     AccountId, BuyerFact, Counts, Fact, FileRecord, FileState, Marketplace, OrderId, Refusal,
@@ -392,13 +392,7 @@ fn read_sidecar(claim: &Claim) -> Result<Option<Sidecar>, Failure> {
     std::fs::File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
-    let sidecar = Sidecar::parse(&bytes).map_err(|error| {
-        Failure::refused(
-            error.code(),
-            format!("the sidecar beside the document: {error}"),
-            "drop the document again with a corrected sidecar",
-        )
-    })?;
+    let sidecar = Sidecar::parse(&bytes).map_err(Failure::sidecar)?;
     if sidecar.sha256.is_some_and(|sha256| sha256 != claim.sha256) {
         return Err(Failure::refused(
             "sidecar-checksum",
@@ -425,7 +419,7 @@ fn told(claim: &Claim, sidecar: Option<&Sidecar>) -> Told {
     }
 }
 
-fn envelope_name(format: Format) -> &'static str {
+pub(crate) fn envelope_name(format: Format) -> &'static str {
     match format {
         Format::AgeBinary => "age",
         Format::AgeArmored => "age-armor",
@@ -443,6 +437,15 @@ impl Failure {
             column: None,
             next_step: next_step.to_owned(),
         })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+    pub(crate) fn sidecar(error: SidecarError) -> Self {
+        Self::refused(
+            error.code(),
+            format!("the sidecar beside the document: {error}"),
+            "drop the document again with a corrected sidecar",
+        )
     }
 
     /// A document that does not open: refused, unless it was the disk that failed.

@@ -4,14 +4,17 @@
 //! socket, and ends them in the reverse order: nothing more is claimed, batches on their way are
 //! finished, everything is made durable.
 
+mod desk;
 mod intake;
 pub mod lifecycle;
 mod mouth;
 mod policy;
+mod rehearsal;
+mod start;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +34,9 @@ use crate::model::AccountId;
 use crate::odoo::{Client, Endpoint, EndpointError};
 use crate::spool::SpoolDirs;
 use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
+use crate::telemetry::{events, log::Log};
+
+pub use start::run;
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +69,18 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// The control socket cannot be made: another daemon has it, or its folder is not ours.
+    #[error("the control socket {}: {source}", .path.display())]
+    Control {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Signals cannot be listened to.
+    #[error("listening to signals: {0}")]
+    Signals(#[source] std::io::Error),
     /// A task ended that must not.
     #[error("{0} ended unexpectedly")]
     Ended(&'static str),
@@ -89,6 +107,7 @@ pub struct Daemon {
     started_at: Timestamp,
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
+    log: OnceLock<Arc<Log>>,
 }
 
 /// One account's live parts.
@@ -148,6 +167,7 @@ impl Daemon {
             started_at: now,
             config: config.to_owned(),
             accounts,
+            log: OnceLock::new(),
         }))
     }
 
@@ -223,8 +243,18 @@ impl Daemon {
     }
 
     /// Reads the settings again and takes over what can change live. Says what changed, and what
-    /// waits for a restart; an error changes nothing.
+    /// waits for a restart; an error changes nothing. The journal hears of both.
     pub fn reload(&self) -> Result<Vec<String>, DaemonError> {
+        lifecycle::reloading();
+        let reloaded = self.take_over();
+        if let Err(error) = &reloaded {
+            events::reload_refused(error);
+        }
+        lifecycle::ready("");
+        reloaded
+    }
+
+    fn take_over(&self) -> Result<Vec<String>, DaemonError> {
         let new = Settings::load(&self.config)?;
         let keys = Keys::load(&new)?;
         let old = self.settings();
@@ -248,8 +278,17 @@ impl Daemon {
         }
         said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
         self.delivery.reload(delivered);
+        if let Some(log) = self.log.get() {
+            log.set_level(merged.log.level);
+        }
+        events::daemon_reloaded(changes.live.len(), &changes.restart);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(merged);
         Ok(said)
+    }
+
+    /// The log whose level a reload may change.
+    fn log_through(&self, log: Arc<Log>) {
+        self.log.get_or_init(|| log);
     }
 
     /// An account's folders.
@@ -321,9 +360,4 @@ fn intake_account(
         max_file_bytes: account.max_file_bytes,
         import_from: policy::import_from(account, installed),
     })
-}
-
-/// Runs the daemon until it is told to stop.
-pub fn run(_config: &Path) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::bail!("this build cannot run as a daemon")
 }

@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::{Value, json};
 
 use super::settings::AccountSettings;
-use super::value;
+use super::{domain, value};
 use crate::model::{Currency, Marketplace, OdooId, Sku};
 use crate::odoo::{Client, Context, Fault, Find, Record};
 use crate::plan::{Found, Lookup, Tax, TaxRef};
@@ -85,6 +85,9 @@ pub enum CatalogError {
         "the configured company does not exist in Odoo, or the integration user may not use it"
     )]
     Company,
+    /// The account is not delivered: not configured, or switched off.
+    #[error("the account is not configured, or switched off")]
+    Account,
     /// A module is missing. The account pauses.
     #[error("Odoo has no {0}: install the module that brings it")]
     Module(&'static str),
@@ -131,12 +134,7 @@ impl Catalog {
         };
         for chunk in missing.chunks(SKUS_PER_CALL) {
             let names: Vec<&str> = chunk.iter().map(Sku::as_str).collect();
-            let domain = json!([
-                ["default_code", "in", names],
-                "|",
-                ["company_id", "=", false],
-                ["company_id", "=", self.company]
-            ]);
+            let domain = domain::products(self.company, &names);
             let found = client
                 .search_read(
                     "product.product",
@@ -250,7 +248,7 @@ impl Catalog {
         let found = client
             .search_read(
                 "product.pricelist",
-                json!(["|", ["company_id", "=", false], ["company_id", "=", self.company]]),
+                domain::pricelists(self.company),
                 &["name", "currency_id"],
                 &Find::default(),
                 context.clone(),
@@ -280,7 +278,7 @@ impl Catalog {
         let found = client
             .search_read(
                 "account.tax",
-                json!([["type_tax_use", "=", "sale"], ["company_id", "=", self.company]]),
+                domain::taxes(self.company),
                 &["name", "price_include"],
                 &Find::default(),
                 context.clone(),
@@ -307,9 +305,9 @@ impl Catalog {
         let found = client
             .search_read(
                 "stock.warehouse",
-                json!([["company_id", "=", self.company]]),
+                domain::warehouses(self.company),
                 &["code"],
-                &Find { order: Some("sequence,id"), ..Find::default() },
+                &Find { order: Some(domain::WAREHOUSE_ORDER), ..Find::default() },
                 context.clone(),
             )
             .await?;
@@ -332,7 +330,7 @@ impl Catalog {
             return Ok(());
         }
         // A provider other than these two asks somebody for a label.
-        let domain = json!([["delivery_type", "in", ["fixed", "base_on_rule"]]]);
+        let domain = json!([["delivery_type", "in", domain::QUIET_CARRIERS]]);
         let found = client
             .search_read("delivery.carrier", domain, &["name"], &Find::default(), context.clone())
             .await?;

@@ -9,13 +9,14 @@
 pub mod backoff;
 mod batch;
 pub mod catalog;
+pub(crate) mod domain;
 pub mod gate;
 mod partners;
 mod read;
 mod send;
 pub mod settings;
 mod shelf;
-mod value;
+pub(crate) mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,10 +36,10 @@ use settings::{AccountSettings, Pace};
 use shelf::Shelf;
 
 use crate::clock::SharedClock;
-use crate::model::{AccountId, Family, HoldCode, OrderId, Outcome, Sku};
+use crate::model::{AccountId, BuyerFact, Dossier, Family, HoldCode, OrderId, Outcome, Sku};
 use crate::odoo::{Client, Context};
 use crate::plan::merge::merge_buyer;
-use crate::plan::{Found, Lookup};
+use crate::plan::{Found, Lookup, Plan, plan};
 use crate::store::{BuyerState, End, Leased, Settlement, Store, Waiting};
 use crate::telemetry::events;
 
@@ -139,6 +140,27 @@ impl Delivery {
         for account in self.account_ids() {
             self.wake(&account);
         }
+    }
+
+    /// What would be done about these orders, if they were due now. Asks Odoo, writes nothing.
+    pub async fn rehearse(
+        &self,
+        account: &AccountId,
+        orders: &[(Dossier, Option<BuyerFact>)],
+    ) -> Result<Vec<Plan>, CatalogError> {
+        let settings = self.settings(account).ok_or(CatalogError::Account)?;
+        let catalog = Catalog::load(&self.client, &settings).await?;
+        let policy = &settings.policy;
+        let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
+        for (dossier, _) in orders {
+            let facts = dossier.facts.values().flat_map(|standing| &standing.fact.lines);
+            skus.extend(facts.map(|line| line.sku.clone()));
+        }
+        catalog.want_products(&self.client, &skus).await?;
+        Ok(orders
+            .iter()
+            .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &catalog))
+            .collect())
     }
 
     /// How each account stands toward Odoo.

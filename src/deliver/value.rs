@@ -14,7 +14,7 @@ use crate::odoo::Record;
 const PLACES: u32 = 6;
 
 /// An id, or the id of a many-to-one; 0 where empty.
-pub(super) fn id(record: &Record, field: &str) -> OdooId {
+pub(crate) fn id(record: &Record, field: &str) -> OdooId {
     match record.get(field) {
         Some(Value::Array(pair)) => pair.first().and_then(Value::as_i64).unwrap_or(0),
         Some(value) => value.as_i64().unwrap_or(0),
@@ -23,7 +23,7 @@ pub(super) fn id(record: &Record, field: &str) -> OdooId {
 }
 
 /// The ids of a one-to-many or many-to-many, sorted.
-pub(super) fn ids(record: &Record, field: &str) -> Vec<OdooId> {
+pub(crate) fn ids(record: &Record, field: &str) -> Vec<OdooId> {
     let mut ids: Vec<OdooId> = match record.get(field) {
         Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_i64).collect(),
         _ => Vec::new(),
@@ -33,17 +33,17 @@ pub(super) fn ids(record: &Record, field: &str) -> Vec<OdooId> {
 }
 
 /// A text; empty where Odoo says `false`.
-pub(super) fn text(record: &Record, field: &str) -> String {
+pub(crate) fn text(record: &Record, field: &str) -> String {
     record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A flag.
-pub(super) fn flag(record: &Record, field: &str) -> bool {
+pub(crate) fn flag(record: &Record, field: &str) -> bool {
     record.get(field).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// A number, exactly as its shortest text says.
-pub(super) fn decimal(record: &Record, field: &str) -> Decimal {
+pub(crate) fn decimal(record: &Record, field: &str) -> Decimal {
     let Some(Value::Number(number)) = record.get(field) else { return Decimal::ZERO };
     let text = number.to_string();
     text.parse::<Decimal>()

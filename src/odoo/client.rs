@@ -64,6 +64,12 @@ impl Client {
         Ok(server)
     }
 
+    /// The version the server tells anybody: proves that it is there and is Odoo, without a
+    /// database and without the key. Empty if it tells nobody.
+    pub async fn server_version(&self) -> Result<String, Fault> {
+        probe::version(self).await
+    }
+
     /// The server's clock in its last answer.
     pub fn server_time(&self) -> Option<Timestamp> {
         *self.0.clock.read().unwrap_or_else(PoisonError::into_inner)

@@ -96,7 +96,7 @@ pub(super) async fn run(client: &Client) -> Result<(Server, Session), Fault> {
 }
 
 /// The version the server tells anybody; empty where a proxy keeps it from telling.
-async fn version(client: &Client) -> Result<String, Fault> {
+pub(super) async fn version(client: &Client) -> Result<String, Fault> {
     let answer = client.get("/json/version").await?;
     if answer.status == 200
         && let Some(told) = answer.json()

@@ -47,6 +47,7 @@ enum Said {
 }
 
 /// What came of one fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     New,
     Changed,
@@ -68,6 +69,18 @@ struct Intake<'a> {
     now: Timestamp,
 }
 
+impl Taken {
+    fn count(&mut self, fate: Fate) -> &mut u64 {
+        match fate {
+            Fate::New => &mut self.new,
+            Fate::Changed => &mut self.changed,
+            Fate::Unchanged => &mut self.unchanged,
+            Fate::Older => &mut self.older,
+            Fate::BeforeImportFrom => &mut self.before_import_from,
+        }
+    }
+}
+
 impl Store {
     /// Takes the facts of one file, in one transaction. A repeat (also after a crash half-way
     /// through the file) changes nothing and counts like the first time.
@@ -87,17 +100,41 @@ impl Store {
         let mut draft = self.draft();
         let mut taken = Taken::default();
         for (fact, buyer) in facts {
-            let count = match self.take_one(&mut draft, &intake, fact, buyer.as_ref())? {
-                Fate::New => &mut taken.new,
-                Fate::Changed => &mut taken.changed,
-                Fate::Unchanged => &mut taken.unchanged,
-                Fate::Older => &mut taken.older,
-                Fate::BeforeImportFrom => &mut taken.before_import_from,
-            };
+            let count = taken.count(self.take_one(&mut draft, &intake, fact, buyer.as_ref())?);
             *count = count.saturating_add(1);
         }
         draft.commit(&mut queue)?;
         Ok(taken)
+    }
+
+    /// What [`Store::take`] would make of these facts: the counts, and the dossiers that would
+    /// then be planned. Nothing is kept.
+    pub fn rehearse(
+        &self,
+        account: &AccountId,
+        facts: Vec<Fact>,
+        import_from: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(Taken, Vec<Dossier>), StoreError> {
+        let (account, id_key) = self.accounts.keyed(account)?;
+        let file = FileId::from_bits(0);
+        let intake = Intake { account, id_key, file: &file, import_from, now };
+        let _writers = self.queue();
+        let mut taken = Taken::default();
+        let mut dossiers = Vec::new();
+        for fact in facts {
+            let mut draft = self.draft();
+            let key = account.order_key(id_key, &fact.order_id);
+            let fate = self.take_one(&mut draft, &intake, fact, None)?;
+            let count = taken.count(fate);
+            *count = count.saturating_add(1);
+            if matches!(fate, Fate::New | Fate::Changed)
+                && let Some((entry, _)) = draft.load(&key)?
+            {
+                dossiers.push(entry.dossier);
+            }
+        }
+        Ok((taken, dossiers))
     }
 
     fn take_one(

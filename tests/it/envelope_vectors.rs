@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use odoo_spoold::envelope::{self, Format, Keyring, KeyringError, OpenError, Policy};
 use sha2::{Digest, Sha256};
 
+use crate::support::skip::skip;
+
 /// An identity that fits no vector, for those that bring none we can hold.
 const STRANGER: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 
@@ -100,7 +102,7 @@ struct Outcome {
 #[test]
 fn c2sp_vectors() {
     let Some(folder) = vectors() else {
-        println!("skipped: envelope vectors: ../shared not present");
+        skip("envelope vectors: the folder ../shared is not there");
         return;
     };
     let mut wrong = Vec::new();

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod check;
 mod config;
 mod envelope_vectors;
 mod flatfile_samples;

@@ -49,7 +49,7 @@ if [ -n "${!own_url-}" ]; then
   esac
 fi
 
-[ "$(id -u)" = 0 ] || [ "$VERB" = env ] || die "needs root (the servers themselves run as $OSUSER)"
+[ "$(id -u)" = 0 ] || [[ $VERB = env || $VERB = products ]] || die "needs root (the servers themselves run as $OSUSER)"
 needs_install() { version_installed || die "not installed; run 'odoo.sh $VERSION install'"; }
 needs_template() { [ -s "$FACTS" ] || die "no template; run 'odoo.sh $VERSION template'"; }
 

@@ -5,27 +5,12 @@ stock and carry no tax.  Plain RPC as the integration user: it works on any Odoo
 """
 import json
 import sys
-import urllib.request
+
+from rpc import Rpc
 
 BATCH = 200
 lab = json.load(sys.stdin)
-
-
-def call(model, method, *args, **kwargs):
-    params = {'service': 'object', 'method': 'execute_kw',
-              'args': [lab['database'], lab['uid'], lab['api_key'], model, method, args, kwargs]}
-    request = urllib.request.Request(
-        lab['url'] + '/jsonrpc', json.dumps({'jsonrpc': '2.0', 'method': 'call', 'id': 1, 'params': params}).encode(),
-        {'Content-Type': 'application/json'})
-    try:
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            body = json.load(answer)
-    except OSError as error:
-        sys.exit('%s does not answer (%s): is the server up?' % (lab['url'], error))
-    if 'error' in body:
-        sys.exit('%s.%s: %s' % (model, method, body['error'].get('data', {}).get('message', body['error'])))
-    return body.get('result')
-
+call = Rpc(lab)
 
 wanted = {}
 with open(sys.argv[1], encoding='utf-8') as lines:

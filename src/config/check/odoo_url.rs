@@ -99,7 +99,8 @@ fn split_port(authority: &str) -> Option<(String, Option<u16>)> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    if host == "localhost" {
+    // RFC 6761: names under localhost. never leave this host; `odoo` resolves them itself.
+    if host == "localhost" || host.ends_with(".localhost") {
         return true;
     }
     if let Some(inner) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {

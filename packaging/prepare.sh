@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What quickstart.sh and tests/run.sh share: where things are kept, and what building needs.  Sourced.
+
+# Everything that is fetched or built lies here, never in the source tree.
+if [ -z "${ODOO_SPOOLD_CACHE-}" ]; then
+  ODOO_SPOOLD_CACHE=/var/cache/odoo-spoold
+  [ "$(id -u)" = 0 ] || ODOO_SPOOLD_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/odoo-spoold
+fi
+export ODOO_SPOOLD_CACHE
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ODOO_SPOOLD_CACHE/target}
+
+# need_packages: what a Debian needs to build and test, installed if missing.  1: something is missing and cannot be.
+need_packages() {
+  local package missing=()
+  for package in build-essential pkg-config libsystemd-dev python3 python3-venv curl ca-certificates procps util-linux; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+      echo "missing: ${missing[*]} (install them, or run this as root on Debian)" >&2
+      return 1
+    fi
+    echo "installing ${missing[*]}"
+    if ! apt-get update -qq ||
+      ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
+      echo "apt-get could not install ${missing[*]}" >&2
+      return 1
+    fi
+  fi
+  need_cargo
+}
+
+need_cargo() {
+  # A toolchain made by rustup is not in the path of a shell that is no login shell.
+  if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH=$HOME/.cargo/bin:$PATH; fi
+  if ! command -v cargo >/dev/null; then
+    echo "missing: a Rust toolchain (cargo); https://rustup.rs tells how to get one" >&2
+    return 1
+  fi
+}

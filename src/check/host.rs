@@ -1,0 +1,372 @@
+//! This host: settings, keys, spool folders, state directory.
+//!
+//! Promises: shows recipients (public keys) and paths, never a key. `--fix` creates missing spool
+//! folders and changes nothing that is there. Does not open the store.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, Gid, Mode, OFlags, Uid};
+use secrecy::ExposeSecret as _;
+
+use super::report::{Area, Sheet};
+use super::{KeysOrError, Options};
+use crate::config::{AccountSettings, CREDENTIAL_NAME, Keys, KeysSource, Settings};
+use crate::envelope::Keyring;
+use crate::spool::{DirNotice, SpoolDirs};
+
+/// Less free space than this is worth a word.
+const ENOUGH_FREE_BYTES: u64 = 1 << 30;
+/// With less than this not even the journal file and the store get on.
+const NO_ROOM_BYTES: u64 = 64 << 20;
+/// Everybody may pass the spool itself, to reach an account's `incoming/`.
+const SPOOL_MODE: u32 = 0o755;
+
+// --- settings ---
+
+/// The settings are already loaded: names them, and the accounts that are looked at.
+pub(super) fn configuration<'a>(
+    settings: &'a Settings,
+    options: &Options,
+    sheet: &mut Sheet,
+) -> Vec<&'a AccountSettings> {
+    sheet.ok(Area::Configuration, "settings", options.config.display().to_string());
+    let wanted = |account: &&AccountSettings| {
+        options.account.as_ref().is_none_or(|only| *only == account.id)
+    };
+    let accounts: Vec<_> = settings.accounts.iter().filter(wanted).collect();
+    if let (Some(only), true) = (&options.account, accounts.is_empty()) {
+        let known: Vec<_> = settings.accounts.iter().map(|account| account.id.as_str()).collect();
+        sheet.misconfigured(
+            Area::Configuration,
+            "accounts",
+            format!("there is no account \"{only}\""),
+            format!("name one of: {}", known.join(", ")),
+        );
+    } else if accounts.is_empty() {
+        sheet.warn(
+            Area::Configuration,
+            "accounts",
+            "none: the daemon waits",
+            "add an [[account]] for each seller account and region",
+        );
+    }
+    for account in &accounts {
+        sheet.about(Some(&account.id));
+        let names: Vec<_> = account.marketplaces.iter().map(|m| m.marketplace.name()).collect();
+        let detail = format!("{}: {}", account.region.name(), names.join(", "));
+        if account.enabled {
+            sheet.ok(Area::Configuration, "account", detail);
+        } else {
+            sheet.warn(
+                Area::Configuration,
+                "account",
+                format!("{detail}; disabled: its files stay where they are"),
+                "set enabled = true when it is to begin",
+            );
+        }
+    }
+    sheet.about(None);
+    accounts
+}
+
+// --- keys ---
+
+/// Keys were loaded or not; shows whose they are.
+pub(super) fn keys(
+    settings: &Settings,
+    keys: &KeysOrError,
+    accounts: &[&AccountSettings],
+    sheet: &mut Sheet,
+) {
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(error) => {
+            let text = error.to_string();
+            let (detail, next) = match text.split_once("= help: ") {
+                Some((detail, help)) => (detail.trim(), help.trim()),
+                None => (text.as_str(), "see odoo-spoold(8), \"Keys\""),
+            };
+            sheet.misconfigured(Area::Keys, "keys", detail, next);
+            return;
+        }
+    };
+    sheet.ok(Area::Keys, "keys", whereabouts(&settings.keys));
+    for account in accounts {
+        sheet.about(Some(&account.id));
+        identities(keys, account, sheet);
+    }
+    sheet.about(None);
+}
+
+fn whereabouts(source: &KeysSource) -> String {
+    match source {
+        KeysSource::Credential => format!("the systemd credential {CREDENTIAL_NAME}"),
+        KeysSource::File(path) => match fs::metadata(path) {
+            Ok(metadata) => {
+                let mode = metadata.mode() & 0o7777;
+                format!("{}, mode {mode:04o}, of uid {}", path.display(), metadata.uid())
+            }
+            Err(_) => path.display().to_string(),
+        },
+    }
+}
+
+fn identities(keys: &Keys, account: &AccountSettings, sheet: &mut Sheet) {
+    let Some(own) = keys.account(&account.id) else {
+        sheet.misconfigured(
+            Area::Keys,
+            "id key and identities",
+            "there are none for this account",
+            format!("make them with `odoo-spoold keygen --account {}`", account.id),
+        );
+        return;
+    };
+    let texts = own.identities.iter().map(|identity| identity.expose_secret());
+    match Keyring::from_identities(texts) {
+        Ok(keyring) => {
+            let recipients = keyring.recipients();
+            let newest = recipients.first().cloned().unwrap_or_default();
+            let older = match recipients.len() {
+                0 | 1 => String::new(),
+                more => format!(", and {} older", more.saturating_sub(1)),
+            };
+            let detail = format!("id key there; files are sealed to {newest}{older}");
+            sheet.ok(Area::Keys, "id key and identities", detail);
+        }
+        Err(error) => sheet.misconfigured(
+            Area::Keys,
+            "id key and identities",
+            error.to_string(),
+            "correct it in the keys, then run this again",
+        ),
+    }
+}
+
+// --- spool ---
+
+/// The folders of each account: there, usable, closed, with room.
+pub(super) fn spool(
+    settings: &Settings,
+    accounts: &[&AccountSettings],
+    fix: bool,
+    sheet: &mut Sheet,
+) {
+    let dir = &settings.spool.dir;
+    let mut made = false;
+    if fix && !dir.exists() {
+        match make_spool(dir, &settings.state.dir) {
+            Ok(()) => made = true,
+            Err(error) => {
+                let next = "create it for the daemon's user, then run this again";
+                sheet.fail(Area::Spool, "directory", cannot(dir, &error), next);
+                return;
+            }
+        }
+    }
+    match fs::metadata(dir) {
+        Ok(_) if made => sheet.fixed(Area::Spool, "directory", format!("{} made", dir.display())),
+        Ok(_) => room(Area::Spool, dir, sheet),
+        Err(error) => {
+            let next = "run `odoo-spoold check --fix`, or create it for the daemon's user";
+            sheet.fail(Area::Spool, "directory", cannot(dir, &error), next);
+            return;
+        }
+    }
+    for account in accounts {
+        sheet.about(Some(&account.id));
+        folders(dir, account, fix, sheet);
+    }
+    sheet.about(None);
+}
+
+fn folders(spool: &Path, account: &AccountSettings, fix: bool, sheet: &mut Sheet) {
+    let dirs = SpoolDirs::new(spool, account.id.as_str());
+    let missing: Vec<PathBuf> = all(&dirs).into_iter().filter(|path| !path.exists()).collect();
+    let made = fix && !missing.is_empty();
+    let looked = if made {
+        let looked = dirs.prepare();
+        for path in &missing {
+            // Best effort: what still belongs to root is reported below.
+            drop(give_to_owner_of(spool, path));
+        }
+        looked
+    } else {
+        dirs.look()
+    };
+    let notices = match looked {
+        Ok(notices) => notices,
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+            sheet.warn(
+                Area::Spool,
+                "folders",
+                format!("{} is not there yet", error.path.display()),
+                "the daemon makes it when it starts; `odoo-spoold check --fix` makes it now",
+            );
+            return;
+        }
+        Err(error) => {
+            let detail = cannot(&error.path, &error.source);
+            let next = "give the daemon's user read, write and search rights there";
+            sheet.fail(Area::Spool, "folders", detail, next);
+            return;
+        }
+    };
+    let strangers = strangers(&dirs);
+    let shown = dirs.root.display();
+    if made {
+        sheet.fixed(Area::Spool, "folders", format!("{shown}: missing folders made"));
+    } else if notices.is_empty() && strangers.is_empty() {
+        sheet.ok(Area::Spool, "folders", format!("{shown}: incoming, work, done, rejected"));
+    }
+    for notice in notices {
+        let text = notice.to_string();
+        // "… is open to everybody (mode 0755): chmod 0750"
+        let (detail, next) = match (&notice, text.rsplit_once(": ")) {
+            (DirNotice::OtherFileSystem { .. }, _) | (_, None) => {
+                (text.as_str(), "nothing, or put them on one file system: renaming is faster")
+            }
+            (_, Some(halves)) => halves,
+        };
+        sheet.warn(Area::Spool, "folders", detail, next);
+    }
+    for (path, owner) in strangers {
+        sheet.warn(
+            Area::Spool,
+            "folders",
+            format!("{} belongs to uid {owner}, the spool does not", path.display()),
+            format!("chown --reference={} {}", spool.display(), path.display()),
+        );
+    }
+}
+
+/// The account's folders, parents first.
+fn all(dirs: &SpoolDirs) -> [PathBuf; 5] {
+    let SpoolDirs { root, incoming, work, done, rejected } = dirs;
+    [root, incoming, work, done, rejected].map(Clone::clone)
+}
+
+/// Root may use every folder, so for root it is the owner that tells whether the daemon may.
+fn strangers(dirs: &SpoolDirs) -> Vec<(PathBuf, u32)> {
+    let spool = dirs.root.parent().and_then(|spool| fs::metadata(spool).ok());
+    let Some(spool) = spool.filter(|_| rustix::process::geteuid().is_root()) else {
+        return Vec::new();
+    };
+    all(dirs)
+        .into_iter()
+        .filter_map(|path| {
+            let owner = fs::metadata(&path).ok()?.uid();
+            (owner != spool.uid()).then_some((path, owner))
+        })
+        .collect()
+}
+
+/// The spool itself, given to whom the state belongs where root makes it.
+fn make_spool(dir: &Path, state: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+
+    fs::DirBuilder::new().recursive(true).mode(SPOOL_MODE).create(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(SPOOL_MODE))?;
+    if let Ok(owner) = fs::metadata(state)
+        && rustix::process::geteuid().is_root()
+    {
+        std::os::unix::fs::chown(dir, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+/// Gives a folder below `spool`, just made by root, to the spool's owner. The owner can rename
+/// things there meanwhile: each step is taken without following links, and only what belongs to
+/// root is given.
+fn give_to_owner_of(spool: &Path, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    let mut folder = File::open(spool)?;
+    let owner = folder.metadata()?;
+    let below = path.strip_prefix(spool).map_err(|_| io::ErrorKind::InvalidInput)?;
+    for part in below.components() {
+        let next = rustix::fs::openat(folder.as_fd(), part.as_os_str(), flags, Mode::empty())?;
+        folder = File::from(next);
+    }
+    let metadata = folder.metadata()?;
+    if metadata.uid() == 0 && owner.uid() != 0 {
+        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+        rustix::fs::fchown(&folder, Some(uid), Some(gid))?;
+        // Giving a folder away takes its set-group-id bit.
+        rustix::fs::fchmod(&folder, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
+    }
+    Ok(())
+}
+
+// --- state ---
+
+/// The state directory: there, usable, closed, with room.
+pub(super) fn state(settings: &Settings, sheet: &mut Sheet) {
+    let dir = &settings.state.dir;
+    let metadata = match usable(dir) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            sheet.warn(
+                Area::State,
+                "directory",
+                format!("{} is not there yet", dir.display()),
+                "systemd or the daemon makes it at the first start",
+            );
+            return;
+        }
+        Err(error) => {
+            let next = format!("chown it to the daemon's user, chmod 0700 {}", dir.display());
+            sheet.fail(Area::State, "directory", cannot(dir, &error), next);
+            return;
+        }
+    };
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        sheet.warn(
+            Area::State,
+            "directory",
+            format!("{} is open to others (mode {mode:04o})", dir.display()),
+            format!("chmod 0700 {}", dir.display()),
+        );
+    } else {
+        room(Area::State, dir, sheet);
+    }
+}
+
+fn usable(path: &Path) -> io::Result<Metadata> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(metadata)
+}
+
+/// How much is free there.
+fn room(area: Area, path: &Path, sheet: &mut Sheet) {
+    let shown = path.display();
+    let free = match rustix::fs::statvfs(path) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(errno) => {
+            let next = "look at the mount";
+            sheet.fail(area, "directory", cannot(path, &errno.into()), next);
+            return;
+        }
+    };
+    let detail = format!("{shown}, {} MiB free", free >> 20);
+    let next = "make room: the daemon stops claiming files when the disk is nearly full";
+    match free {
+        ENOUGH_FREE_BYTES.. => sheet.ok(area, "directory", detail),
+        NO_ROOM_BYTES.. => sheet.warn(area, "directory", detail, next),
+        _ => sheet.fail(area, "directory", detail, next),
+    }
+}
+
+fn cannot(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be used: {error}", path.display())
+}

@@ -1,0 +1,203 @@
+//! `odoo-spoold check`: prints what [`crate::check`] found.
+//!
+//! A table for people, grouped by area, next steps under what is not fine; `--json` for scripts.
+//! Ends with 0 where nothing fails, 78 where settings or keys are wrong, else 1.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::check::{Options, Report, Row, State, run as look};
+use crate::config::{EXIT_CONFIG, Keys, Settings};
+use crate::model::AccountId;
+
+/// Proves that what is configured can work, and says what to do.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Create what is safe to create: fee products, missing pricelists, spool folders
+    #[arg(long)]
+    pub fix: bool,
+    /// Look at this account only
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<AccountId>,
+}
+
+/// Looks at everything and prints it to standard output; the exit code.
+pub fn run(config: &Path, args: &Args, json: bool) -> u8 {
+    let out = io::stdout();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (report, code) = match Settings::load(config) {
+        Ok(settings) => {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build()
+            else {
+                say(writeln!(io::stderr(), "odoo-spoold: this host gives no more resources"));
+                return 1;
+            };
+            let keys = Keys::load(&settings);
+            let options =
+                Options { fix: args.fix, account: args.account.clone(), config: config.to_owned() };
+            let report = runtime.block_on(look(&settings, &keys, &options));
+            let code = report.exit_code();
+            (report, code)
+        }
+        Err(error) => {
+            if json {
+                say(writeln!(out.lock(), "{:#}", json!({ "error": error.to_string() })));
+            } else {
+                say(writeln!(io::stderr(), "{error}"));
+            }
+            return EXIT_CONFIG;
+        }
+    };
+    let printed = if json {
+        print_json(&report, &mut out.lock())
+    } else {
+        print_table(&report, &mut out.lock(), colour)
+    };
+    say(printed);
+    code
+}
+
+/// Whoever reads may go away early: that is no failure of what was looked at.
+fn say(printed: io::Result<()>) {
+    drop(printed);
+}
+
+/// The report as one JSON object.
+pub fn print_json(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let count = |state| report.count(state);
+    let whole = json!({
+        "ok": count(State::Ok),
+        "fixed": count(State::Fixed),
+        "warn": count(State::Warn),
+        "fail": count(State::Fail),
+        "exit_code": report.exit_code(),
+        "rows": report.rows,
+    });
+    writeln!(out, "{whole:#}")
+}
+
+/// The report for people.
+pub fn print_table(report: &Report, out: &mut impl Write, colour: bool) -> io::Result<()> {
+    let width = report.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or_default();
+    let width = width.min(MAX_LABEL_CHARS);
+    let mut area = None;
+    for row in &report.rows {
+        if area != Some(row.area) {
+            if area.is_some() {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", row.area.name())?;
+            area = Some(row.area);
+        }
+        let indent = " ".repeat(width.saturating_add(10));
+        // A fault of the settings spans lines and shows the place: keep its shape.
+        let detail = row.detail.replace('\n', &format!("\n{indent}"));
+        writeln!(out, "  {}  {:width$}  {detail}", painted(row.state, colour), label(row))?;
+        if let Some(next) = &row.next_step {
+            writeln!(out, "{indent}→ {}", next.replace('\n', &format!("\n{indent}  ")))?;
+        }
+    }
+    let count = |state| report.count(state);
+    writeln!(
+        out,
+        "\n{} fail, {} warn, {} fixed, {} ok",
+        count(State::Fail),
+        count(State::Warn),
+        count(State::Fixed),
+        count(State::Ok)
+    )
+}
+
+/// Longer labels push their own detail to the right, not everybody's.
+const MAX_LABEL_CHARS: usize = 44;
+
+fn label(row: &Row) -> String {
+    match &row.account {
+        Some(account) => format!("{account}: {}", row.what),
+        None => row.what.clone(),
+    }
+}
+
+fn painted(state: State, colour: bool) -> String {
+    let word = match state {
+        State::Ok => "ok   ",
+        State::Fixed => "fixed",
+        State::Warn => "warn ",
+        State::Fail => "FAIL ",
+    };
+    let code = match state {
+        _ if !colour => return word.to_owned(),
+        State::Ok => "32",
+        State::Fixed => "36",
+        State::Warn => "33",
+        State::Fail => "1;31",
+    };
+    format!("\u{1b}[{code}m{word}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Area;
+
+    fn report() -> Report {
+        let row =
+            |area, account: Option<&str>, what: &str, state, detail: &str, next: Option<&str>| {
+                Row {
+                    area,
+                    account: account.map(|id| id.parse().unwrap()),
+                    what: what.to_owned(),
+                    state,
+                    detail: detail.to_owned(),
+                    next_step: next.map(str::to_owned),
+                }
+            };
+        Report {
+            rows: vec![
+                row(Area::Server, None, "reachable", State::Ok, "https://h, encrypted", None),
+                row(Area::Server, None, "clock", State::Warn, "90 s apart", Some("follow NTP")),
+                row(Area::Products, Some("eu"), "rounding R", State::Fail, "a\nb", Some("do")),
+            ],
+            configuration_wrong: false,
+        }
+    }
+
+    fn table(colour: bool) -> String {
+        let mut out = Vec::new();
+        print_table(&report(), &mut out, colour).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn next_steps_stand_under_what_is_not_fine() {
+        let expected = "\
+server
+  ok     reachable       https://h, encrypted
+  warn   clock           90 s apart
+                         → follow NTP
+
+products
+  FAIL   eu: rounding R  a
+                         b
+                         → do
+
+1 fail, 1 warn, 0 fixed, 1 ok
+";
+        assert_eq!(table(false), expected.replace("                         ", &" ".repeat(24)));
+        assert!(table(true).contains("\u{1b}[1;31mFAIL \u{1b}[0m"));
+    }
+
+    #[test]
+    fn json_holds_rows_and_the_exit_code() {
+        let mut out = Vec::new();
+        print_json(&report(), &mut out).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&json["fail"], &json["exit_code"]), (&json!(1), &json!(1)));
+        let last = &json["rows"][2];
+        assert_eq!((&last["area"], &last["state"]), (&json!("products"), &json!("fail")));
+        assert_eq!((&last["account"], &last["next_step"]), (&json!("eu"), &json!("do")));
+        assert_eq!(json["rows"][0].get("next_step"), None);
+    }
+}

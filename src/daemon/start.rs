@@ -1,0 +1,139 @@
+//! From a settings file to a running daemon, and back: what `odoo-spoold run` does.
+//!
+//! systemd is told when it is ready, how it stands, and that it lives; without systemd all that is
+//! harmless. SIGTERM and SIGINT stop it, a second one changes nothing; SIGHUP reloads.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Daemon, DaemonError, lifecycle};
+use crate::clock::{Clock, System};
+use crate::config::{Keys, Settings};
+use crate::control;
+use crate::telemetry::{events, log};
+
+/// How often systemd's status line is made anew.
+const STATUS_SECS: u64 = 15;
+
+/// Runs the daemon that `config` describes until it is told to stop.
+pub fn run(config: &Path, to: log::To) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(config)?;
+    let keys = Keys::load(&settings)?;
+    // Dropping the last one writes out what is still queued.
+    let log = Arc::new(log::init(settings.log.level, to)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log)));
+    if let Err(error) = &ended {
+        tracing::error!(error = %error, "the daemon ends");
+    }
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    drop(log);
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    config: &Path,
+    settings: Settings,
+    keys: Keys,
+    log: Arc<log::Log>,
+) -> Result<(), DaemonError> {
+    let started = System.now();
+    lifecycle::extend_timeout(Duration::from_secs(120));
+    let stop = CancellationToken::new();
+    on_signal(SignalKind::terminate(), &stop)?;
+    on_signal(SignalKind::interrupt(), &stop)?;
+    let path = config.to_owned();
+    let opened =
+        tokio::task::spawn_blocking(move || Daemon::open(&path, settings, &keys, Arc::new(System)));
+    let daemon = opened.await.map_err(|_| DaemonError::Ended("opening the store"))??;
+    daemon.log_through(log);
+    let handle = daemon.handle();
+    let listener = listen(&daemon.settings().control.socket)?;
+    let answering = tokio::spawn(control::serve(listener, handle.clone(), stop.clone()));
+    let watchdog = lifecycle::Watchdog::from_systemd();
+    let watched = tokio::spawn(Arc::clone(&watchdog).run(stop.clone()));
+    reload_on_hangup(&daemon, &stop)?;
+    let accounts = daemon.settings().accounts.len();
+    let took = Duration::try_from(System.now().duration_since(started)).unwrap_or_default();
+    events::daemon_ready(accounts, took);
+    lifecycle::ready(&control::sentence(&handle).await);
+    let telling = tokio::spawn(tell_status(handle, stop.clone()));
+    let ended = daemon
+        .run(stop.clone(), |name| {
+            let pulse = watchdog.pulse(name);
+            Box::new(move || pulse.beat())
+        })
+        .await;
+    events::daemon_stopping();
+    lifecycle::stopping();
+    stop.cancel();
+    for task in [telling, watched] {
+        if task.await.is_err() {
+            tracing::warn!("a side task ended early");
+        }
+    }
+    if !matches!(answering.await, Ok(Ok(()))) {
+        tracing::warn!("the control socket ended early");
+    }
+    ended
+}
+
+/// systemd's socket, if it passed one; else our own.
+fn listen(path: &Path) -> Result<UnixListener, DaemonError> {
+    let failed = |source| DaemonError::Control { path: path.to_owned(), source };
+    match ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
+        Some(passed) => {
+            passed.set_nonblocking(true).map_err(failed)?;
+            UnixListener::from_std(passed).map_err(failed)
+        }
+        None => control::bind(path).map_err(failed),
+    }
+}
+
+fn on_signal(kind: SignalKind, stop: &CancellationToken) -> Result<(), DaemonError> {
+    let mut signals = signal(kind).map_err(DaemonError::Signals)?;
+    let stop = stop.clone();
+    // Not awaited: it ends with the runtime.
+    drop(tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            stop.cancel();
+        }
+    }));
+    Ok(())
+}
+
+fn reload_on_hangup(daemon: &Arc<Daemon>, stop: &CancellationToken) -> Result<(), DaemonError> {
+    let mut hangups = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+    let (daemon, stop) = (Arc::clone(daemon), stop.clone());
+    drop(tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                heard = hangups.recv() => if heard.is_none() { return },
+            }
+            let daemon = Arc::clone(&daemon);
+            // What came of it is in the journal.
+            drop(tokio::task::spawn_blocking(move || drop(daemon.reload())).await);
+        }
+    }));
+    Ok(())
+}
+
+/// Keeps the unit's status line true.
+async fn tell_status(handle: control::Handle, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(STATUS_SECS)) => {}
+        }
+        lifecycle::status(&control::sentence(&handle).await);
+    }
+}

@@ -1,0 +1,223 @@
+#!/bin/bash
+# shellcheck disable=SC2317  # functions are also called by name: from traps, through `step`
+# Every kind of test there is.  The last line says how many: "N passed, 0 failed, K skipped"; above it stands why.
+#
+#   tests/run.sh               everything: format, lints, docs, Rust tests, the Python checks, real Odoo 19 and 14
+#   tests/run.sh --fast        the inner loop: no Odoo, no documentation
+#   tests/run.sh --long PART   something for the night instead:
+#                                properties   the property tests with 50 times as many cases (those that fix no number)
+#                                crash        every crash test 20 times
+#
+# What is fetched and built is kept in ${ODOO_SPOOLD_CACHE:-/var/cache/odoo-spoold}.  ODOO19_URL or ODOO14_URL name an Odoo
+# of your own (tests/lab/README.md).  Root is needed only for the Odoos.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=../packaging/prepare.sh
+. packaging/prepare.sh
+
+usage() {
+  sed -n '/^#   /s/^# //p' "$0" >&2
+  exit 64
+}
+
+MODE=all PART=
+case "${1-}" in
+  '') ;;
+  --fast) MODE=fast ;;
+  --long)
+    MODE=long PART=${2-}
+    case $PART in properties | crash) ;; *) usage ;; esac ;;
+  *) usage ;;
+esac
+
+passed=0 failed=0 skipped=0
+lab_pid='' lab_wanted=0 stop_servers=() stop_postgres=()
+WORK=$(mktemp -d)
+export ODOO_SPOOLD_SKIPS=$WORK/skips # tests that cannot run here write one line each (tests/it/support/skip.rs)
+: >"$ODOO_SPOOLD_SKIPS"
+
+# The one way out: stop what was started, say what came of it.
+finish() {
+  local code=$? version
+  trap - EXIT INT TERM
+  set +e
+  stop_lab_setup
+  for version in "${stop_servers[@]}"; do tests/lab/odoo.sh "$version" down; done
+  for version in "${stop_postgres[@]}"; do tests/lab/odoo.sh "$version" pgdown; done
+  [ "$code" = 0 ] || fail "the script ended early (code $code)"
+  echo
+  [ ! -s "$WORK/failed" ] || cat "$WORK/failed"
+  sort "$ODOO_SPOOLD_SKIPS" | uniq -c | sed -E 's/^ *1 //; s/^ *([0-9]+) (.*)/\2 (\1 times)/'
+  skipped=$(wc -l <"$ODOO_SPOOLD_SKIPS")
+  rm -rf "$WORK"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ] || exit 1
+  exit 0
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+fail() {
+  failed=$((failed + 1))
+  echo "failed: $*" >>"$WORK/failed"
+}
+skip() { echo "skipped: $*" >>"$ODOO_SPOOLD_SKIPS"; }
+
+# step NAME COMMAND...: counts as one test; its output is shown only if it fails.
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '%s ... ' "$name"
+  if "$@" >"$WORK/step.log" 2>&1 </dev/null; then
+    passed=$((passed + 1))
+    echo "ok ($((SECONDS - start)) s)"
+  else
+    echo FAILED
+    tail -n 200 "$WORK/step.log"
+    fail "$name"
+  fi
+}
+
+# step_with PROGRAM NAME COMMAND...: a step that is skipped where the program is not installed.
+step_with() {
+  local program=$1
+  shift
+  if $program --version >/dev/null 2>&1; then step "$@"; else skip "$1: $program is not installed"; fi
+}
+
+# --- Rust tests -----------------------------------------------------------------------------------------------------
+
+# count_tests CODE LOG: adds up what cargo-nextest or cargo test (any number of binaries) said.
+count_tests() {
+  local code=$1 log=$2 ok bad ignored reason
+  read -r ok bad ignored < <(awk '
+    / Summary \[/ {                      # nextest: N tests run: N passed (N slow), N failed, N skipped
+      for (i = 2; i <= NF; i++) {
+        if ($i ~ /^tests?$/) run = $(i - 1) + 0
+        if ($i ~ /^passed/) ok += $(i - 1)
+        if ($i ~ /^skipped/) ignored += $(i - 1)
+      }
+      bad += run - ok
+    }
+    /^test result:/ { ok += $4; bad += $6; ignored += $8 }
+    END { print ok + 0, bad + 0, ignored + 0 }' "$log")
+  passed=$((passed + ok))
+  if [ "$bad" != 0 ]; then
+    failed=$((failed + bad))
+    grep -hE '^ +(FAIL|TIMEOUT|SIG[A-Z]+|ABORT|LEAK-FAIL) \[|^test .* FAILED$' "$log" | sed 's/^ */failed: /' |
+      sort -u >>"$WORK/failed" || true
+  elif [ "$code" != 0 ]; then
+    fail "the tests could not be built or run (code $code)"
+  fi
+  # Neither runner tells why: the reason stands in the source.
+  while read -r reason && [ $((ignored--)) -gt 0 ]; do skip "$reason"; done < <(ignored_reasons)
+  while [ $((ignored--)) -gt 0 ]; do skip 'slow, left out of --fast'; done
+}
+
+ignored_reasons() { git grep -hoP '#\[ignore = "\K[^"]*' -- '*.rs' || true; }
+
+# counted NAME COMMAND...: a command whose summary is counted test by test; its output is shown.
+counted() {
+  local name=$1 code=0 start=$SECONDS before
+  shift
+  before=$(wc -l <"$ODOO_SPOOLD_SKIPS")
+  echo "$name:"
+  "$@" </dev/null 2>&1 | tee "$WORK/tests.log" || code=${PIPESTATUS[0]}
+  # A test that skipped itself has passed as far as its runner knows.
+  passed=$((passed - $(wc -l <"$ODOO_SPOOLD_SKIPS") + before))
+  count_tests "$code" "$WORK/tests.log"
+  echo "$name: $((SECONDS - start)) s"
+}
+
+has_nextest() { cargo nextest --version >/dev/null 2>&1; }
+
+rust_tests() {
+  if has_nextest; then
+    NEXTEST_HIDE_PROGRESS_BAR=1 cargo nextest run --locked --no-fail-fast --color never --status-level slow "$@"
+  else
+    cargo test --locked --no-fail-fast --quiet --lib --bins --tests # no profiles here: --fast leaves nothing out
+  fi
+}
+
+# --- the Odoos --------------------------------------------------------------------------------------------------------
+
+# In the background while the tests are built: much of it is waiting for the network.
+start_lab_setup() {
+  local version status
+  if [ "$(id -u)" != 0 ] && [ -z "${ODOO19_URL-}" ]; then
+    skip "real Odoo 19 and 14: setting them up needs root"
+    return
+  fi
+  for version in 19 14; do
+    status=$(tests/lab/odoo.sh "$version" status 2>/dev/null || true)
+    case $status in own* | 'server up'*) ;; *) stop_servers+=("$version") ;; esac
+    case $status in own* | *'postgresql up'*) ;; *) stop_postgres+=("$version") ;; esac
+  done
+  lab_wanted=1
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  setsid bash -c '
+    for version in 19 14; do
+      for verb in install template up; do tests/lab/odoo.sh "$version" "$verb" || exit 1; done
+    done' >"$WORK/lab.log" 2>&1 </dev/null &
+  lab_pid=$!
+}
+
+lab_ready() {
+  local code=0
+  wait "$lab_pid" || code=$?
+  lab_pid=
+  cat "$WORK/lab.log"
+  return "$code"
+}
+
+stop_lab_setup() {
+  [ -n "$lab_pid" ] || return 0
+  kill -TERM -- "-$lab_pid" 2>/dev/null
+  wait "$lab_pid" 2>/dev/null
+  lab_pid=
+}
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items; }
+
+scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck -x -P SCRIPTDIR; }
+
+python_checks() {
+  step 'oracle: self-test' python3 -B tests/expected/expected.py --self-test
+  step 'vectors: as their script makes them' python3 -B tests/vectors/make.py --check
+}
+
+long_part() {
+  has_nextest || { fail "--long needs cargo-nextest" && exit 0; }
+  case $PART in
+    properties) PROPTEST_CASES=12800 counted 'properties' rust_tests --profile long ;;
+    crash) counted 'crash tests' rust_tests --profile long --stress-count 20 -E 'test(/crash|kill/)' ;;
+  esac
+}
+
+need_packages </dev/null || { fail 'what building needs is missing, see above' && exit 0; }
+if [ "$MODE" = long ]; then
+  long_part
+  exit 0
+fi
+[ "$MODE" = fast ] || start_lab_setup
+step_with 'cargo fmt' 'format' cargo fmt --check
+step_with shellcheck 'shell scripts' scripts
+step_with typos 'spelling' typos
+step_with 'cargo deny' 'licences and duplicates' cargo deny --offline check licenses bans sources
+python_checks
+step_with 'cargo clippy' 'lints' cargo clippy --locked --quiet --all-targets -- -D warnings
+if [ "$MODE" = all ]; then
+  step 'documentation' docs
+  counted 'documentation tests' cargo test --locked --quiet --doc
+  if [ "$lab_wanted" = 1 ]; then
+    # Built before the wait, so that both go on at the same time.
+    step 'build' cargo test --locked --quiet --no-run
+    step 'Odoo 19 and 14' lab_ready
+    export ODOO_SPOOLD_LAB=1
+  fi
+fi
+if [ "$MODE" = fast ]; then counted 'tests' rust_tests --profile fast; else counted 'tests' rust_tests; fi
+exit 0
