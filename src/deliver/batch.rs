@@ -635,6 +635,15 @@ impl Batch<'_> {
             if off.is_zero() || desired.cancel || !work.changes.conflicts.is_empty() {
                 continue;
             }
+            // What people changed or added makes another total, and that is theirs.
+            if work
+                .dossier
+                .mapping
+                .as_ref()
+                .is_some_and(|mapping| !read::as_based(mapping, current))
+            {
+                continue;
+            }
             let count = i64::try_from(desired.lines.len()).unwrap_or(i64::MAX);
             let limit = Decimal::new(count.saturating_mul(ROUNDING_CENTS_PER_LINE), 2);
             let name = external::rounding(&desired.order_id);

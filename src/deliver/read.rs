@@ -175,6 +175,15 @@ pub(super) fn take_missing(mapping: &mut Mapping, desired: &Desired, current: &C
     }
 }
 
+/// Whether the order has exactly our lines, as they were when we last wrote them.
+pub(super) fn as_based(mapping: &Mapping, current: &Current) -> bool {
+    current.lines.len() == mapping.lines.len()
+        && current
+            .lines
+            .iter()
+            .all(|line| mapped(line).is_some_and(|now| mapping.lines.contains(&now)))
+}
+
 fn mapped(line: &CurrentLine) -> Option<MappedLine> {
     Some(MappedLine {
         external: line.external.clone()?,
