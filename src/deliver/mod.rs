@@ -9,7 +9,10 @@
 pub mod backoff;
 mod batch;
 pub mod catalog;
+mod confirm;
+mod create;
 pub(crate) mod domain;
+mod existing;
 pub mod gate;
 mod partners;
 mod read;
@@ -17,6 +20,7 @@ mod send;
 pub mod settings;
 mod shelf;
 pub(crate) mod value;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
