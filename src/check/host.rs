@@ -10,7 +10,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Gid, Mode, OFlags, Uid};
-use secrecy::ExposeSecret as _;
 
 use super::report::{Area, Sheet};
 use super::{KeysOrError, Options};
@@ -125,7 +124,7 @@ fn identities(keys: &Keys, account: &AccountSettings, sheet: &mut Sheet) {
         );
         return;
     };
-    let texts = own.identities.iter().map(|identity| identity.expose_secret());
+    let texts = own.identities.iter().map(secrecy::ExposeSecret::expose_secret);
     match Keyring::from_identities(texts) {
         Ok(keyring) => {
             let recipients = keyring.recipients();

@@ -464,6 +464,10 @@ impl Batch<'_> {
             };
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
+            if let Some(mapping) = &mut work.dossier.mapping {
+                // Lines of ours that a crash kept from being remembered.
+                read::take_missing(mapping, desired, current);
+            }
         }
     }
 
@@ -620,6 +624,7 @@ impl Batch<'_> {
         let product = rounding.as_ref().map(|sku| self.catalog.product(sku));
         let mut owners = Vec::new();
         let mut records = Vec::new();
+        let mut renewed = Vec::new();
         for (at, work) in
             works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open())
         {
@@ -633,31 +638,34 @@ impl Batch<'_> {
             let count = i64::try_from(desired.lines.len()).unwrap_or(i64::MAX);
             let limit = Decimal::new(count.saturating_mul(ROUNDING_CENTS_PER_LINE), 2);
             let name = external::rounding(&desired.order_id);
-            let known = current.lines.iter().any(|line| line.external.as_ref() == Some(&name));
-            let product = match product {
-                Some(Found::One(product)) if off.abs() <= limit && !known => product,
-                Some(Found::One(_)) => {
-                    let text = format!(
-                        "Odoo's total is {} and Amazon's {}: check taxes and price-included flags",
-                        current.amount_total,
-                        desired.total.unwrap_or_default()
-                    );
-                    work.hold(Hold::new(HoldCode::Total, desired.currency.code(), text));
-                    continue;
-                }
-                _ => {
-                    let key = rounding.as_ref().map(Sku::as_str).unwrap_or_default();
-                    let text = "no product for the rounding line: run `odoo-spoold check --fix`";
-                    work.hold(Hold::new(HoldCode::Sku, key, text));
-                    continue;
-                }
+            let known = current.lines.iter().find(|line| line.external.as_ref() == Some(&name));
+            let amount = off + known.map_or(Decimal::ZERO, |line| line.price_unit);
+            if amount.abs() > limit {
+                let text = format!(
+                    "Odoo's total is {} and Amazon's {}: check taxes and price-included flags",
+                    current.amount_total,
+                    desired.total.unwrap_or_default()
+                );
+                work.hold(Hold::new(HoldCode::Total, desired.currency.code(), text));
+                continue;
+            }
+            if let Some(line) = known {
+                renewed
+                    .push((at, vec![vec![Value::from(line.odoo_id), value::decimal_cell(amount)]]));
+                continue;
+            }
+            let Some(Found::One(product)) = product else {
+                let key = rounding.as_ref().map(Sku::as_str).unwrap_or_default();
+                let text = "no product for the rounding line: run `odoo-spoold check --fix`";
+                work.hold(Hold::new(HoldCode::Sku, key, text));
+                continue;
             };
             let line = DesiredLine {
                 external: name,
                 product,
                 name: "Rounding".to_owned(),
                 quantity: Decimal::ONE,
-                price_unit: off,
+                price_unit: amount,
                 taxes: Vec::new(),
             };
             owners.push(at);
@@ -666,6 +674,15 @@ impl Batch<'_> {
         let loaded = self.load_lines(records).await?;
         for (at, loaded) in owners.iter().zip(loaded) {
             refused(works.get_mut(*at), loaded);
+        }
+        if !renewed.is_empty() {
+            let (renewers, records): (Vec<usize>, Vec<_>) = renewed.into_iter().unzip();
+            let fields = [".id", "price_unit"];
+            let loaded = self.sender.update("sale.order.line", &fields, records).await?;
+            for (at, loaded) in renewers.iter().zip(loaded) {
+                refused(works.get_mut(*at), loaded);
+            }
+            owners.extend(renewers);
         }
         let ids: Vec<OdooId> =
             owners.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
@@ -693,7 +710,8 @@ impl Batch<'_> {
     }
 
     async fn confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
-        let since = self.sender.client.server_time().unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        // Odoo has just answered a read, so its clock is known.
+        let since = self.sender.client.server_time().unwrap_or(jiff::Timestamp::MAX);
         let stage = Stage::Confirming(since);
         for work in works.iter_mut() {
             // A total that differs, or a conflict, keeps it a quotation.
@@ -881,7 +899,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "the last stage of the batch")]
     fn finish(&self, works: &mut [Work]) {
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(desired) = &work.desired else { continue };

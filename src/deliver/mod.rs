@@ -227,7 +227,7 @@ impl Lane {
             Duration::try_from(now.duration_since(asked))
                 .is_ok_and(|age| age >= delivery.pace.recheck)
         });
-        let due = match self.shelf.run(|store, account| store.next_due(account)).await {
+        let due = match self.shelf.run(super::store::Store::next_due).await {
             Ok(due) => due,
             Err(stop) => return self.trouble(&stop),
         };
@@ -496,12 +496,12 @@ impl Lane {
                 End::Done(outcome) => events::order_done(&self.account, order, outcome.name()),
                 End::Held(holds) => {
                     for hold in holds {
-                        events::order_held(&self.account, order, hold.code.name(), &hold.text);
+                        events::order_held(&self.account, order, hold);
                     }
                 }
                 End::Dead(death) => events::order_dead(&self.account, order, &death.code),
                 End::Retry { fault, .. } => {
-                    events::order_retry(&self.account, order, *attempt, fault)
+                    events::order_retry(&self.account, order, *attempt, fault);
                 }
             }
         }

@@ -370,7 +370,12 @@ fn three_way(
 
 /// Equal in Odoo's own rounding of unit prices.
 fn same(a: &LineWrite, b: &LineWrite) -> bool {
-    a.quantity == b.quantity && cents(a.price_unit) == cents(b.price_unit) && a.taxes == b.taxes
+    a.quantity == b.quantity && same_price(a.price_unit, b.price_unit) && a.taxes == b.taxes
+}
+
+/// Whether two unit prices are the same to Odoo.
+pub fn same_price(a: Decimal, b: Decimal) -> bool {
+    cents(a) == cents(b)
 }
 
 /// A unit price as Odoo stores it: two places by default, half away from zero.

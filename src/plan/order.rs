@@ -360,7 +360,6 @@ impl Decision<'_> {
 }
 
 /// The lines on their way.
-#[expect(clippy::struct_field_names, reason = "the lines of an order are its lines")]
 struct Lines<'a> {
     decision: &'a Decision<'a>,
     around: Surroundings<'a>,

@@ -14,7 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::Level;
 
-use crate::model::{AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal};
+use crate::model::{
+    AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal,
+};
 
 /// The tracing target of all transitions.
 pub const TARGET: &str = "odoo_spoold::event";
@@ -142,6 +144,15 @@ transitions! {
     fn order_nothing_to_do(account: &AccountId, order: &OrderId, outcome: &str) => {
         account = %account, order_ref = %order, outcome = %Code(outcome),
         "order {order} done: {}", Code(outcome)
+    }
+
+    /// An order waits for what a later report brings: nothing for anybody to do.
+    ORDER_EXPECTED: INFO, "5d1b8e0f7c3a4e52b6d0a9f3c47e8125",
+        "The order waits for a later report. The message names what is missing; the order goes on \
+         by itself when a file brings it.";
+    fn order_expected(account: &AccountId, order: &OrderId, code: &str, text: &str) => {
+        account = %account, order_ref = %order, error_code = %Code(code),
+        "order {order} waits ({}): {text}", Code(code)
     }
 
     /// An order waits for a missing thing or a person.
@@ -309,11 +320,15 @@ pub fn order_done(account: &AccountId, order: &OrderId, outcome: &str) {
     }
 }
 
-/// An order is held: a conflict is a transition of its own.
-pub fn order_held(account: &AccountId, order: &OrderId, code: &str, text: &str) {
-    match code {
-        "conflict" => order_conflict(account, order, text),
-        _ => order_waiting(account, order, code, text),
+/// An order is held: what a later file ends is no warning, and a conflict is a transition of its
+/// own.
+pub fn order_held(account: &AccountId, order: &OrderId, hold: &Hold) {
+    match (hold.code, hold.code.ended_by()) {
+        (HoldCode::Conflict, _) => order_conflict(account, order, &hold.text),
+        (_, EndedBy::File) => order_expected(account, order, hold.code.name(), &hold.text),
+        (_, EndedBy::Odoo | EndedBy::Person) => {
+            order_waiting(account, order, hold.code.name(), &hold.text);
+        }
     }
 }
 

@@ -298,7 +298,7 @@ impl Lab {
         self.env[key].as_str().unwrap()
     }
 
-    /// A host for one of the lab's users: ``, `de_` or `low_`.
+    /// A host for one of the lab's users: nothing, `de_` or `low_`.
     fn host(&self, user: &str, account: &str) -> Host {
         let login = match user {
             "de_" => "integration_de",

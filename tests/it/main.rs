@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod check;
+mod cli;
 mod config;
+mod control;
 mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;

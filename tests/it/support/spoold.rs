@@ -18,7 +18,7 @@ use odoo_spoold::store::{JobFilter, Tally};
 use super::lab::{Lab, project, run};
 
 /// Nothing takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A configured installation in a folder of its own. May be started and stopped many times.
 pub struct Installation {
@@ -81,7 +81,7 @@ impl Installation {
     pub fn drop_bytes(&self, account: &str, name: &str, bytes: &[u8]) {
         let identities = &self.keys.account(&account.parse().unwrap()).unwrap().identities;
         let keyring = envelope::Keyring::from_identities(
-            identities.iter().map(|identity| identity.expose_secret()),
+            identities.iter().map(secrecy::ExposeSecret::expose_secret),
         )
         .unwrap();
         let recipients = keyring.recipients();
