@@ -2,12 +2,17 @@
 
 #![cfg(test)]
 
+mod canary;
 mod check;
 mod config;
 mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;
+mod real_companies;
+mod real_crash;
+mod real_mail;
 mod real_orders;
+mod real_trouble;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;
