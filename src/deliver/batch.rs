@@ -25,7 +25,7 @@ use super::value;
 use crate::model::{
     BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
-use crate::odoo::{Find, Record};
+use crate::odoo::{Context, Find, Record};
 use crate::plan::diff::{Partners, odoo_datetime};
 use crate::plan::{
     Changes, Current, Desired, DesiredLine, Existing, Fee, Found, Lookup, PartnerMode, Plan,
@@ -155,17 +155,17 @@ impl Batch<'_> {
             works.iter_mut().filter(|work| work.is_open() && work.odoo_id().is_none()).collect();
         for chunk in unseen.chunks_mut(READ_CHUNK) {
             let ids: Vec<&str> = chunk.iter().map(|work| work.dossier.order_id.as_str()).collect();
+            // In all companies: another account of ours may have it there.
             let domain = json!([
-                ["company_id", "=", self.catalog.company],
                 "|",
                 "|",
                 ["client_order_ref", "in", ids],
                 ["origin", "in", ids],
                 ["name", "in", ids]
             ]);
-            let fields = ["name", "state", "client_order_ref", "origin"];
+            let fields = ["name", "state", "client_order_ref", "origin", "company_id"];
             let client = self.sender.client;
-            let context = self.sender.context.clone();
+            let context = Context::new(&self.catalog.companies);
             let hits = client
                 .search_read("sale.order", domain, &fields, &Find::default(), context.clone())
                 .await?;
@@ -211,6 +211,8 @@ impl Batch<'_> {
                          accounts reads the other's reports",
                     ));
                 }
+                // Another company's own orders are its affair.
+                Some(_) | None if value::id(hit, "company_id") != self.catalog.company => {}
                 Some(_) | None => foreign = Some((id, hit)),
             }
         }
