@@ -9,7 +9,7 @@ use super::batch::{Batch, READ_CHUNK, Work, new_mapping};
 use super::send::Stop;
 use super::value;
 use crate::model::{Hold, HoldCode, OdooId, Origin, Outcome};
-use crate::odoo::{Find, Record};
+use crate::odoo::{Context, Find, Record};
 use crate::plan::{Existing, external};
 use crate::store::End;
 
@@ -20,17 +20,17 @@ impl Batch<'_> {
             works.iter_mut().filter(|work| work.is_open() && work.odoo_id().is_none()).collect();
         for chunk in unseen.chunks_mut(READ_CHUNK) {
             let ids: Vec<&str> = chunk.iter().map(|work| work.dossier.order_id.as_str()).collect();
+            // In all companies: another account of ours may have it there.
             let domain = json!([
-                ["company_id", "=", self.catalog.company],
                 "|",
                 "|",
                 ["client_order_ref", "in", ids],
                 ["origin", "in", ids],
                 ["name", "in", ids]
             ]);
-            let fields = ["name", "state", "client_order_ref", "origin"];
+            let fields = ["name", "state", "client_order_ref", "origin", "company_id"];
             let client = self.sender.client;
-            let context = self.sender.context.clone();
+            let context = Context::new(&self.catalog.companies);
             let hits = client
                 .search_read("sale.order", domain, &fields, &Find::default(), context.clone())
                 .await?;
@@ -76,6 +76,8 @@ impl Batch<'_> {
                          accounts reads the other's reports",
                     ));
                 }
+                // Another company's own orders are its affair.
+                Some(_) | None if value::id(hit, "company_id") != self.catalog.company => {}
                 Some(_) | None => foreign = Some((id, hit)),
             }
         }
