@@ -20,7 +20,7 @@ use crate::spool::{DirNotice, SpoolDirs};
 
 /// Less free space than this is worth a word.
 const ENOUGH_FREE_BYTES: u64 = 1 << 30;
-/// With less than this not even the journal file and the store get on.
+/// With less than this not even the store gets on.
 const NO_ROOM_BYTES: u64 = 64 << 20;
 /// Everybody may pass the spool itself, to reach an account's `incoming/`.
 const SPOOL_MODE: u32 = 0o755;
@@ -88,7 +88,7 @@ pub(super) fn keys(
             let text = error.to_string();
             let (detail, next) = match text.split_once("= help: ") {
                 Some((detail, help)) => (detail.trim(), help.trim()),
-                None => (text.as_str(), "see odoo-spoold(8), \"Keys\""),
+                None => (text.as_str(), "see \"Keys\" in README.md"),
             };
             sheet.misconfigured(Area::Keys, "keys", detail, next);
             return;

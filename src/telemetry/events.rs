@@ -235,7 +235,7 @@ transitions! {
     /// A stored job cannot be read.
     JOB_UNREADABLE: ERROR, "c8dbb94bff054e07969e0111dcaaa632",
         "A stored job cannot be read: the disk or the keys changed. Others are not affected; \
-         odoo-spoold rebuild reads it again from the sealed files.";
+         restore the keys it was sealed under, or drop its sealed file again.";
     fn job_unreadable(account: &AccountId, key: &str) => {
         account = %account, job_key = key, "stored job {key} cannot be read"
     }
