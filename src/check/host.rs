@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Gid, Mode, OFlags, Uid};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::{Area, Sheet};
 use super::{KeysOrError, Options};
@@ -124,7 +125,7 @@ fn identities(keys: &Keys, account: &AccountSettings, sheet: &mut Sheet) {
         );
         return;
     };
-    let texts = own.identities.iter().map(secrecy::ExposeSecret::expose_secret);
+    let texts = own.identities.iter().map(SecretString::expose_secret);
     match Keyring::from_identities(texts) {
         Ok(keyring) => {
             let recipients = keyring.recipients();
