@@ -208,12 +208,12 @@ impl FaultKind {
             Self::NoDatabase => (
                 "no_database",
                 "Odoo has no such database",
-                "check odoo.database and the server's dbfilter, then reload",
+                "check odoo.database and the server's dbfilter, then restart odoo-spoold",
             ),
             Self::AccessDenied => (
                 "access_denied",
                 "Odoo refuses the login or its key",
-                "check odoo.login and the API key (revoked, expired, user archived?), then reload",
+                "check odoo.login and the API key (revoked, expired, user archived?), then restart odoo-spoold",
             ),
             Self::AccessError => (
                 "access_error",
@@ -238,7 +238,7 @@ impl FaultKind {
             Self::Redirected => (
                 "redirected",
                 "the server sends us to another address",
-                "put the final address (https?) into odoo.url, then reload",
+                "put the final address (https?) into odoo.url, then restart odoo-spoold",
             ),
             Self::Validation => (
                 "validation",
