@@ -631,7 +631,12 @@ impl Batch<'_> {
                 continue;
             }
             // What people changed or added makes another total, and that is theirs.
-            if work.dossier.mapping.as_ref().is_some_and(|mapping| !read::as_based(mapping, current)) {
+            if work
+                .dossier
+                .mapping
+                .as_ref()
+                .is_some_and(|mapping| !read::as_based(mapping, current))
+            {
                 continue;
             }
             let count = i64::try_from(desired.lines.len()).unwrap_or(i64::MAX);

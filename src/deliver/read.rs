@@ -161,7 +161,10 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
 /// Whether the order has exactly our lines, as they were when we last wrote them.
 pub(super) fn as_based(mapping: &Mapping, current: &Current) -> bool {
     current.lines.len() == mapping.lines.len()
-        && current.lines.iter().all(|line| mapped(line).is_some_and(|now| mapping.lines.contains(&now)))
+        && current
+            .lines
+            .iter()
+            .all(|line| mapped(line).is_some_and(|now| mapping.lines.contains(&now)))
 }
 
 fn mapped(line: &CurrentLine) -> Option<MappedLine> {

@@ -240,7 +240,8 @@ impl Decision<'_> {
     /// Prices that are missing in any marketplace.
     fn missing_prices(&self) -> BTreeSet<Hold> {
         let lines = self.record.lines.iter().filter(|line| line.is_live());
-        let unpriced = lines.filter(|line| !self.record.replacement && line.fact.item_price.is_none());
+        let unpriced =
+            lines.filter(|line| !self.record.replacement && line.fact.item_price.is_none());
         unpriced.map(|line| no_price(&line.fact.sku)).collect()
     }
 
