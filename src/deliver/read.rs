@@ -10,7 +10,8 @@ use super::send::{Sender, Stop};
 use super::value;
 use crate::model::{MappedLine, Mapping, OdooId};
 use crate::odoo::Find;
-use crate::plan::{Changes, Current, CurrentLine, external};
+use crate::plan::diff::same_price;
+use crate::plan::{Changes, Current, CurrentLine, Desired, external};
 
 /// Orders in one call.
 const CHUNK: usize = 500;
@@ -154,6 +155,22 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
             Some(known) if written => *known = new,
             Some(_) => {}
             None => mapping.lines.push(new),
+        }
+    }
+}
+
+/// Lines that stand as they are wanted, but were never remembered, have a base now.
+pub(super) fn take_missing(mapping: &mut Mapping, desired: &Desired, current: &Current) {
+    for line in &current.lines {
+        let known = mapping.lines.iter().any(|mapped| mapped.odoo_id == line.odoo_id);
+        let wanted = desired.lines.iter().any(|want| {
+            line.external.as_ref() == Some(&want.external)
+                && line.quantity == want.quantity
+                && line.taxes == want.taxes
+                && same_price(line.price_unit, want.price_unit)
+        });
+        if !known && wanted {
+            mapping.lines.extend(mapped(line));
         }
     }
 }

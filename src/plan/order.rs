@@ -187,7 +187,7 @@ impl Decision<'_> {
             desired.holds.push(Hold::new(
                 HoldCode::CancellationRequested,
                 "",
-                "the buyer asked for cancellation: cancel the order at Amazon, or release this hold",
+                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in Odoo by hand",
             ));
             desired.confirm = false;
         }
@@ -377,7 +377,6 @@ impl Decision<'_> {
 }
 
 /// The lines on their way.
-#[expect(clippy::struct_field_names, reason = "the lines of an order are its lines")]
 struct Lines<'a> {
     decision: &'a Decision<'a>,
     around: Surroundings<'a>,

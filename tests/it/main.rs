@@ -2,18 +2,25 @@
 
 #![cfg(test)]
 
+mod canary;
 mod check;
+mod cli;
 mod config;
+mod control;
 mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;
 mod real_changes;
+mod real_companies;
+mod real_crash;
 mod real_default;
 mod real_existing;
 mod real_families;
+mod real_mail;
 mod real_orders;
 mod real_repeat;
 mod real_support;
+mod real_trouble;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;

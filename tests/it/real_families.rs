@@ -11,6 +11,7 @@ use crate::support::lab::{Lab, Seen, project, run, versions};
 use crate::support::spoold::{Installation, Spoold};
 
 const FAMILIES: [&str; 3] = ["trio_all_orders.txt", "trio_unshipped.txt", "trio_order_report.txt"];
+/// Which family comes when.
 const PERMUTATIONS: [[usize; 3]; 6] =
     [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 const ROUNDS: usize = 5;
@@ -47,14 +48,26 @@ fn renamed(bytes: &[u8], world: usize) -> Vec<u8> {
     let rows = lines(bytes);
     let rows = rows.iter().enumerate().map(|(at, row)| {
         let row = row.replace("@marketplace", &format!(".{world}@marketplace"));
-        if at == 0 { row } else { format!("{}{}", world + 1, &row[1..]) }
+        if at == 0 { row } else { format!("{}{}", world + 1, tail(&row)) }
     });
     report(&rows.collect::<Vec<_>>())
 }
 
-fn settle(worlds: &[World], running: &[Spoold]) {
-    for (world, spoold) in worlds.iter().zip(running) {
-        spoold.wait_idle(&world.installation);
+/// All but the first digit of what begins with an order id.
+fn tail(text: &str) -> &str {
+    text.strip_prefix(|first: char| first.is_ascii_digit()).unwrap()
+}
+
+/// Drops the three files in every world's order (in another's, for `turn` above 0), settled in between.
+fn deliver_all(worlds: &[World], running: &[Spoold], turn: usize) {
+    for step in 0..FAMILIES.len() {
+        for world in worlds {
+            let order = PERMUTATIONS[(world.number + turn) % PERMUTATIONS.len()];
+            world.drop_file(order[step]);
+        }
+        for (world, spoold) in worlds.iter().zip(running) {
+            spoold.wait_idle(&world.installation);
+        }
     }
 }
 
@@ -72,7 +85,7 @@ fn common(orders: &BTreeMap<String, Seen>, world: usize) -> Vec<String> {
         let lines = pooled_seen(seen).lines;
         format!(
             "{} {state} {date_order} {commitment_date} {currency} {total} {tax} {} {} {} {} -> {} {lines:?}",
-            &id[1..],
+            tail(id),
             seen.warehouse,
             seen.company,
             seen.pickings,
@@ -97,12 +110,7 @@ fn any_order_of_arrival_leaves_the_same_orders() {
         let worlds: Vec<World> =
             (0..PERMUTATIONS.len()).map(|number| World::new(&lab, &tap, number)).collect();
         let running: Vec<Spoold> = worlds.iter().map(|world| world.installation.start()).collect();
-        for step in 0..FAMILIES.len() {
-            for world in &worlds {
-                world.drop_file(PERMUTATIONS[world.number][step]);
-            }
-            settle(&worlds, &running);
-        }
+        deliver_all(&worlds, &running, 0);
 
         let seen = lab.orders();
         let all: Vec<&Path> =
@@ -134,12 +142,7 @@ fn any_order_of_arrival_leaves_the_same_orders() {
         // The same files again, in changing order.
         let mut before = None;
         for round in 0..ROUNDS {
-            for step in 0..FAMILIES.len() {
-                for world in &worlds {
-                    world.drop_file(PERMUTATIONS[(world.number + round) % 6][step]);
-                }
-                settle(&worlds, &running);
-            }
+            deliver_all(&worlds, &running, round);
             let now = (lab.census(), lab.last_write(), tap.writes());
             if let Some(before) = &before {
                 assert_eq!(before, &now, "Odoo {version}, round {round}: {:?}", tap.calls());

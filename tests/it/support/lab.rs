@@ -97,7 +97,7 @@ impl Lab {
     pub fn client(&self) -> Client {
         let key = self.text("api_key").into();
         let endpoint =
-            Endpoint::new(&self.text("url"), &self.text("database"), &self.text("login"), key);
+            Endpoint::new(self.text("url"), self.text("database"), self.text("login"), key);
         Client::new(endpoint).unwrap()
     }
 
@@ -274,7 +274,7 @@ pub fn number(value: &Value) -> String {
         other => other.to_string(),
     };
     let value: rust_decimal::Decimal = text.parse().unwrap();
-    format!("{:.2}", value)
+    format!("{value:.2}")
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
