@@ -218,9 +218,7 @@ impl OpenError {
             Self::GzipRatio { .. } => {
                 "No real report packs this well: look at the original. If it is right, drop it uncompressed."
             }
-            Self::TooLarge { .. } => {
-                "Ask for a shorter period, so that the report is smaller."
-            }
+            Self::TooLarge { .. } => "Ask for a shorter period, so that the report is smaller.",
             Self::UnauthenticatedFailure => {
                 "Check that the sidecar belongs to this very document, then fetch document and sidecar again, or seal the decrypted report with `odoo-spoold seal`."
             }

@@ -1,6 +1,15 @@
 //! Integration tests: one module per behaviour.
 
 #![cfg(test)]
+#![allow(
+    clippy::pedantic,
+    clippy::clone_on_copy,
+    clippy::needless_range_loop,
+    clippy::type_complexity,
+    clippy::as_conversions,
+    clippy::string_slice,
+    reason = "test code: it may stop at the first surprise"
+)]
 
 mod canary;
 mod check;
