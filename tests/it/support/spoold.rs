@@ -19,7 +19,7 @@ use odoo_spoold::store::{JobFilter, Tally};
 use super::lab::{Lab, project, run};
 
 /// Nothing takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Tell a child process that it is one, whose configuration it runs, and where it logs.
 const CHILD_CONFIG: &str = "ODOO_SPOOLD_TEST_CHILD_CONFIG";
