@@ -169,7 +169,7 @@ pub(super) fn matches(wanted: &RecordRef, record: &Record) -> bool {
 }
 
 /// How many of the records are the one.
-pub(super) fn pick<'a>(records: &'a [Record], wanted: impl Fn(&Record) -> bool) -> Hit<'a> {
+pub(super) fn pick(records: &[Record], wanted: impl Fn(&Record) -> bool) -> Hit<'_> {
     let mut hits = records.iter().filter(|record| wanted(record));
     match (hits.next(), hits.count()) {
         (None, _) => Hit::Nothing,

@@ -112,7 +112,7 @@ mod tests {
         let target = dir.path().join("a");
         let mut dropped = Atomic::create(&target).unwrap();
         dropped.write_all(b"half").unwrap();
-        assert!(names(dir.path())[0].ends_with(".tmp"));
+        assert!(names(dir.path())[0].starts_with('.'));
         drop(dropped);
         assert!(names(dir.path()).is_empty());
         let write = |text: &[u8], existing| {

@@ -44,5 +44,5 @@ fn requeue(global: &Global, args: &DeadRequeue, out: &mut Output) -> Result<(), 
         all: args.all,
     };
     let moved = daemon(global)?.requeue(&request)?;
-    out.answer(&moved, |out, moved| hold::orders(out, moved, "queued again"))
+    out.answer(&moved, |out, moved| hold::orders(out, *moved, "queued again"))
 }

@@ -19,7 +19,7 @@ pub(super) fn run(global: &Global, args: &Hold, out: &mut Output) -> Result<Exit
         Some(HoldVerb::List(query)) => list(global, query, out)?,
         Some(HoldVerb::Show(order)) => {
             let detail = Source::open(global)?.job(order)?;
-            out.answer(&detail.job, |out, job| queue::lines(out, job))?;
+            out.answer(&detail.job, queue::lines)?;
             if detail.job.holds.is_empty() {
                 out.remark("it is not held");
             }
@@ -77,11 +77,11 @@ fn release(global: &Global, args: &HoldRelease, out: &mut Output) -> Result<(), 
         code: args.code,
         key: args.key.clone(),
     };
-    out.answer(&daemon(global)?.release(&request)?, |out, moved| orders(out, moved, "released"))
+    out.answer(&daemon(global)?.release(&request)?, |out, moved| orders(out, *moved, "released"))
 }
 
 /// How many orders were moved.
-pub(super) fn orders(out: &mut Output, moved: &Moved, done: &str) -> Result<(), Problem> {
+pub(super) fn orders(out: &mut Output, moved: Moved, done: &str) -> Result<(), Problem> {
     let noun = if moved.orders == 1 { "order" } else { "orders" };
     out.line(format!("{} {noun} {done}", moved.orders))
 }

@@ -25,7 +25,7 @@ mod status;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::control::wire::JobWord;
 use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId};
@@ -242,15 +242,14 @@ pub struct HoldList {
 
 /// `hold release`
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = true)]
+#[command(group(ArgGroup::new("what").required(true).args(["order", "code"])))]
 pub struct HoldRelease {
     /// The account
     pub account: AccountId,
     /// This order
-    #[arg(group = "what", conflicts_with_all = ["code", "key"])]
     pub order: Option<OrderId>,
     /// All that are held under this code, such as sku
-    #[arg(long, group = "what", value_parser = word::<HoldCode>)]
+    #[arg(long, value_parser = word::<HoldCode>)]
     pub code: Option<HoldCode>,
     /// With --code: only those that wait for exactly this
     #[arg(long, requires = "code")]
@@ -282,18 +281,17 @@ pub enum DeadVerb {
 
 /// `dead requeue`
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false)]
+#[command(group(ArgGroup::new("which").required(true).args(["order", "code", "all"])))]
 pub struct DeadRequeue {
     /// The account
     pub account: AccountId,
     /// This order
-    #[arg(group = "which")]
     pub order: Option<OrderId>,
     /// All that died of this code
-    #[arg(long, group = "which")]
+    #[arg(long)]
     pub code: Option<String>,
     /// All dead orders of the account
-    #[arg(long, group = "which")]
+    #[arg(long)]
     pub all: bool,
 }
 
@@ -330,9 +328,10 @@ pub struct Process {
 
 /// `seal`
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("to").required(true).args(["account", "recipient"])))]
 pub struct Seal {
     /// Encrypt to this account's newest key
-    #[arg(long, short, required_unless_present = "recipient", conflicts_with = "recipient")]
+    #[arg(long, short)]
     pub account: Option<AccountId>,
     /// Encrypt to this age recipient (age1…); can be given again; needs no config.toml
     #[arg(long, short, value_name = "RECIPIENT")]

@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, args: &Process, out: &mut Output) -> Result<E
     let answered = client.process(&args.account, source, args.dry_run);
     spinner.finish_and_clear();
     let report = answered?;
-    out.answer(&report, |out, report| print(out, report))?;
+    out.answer(&report, print)?;
     Ok(if report.refusal.is_some() { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
 }
 

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use crate::config::{Keys, Settings};
 use crate::control::client::{Client, ClientError};
@@ -80,7 +80,7 @@ fn from_keys(settings: &Settings) -> Result<Recipients, Problem> {
     let keys = Keys::load(settings)?;
     let mut accounts = Vec::new();
     for account in &keys.accounts {
-        let texts = account.identities.iter().map(|text| text.expose_secret());
+        let texts = account.identities.iter().map(ExposeSecret::expose_secret);
         let recipients = Keyring::from_identities(texts)?.recipients();
         accounts.push(AccountRecipients { account: account.id.clone(), recipients });
     }

@@ -103,7 +103,7 @@ fn seal(
         if about.is_dir() {
             return Err(Problem::new("file", "is a folder").at(input));
         }
-        (Box::new(file), about.is_file().then(|| about.len()))
+        (Box::new(file), about.is_file().then_some(about.len()))
     };
     let mut first = Vec::with_capacity(SNIFF_BYTES);
     let most = u64::try_from(SNIFF_BYTES).unwrap_or(u64::MAX);

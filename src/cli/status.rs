@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, out: &mut Output) -> Result<ExitCode, Problem
         Err(problem) if problem.is("not-running") => stopped(&problem, System.now()),
         Err(problem) => return Err(problem),
     };
-    out.answer(&status, |out, status| print(out, status))?;
+    out.answer(&status, print)?;
     Ok(match status.health {
         Health::Well | Health::Attention => ExitCode::SUCCESS,
         Health::Fault => ExitCode::from(EXIT_FAILED),

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::model::AccountId;
 
-use super::settings::{OdooSettings, Settings, SpoolSettings};
+use super::settings::{Settings};
 
 /// The difference between two settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,10 +23,6 @@ pub struct Reload {
 pub enum Live {
     /// `log.level`
     LogLevel,
-    /// `odoo.batch`, `confirm_batch`, `limit_time_real` or `recheck_interval`.
-    Delivery,
-    /// `spool.poll_interval`, `settle` or `keep`.
-    Spool,
     /// An account was added.
     AccountAdded(AccountId),
     /// An account was taken out: its files stay, its jobs wait.
@@ -49,6 +45,15 @@ impl Settings {
         restart(self.odoo.login != new.odoo.login, "odoo.login");
         restart(self.odoo.ca_file != new.odoo.ca_file, "odoo.ca_file");
         restart(self.odoo.connections != new.odoo.connections, "odoo.connections");
+        restart(self.odoo.batch != new.odoo.batch, "odoo.batch");
+        restart(self.odoo.confirm_batch != new.odoo.confirm_batch, "odoo.confirm_batch");
+        let limit = self.odoo.limit_time_real != new.odoo.limit_time_real;
+        restart(limit, "odoo.limit_time_real");
+        let recheck = self.odoo.recheck_interval != new.odoo.recheck_interval;
+        restart(recheck, "odoo.recheck_interval");
+        let poll = self.spool.poll_interval != new.spool.poll_interval;
+        restart(poll, "spool.poll_interval");
+        restart(self.spool.settle != new.spool.settle, "spool.settle");
         restart(self.spool.dir != new.spool.dir, "spool.dir");
         restart(self.state.dir != new.state.dir, "state.dir");
         restart(self.state.cache_bytes != new.state.cache_bytes, "state.cache");
@@ -65,8 +70,6 @@ impl Settings {
         };
         let effective = self.merged(new);
         live(self.log != effective.log, Live::LogLevel);
-        live(self.odoo != effective.odoo, Live::Delivery);
-        live(self.spool != effective.spool, Live::Spool);
         for account in &effective.accounts {
             match self.account(&account.id) {
                 None => live(true, Live::AccountAdded(account.id.clone())),
@@ -83,16 +86,9 @@ impl Settings {
     /// An account whose region or company changes stays as it was altogether.
     #[must_use]
     pub fn merged(&self, new: &Self) -> Self {
-        let odoo = OdooSettings {
-            batch: new.odoo.batch,
-            confirm_batch: new.odoo.confirm_batch,
-            limit_time_real: new.odoo.limit_time_real,
-            recheck_interval: new.odoo.recheck_interval,
-            ..self.odoo.clone()
-        };
         let mut merged = Self {
-            odoo,
-            spool: SpoolSettings { dir: self.spool.dir.clone(), ..new.spool.clone() },
+            odoo: self.odoo.clone(),
+            spool: self.spool.clone(),
             state: self.state.clone(),
             keys: self.keys.clone(),
             control: self.control.clone(),
@@ -122,8 +118,6 @@ impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LogLevel => f.write_str("log level"),
-            Self::Delivery => f.write_str("delivery"),
-            Self::Spool => f.write_str("spool intervals"),
             Self::AccountAdded(id) => write!(f, "account {id} added"),
             Self::AccountRemoved(id) => write!(f, "account {id} removed"),
             Self::AccountChanged(id) => write!(f, "account {id}"),

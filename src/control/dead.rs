@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 
 use crate::model::{AccountId, JobState, OrderId};
 use crate::store::{Buried, StateName};
@@ -11,7 +11,7 @@ use crate::store::{Buried, StateName};
 use super::error::ControlError;
 use super::handle::Handle;
 use super::wire::{DeadJob, JobInfo, Jobs, JobsQuery, Moved, Requeue};
-use super::{blocking, order_path, posted, queried, queue};
+use super::{OrderPath, blocking, order_path, posted, queried, queue};
 
 pub(super) async fn index(
     State(handle): State<Handle>,
@@ -23,9 +23,9 @@ pub(super) async fn index(
 
 pub(super) async fn get(
     State(handle): State<Handle>,
-    Path(path): Path<(String, String)>,
+    path: OrderPath,
 ) -> Result<Json<DeadJob>, ControlError> {
-    let (account, order) = order_path(&path)?;
+    let (account, order) = order_path(path)?;
     blocking(handle, move |handle| show(handle, &account, &order)).await
 }
 

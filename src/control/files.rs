@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 
 use crate::model::{FileId, HoldCode, JobState};
@@ -29,8 +29,9 @@ pub(super) async fn index(
 
 pub(super) async fn get(
     State(handle): State<Handle>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<FileDetail>, ControlError> {
+    let Path(id) = path.map_err(|error| ControlError::BadRequest(error.body_text()))?;
     let id: FileId =
         id.parse().map_err(|error| ControlError::BadRequest(format!("the file id is {error}")))?;
     blocking(handle, move |handle| show(handle, &id)).await

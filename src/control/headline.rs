@@ -147,17 +147,17 @@ fn well(accounts: &[AccountStatus]) -> String {
     let moving = sum(|account| account.orders.pending.saturating_add(account.orders.started));
     let held = sum(|account| account.orders.held);
     let done = sum(|account| account.orders.done);
-    let mut text = if moving > 0 {
+    let text = if moving > 0 {
         format!("All well: {} under way, {done} done", orders(moving, ""))
     } else if done > 0 {
         format!("All well: {} done, nothing to do", orders(done, ""))
     } else {
         "All well: nothing to do yet".to_owned()
     };
-    if held > 0 {
-        text.push_str(&format!(", {held} waiting for a later file"));
+    match held {
+        0 => text,
+        _ => format!("{text}, {held} waiting for a later file"),
     }
-    text
 }
 
 fn orders(count: u64, which: &str) -> String {

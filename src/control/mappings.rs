@@ -1,20 +1,20 @@
 //! `GET /v1/map/{account}/{order_id}`: which record in Odoo an order is.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use crate::model::{AccountId, OrderId};
 
 use super::error::ControlError;
 use super::handle::Handle;
 use super::wire::MappingInfo;
-use super::{blocking, order_path, queue};
+use super::{OrderPath, blocking, order_path, queue};
 
 pub(super) async fn get(
     State(handle): State<Handle>,
-    Path(path): Path<(String, String)>,
+    path: OrderPath,
 ) -> Result<Json<MappingInfo>, ControlError> {
-    let (account, order) = order_path(&path)?;
+    let (account, order) = order_path(path)?;
     blocking(handle, move |handle| show(handle, &account, &order)).await
 }
 

@@ -27,8 +27,8 @@ pub mod wire;
 #[cfg(test)]
 mod wire_tests;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 
@@ -101,8 +101,13 @@ fn limit(asked: Option<usize>) -> usize {
     asked.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
 }
 
-/// Account and order of a path.
-fn order_path((account, order): &(String, String)) -> Result<(AccountId, OrderId), ControlError> {
+/// Account and order as they stand in a path.
+type OrderPath = Result<Path<(String, String)>, PathRejection>;
+
+/// Account and order of a path, or what is wrong with it.
+fn order_path(path: OrderPath) -> Result<(AccountId, OrderId), ControlError> {
+    let Path((account, order)) =
+        path.map_err(|error| ControlError::BadRequest(error.body_text()))?;
     let wrong = |what: &str, error| ControlError::BadRequest(format!("the {what} id {error}"));
     let account = account.parse().map_err(|error| wrong("account", error))?;
     let order = order.parse().map_err(|error| wrong("order", error))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 
 use crate::model::{AccountId, OrderId};
 use crate::store::{Cursor, JobFilter, StateName};
@@ -12,7 +12,7 @@ use crate::store::{Cursor, JobFilter, StateName};
 use super::error::ControlError;
 use super::handle::Handle;
 use super::wire::{JobDetail, JobInfo, Jobs, JobsQuery, MappingInfo, RefusedRows};
-use super::{blocking, limit, order_path, queried};
+use super::{OrderPath, blocking, limit, order_path, queried};
 
 pub(super) async fn index(
     State(handle): State<Handle>,
@@ -24,9 +24,9 @@ pub(super) async fn index(
 
 pub(super) async fn get(
     State(handle): State<Handle>,
-    Path(path): Path<(String, String)>,
+    path: OrderPath,
 ) -> Result<Json<JobDetail>, ControlError> {
-    let (account, order) = order_path(&path)?;
+    let (account, order) = order_path(path)?;
     blocking(handle, move |handle| show(handle, &account, &order)).await
 }
 

@@ -439,7 +439,6 @@ impl Failure {
         })
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
     pub(crate) fn sidecar(error: SidecarError) -> Self {
         Self::refused(
             error.code(),

@@ -46,7 +46,7 @@ async fn serve(
     log: Arc<log::Log>,
 ) -> Result<(), DaemonError> {
     let started = System.now();
-    lifecycle::extend_timeout(Duration::from_secs(120));
+    lifecycle::extend_timeout(Duration::from_mins(2));
     let stop = CancellationToken::new();
     on_signal(SignalKind::terminate(), &stop)?;
     on_signal(SignalKind::interrupt(), &stop)?;

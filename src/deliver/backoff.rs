@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn probes_slow_down_and_stay() {
-        assert_eq!(pause(0), Duration::from_secs(60));
-        assert_eq!(pause(99), Duration::from_secs(3600));
+        assert_eq!(pause(0), Duration::from_mins(1));
+        assert_eq!(pause(99), Duration::from_hours(1));
         assert_eq!(down(0), Duration::from_secs(1));
         assert_eq!(down(99), Duration::from_secs(30));
     }

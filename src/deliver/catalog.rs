@@ -19,6 +19,7 @@ use crate::plan::{Found, Lookup, Tax, TaxRef};
 const SKUS_PER_CALL: usize = 500;
 
 /// Field names that differ between Odoo versions; from `fields_get`, never from the version.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that a version has or not")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
     /// Taxes of `sale.order.line`: `tax_ids` or `tax_id`.

@@ -135,9 +135,9 @@ mod tests {
     fn a_pause_waits_minutes_and_a_new_cause_is_news() {
         let mut gate = Gate::default();
         assert!(gate.pause("odoo-access-denied", "x", at(0)));
-        assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(60)));
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_mins(1)));
         assert!(!gate.pause("odoo-access-denied", "x", at(60)));
-        assert_eq!(gate.wait(at(60)), Some(Duration::from_secs(300)));
+        assert_eq!(gate.wait(at(60)), Some(Duration::from_mins(5)));
         assert!(gate.pause("odoo-access-error", "x", at(360)));
         gate.retry_now(at(400));
         assert_eq!(gate.wait(at(400)), None);

@@ -9,7 +9,10 @@
 pub mod backoff;
 mod batch;
 pub mod catalog;
+mod confirm;
+mod create;
 pub(crate) mod domain;
+mod existing;
 pub mod gate;
 mod partners;
 mod read;
@@ -17,6 +20,7 @@ mod send;
 pub mod settings;
 mod shelf;
 pub(crate) mod value;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -238,7 +242,7 @@ impl Lane {
             Duration::try_from(now.duration_since(asked))
                 .is_ok_and(|age| age >= delivery.pace.recheck)
         });
-        let due = match self.shelf.run(|store, account| store.next_due(account)).await {
+        let due = match self.shelf.run(super::store::Store::next_due).await {
             Ok(due) => due,
             Err(stop) => return self.trouble(&stop),
         };
@@ -510,12 +514,12 @@ impl Lane {
                 End::Done(outcome) => events::order_done(&self.account, order, outcome.name()),
                 End::Held(holds) => {
                     for hold in holds {
-                        events::order_held(&self.account, order, hold.code.name(), &hold.text);
+                        events::order_held(&self.account, order, hold);
                     }
                 }
                 End::Dead(death) => events::order_dead(&self.account, order, &death.code),
                 End::Retry { fault, .. } => {
-                    events::order_retry(&self.account, order, *attempt, fault)
+                    events::order_retry(&self.account, order, *attempt, fault);
                 }
             }
         }

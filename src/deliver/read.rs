@@ -10,7 +10,8 @@ use super::send::{Sender, Stop};
 use super::value;
 use crate::model::{MappedLine, Mapping, OdooId};
 use crate::odoo::Find;
-use crate::plan::{Changes, Current, CurrentLine, external};
+use crate::plan::diff::same_price;
+use crate::plan::{Changes, Current, CurrentLine, Desired, external};
 
 /// Orders in one call.
 const CHUNK: usize = 500;
@@ -156,6 +157,31 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
             None => mapping.lines.push(new),
         }
     }
+}
+
+/// Lines that stand as they are wanted, but were never remembered, have a base now.
+pub(super) fn take_missing(mapping: &mut Mapping, desired: &Desired, current: &Current) {
+    for line in &current.lines {
+        let known = mapping.lines.iter().any(|mapped| mapped.odoo_id == line.odoo_id);
+        let wanted = desired.lines.iter().any(|want| {
+            line.external.as_ref() == Some(&want.external)
+                && line.quantity == want.quantity
+                && line.taxes == want.taxes
+                && same_price(line.price_unit, want.price_unit)
+        });
+        if !known && wanted {
+            mapping.lines.extend(mapped(line));
+        }
+    }
+}
+
+/// Whether the order has exactly our lines, as they were when we last wrote them.
+pub(super) fn as_based(mapping: &Mapping, current: &Current) -> bool {
+    current.lines.len() == mapping.lines.len()
+        && current
+            .lines
+            .iter()
+            .all(|line| mapped(line).is_some_and(|now| mapping.lines.contains(&now)))
 }
 
 fn mapped(line: &CurrentLine) -> Option<MappedLine> {

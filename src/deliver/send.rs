@@ -139,7 +139,7 @@ impl Sender<'_> {
             let reply = match self.client.load(model, fields, rows, context.clone()).await {
                 Ok(reply) => reply,
                 Err(fault) if fault.class() == Class::Reject => {
-                    self.divide(group, &fault.words, &mut groups, &mut results);
+                    self.divide(&group, &fault.words, &mut groups, &mut results);
                     continue;
                 }
                 Err(fault) => return Err(fault.into()),
@@ -182,7 +182,7 @@ impl Sender<'_> {
                     if rest.len() < group.len() {
                         groups.push(rest);
                     } else {
-                        self.divide(group, &Words::default(), &mut groups, &mut results);
+                        self.divide(&group, &Words::default(), &mut groups, &mut results);
                     }
                 }
             }
@@ -194,15 +194,14 @@ impl Sender<'_> {
     }
 
     /// A call was refused as a whole: halves find the culprit in log₂ calls.
-    #[expect(clippy::unused_self, reason = "reads as part of the sender's splitting")]
     fn divide(
         &self,
-        group: Vec<usize>,
+        group: &[usize],
         words: &Words,
         groups: &mut Vec<Vec<usize>>,
         results: &mut [Option<Loaded>],
     ) {
-        if let [only] = group.as_slice() {
+        if let [only] = group {
             set(results, *only, Loaded::Refused(words.clone()));
             return;
         }

@@ -370,7 +370,12 @@ fn three_way(
 
 /// Equal in Odoo's own rounding of unit prices.
 fn same(a: &LineWrite, b: &LineWrite) -> bool {
-    a.quantity == b.quantity && cents(a.price_unit) == cents(b.price_unit) && a.taxes == b.taxes
+    a.quantity == b.quantity && same_price(a.price_unit, b.price_unit) && a.taxes == b.taxes
+}
+
+/// Whether two unit prices are the same to Odoo.
+pub fn same_price(a: Decimal, b: Decimal) -> bool {
+    cents(a) == cents(b)
 }
 
 /// A unit price as Odoo stores it: two places by default, half away from zero.
@@ -396,7 +401,7 @@ fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
         HoldCode::Conflict,
         field,
         format!(
-            "Odoo has {odoo}, Amazon says {marketplace}: `odoo-spoold hold accept-odoo` or `accept-marketplace`"
+            "Odoo has {odoo}, Amazon says {marketplace}; nothing was written: to follow Amazon, change it in Odoo, then `odoo-spoold hold release`"
         ),
     )
 }

@@ -124,6 +124,11 @@ fn row_holds(refused: &crate::model::RefusedFact) -> Vec<Hold> {
         .collect()
 }
 
+fn no_price(sku: &Sku) -> Hold {
+    let text = "no report gives a price yet: an All Orders or order report will";
+    Hold::new(HoldCode::Price, sku.as_str(), text)
+}
+
 /// One decision and everything it looks at.
 struct Decision<'a> {
     record: &'a Record,
@@ -146,7 +151,11 @@ impl Decision<'_> {
         if record.status == OrderStatus::Cancelled {
             return self.cancellation();
         }
-        let (marketplace, rules) = self.marketplace()?;
+        let (marketplace, rules) = self.marketplace().map_err(|mut holds| {
+            // Told together: who names the marketplace need not find out afterwards.
+            holds.extend(self.missing_prices());
+            holds
+        })?;
         let purchase_date = self.purchase_date()?;
         let (pricelist, currency) = self.pricelist(marketplace)?;
         let mut lines = Lines::new(self, marketplace, rules, currency);
@@ -178,7 +187,7 @@ impl Decision<'_> {
             desired.holds.push(Hold::new(
                 HoldCode::CancellationRequested,
                 "",
-                "the buyer asked for cancellation: cancel the order at Amazon, or release this hold",
+                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in Odoo by hand",
             ));
             desired.confirm = false;
         }
@@ -226,6 +235,14 @@ impl Decision<'_> {
         self.record.purchase_date.ok_or_else(|| {
             vec![Hold::new(HoldCode::Row, "purchase-date", "no report gives the purchase date yet")]
         })
+    }
+
+    /// Prices that are missing in any marketplace.
+    fn missing_prices(&self) -> BTreeSet<Hold> {
+        let lines = self.record.lines.iter().filter(|line| line.is_live());
+        let unpriced =
+            lines.filter(|line| !self.record.replacement && line.fact.item_price.is_none());
+        unpriced.map(|line| no_price(&line.fact.sku)).collect()
     }
 
     /// Why an order that is not in Odoo need not come there.
@@ -360,7 +377,6 @@ impl Decision<'_> {
 }
 
 /// The lines on their way.
-#[expect(clippy::struct_field_names, reason = "the lines of an order are its lines")]
 struct Lines<'a> {
     decision: &'a Decision<'a>,
     around: Surroundings<'a>,
@@ -432,11 +448,7 @@ impl<'a> Lines<'a> {
         let Some(item_price) =
             fact.item_price.or(self.decision.record.replacement.then_some(Decimal::ZERO))
         else {
-            self.holds.push(Hold::new(
-                HoldCode::Price,
-                fact.sku.as_str(),
-                "no report gives a price yet: an All Orders or order report will",
-            ));
+            self.holds.push(no_price(&fact.sku));
             return;
         };
         let priced = match price_line(fact, item_price, self.around) {

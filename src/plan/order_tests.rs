@@ -365,6 +365,10 @@ fn the_marketplace() {
     assert_eq!(unnamed().waits(), [(HoldCode::Marketplace, String::new())]);
     let by_default = unnamed().policy(|p| p.default_marketplace = Some(market(DE)));
     assert_eq!(by_default.want().marketplace, market(DE));
+    let unpriced =
+        case(vec![FactLine { item_price: None, ..lamp() }]).head(|head| head.marketplace = None);
+    let codes: Vec<HoldCode> = unpriced.waits().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [HoldCode::Marketplace, HoldCode::Price], "told together");
     let other = one().head(|head| head.marketplace = Some(market("Amazon.fr")));
     assert_eq!(other.waits(), [(HoldCode::Marketplace, "Amazon.fr".to_owned())]);
     let default_is_last = other.policy(|p| p.default_marketplace = Some(market(DE)));

@@ -14,7 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::Level;
 
-use crate::model::{AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal};
+use crate::model::{
+    AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal,
+};
 
 /// The tracing target of all transitions.
 pub const TARGET: &str = "odoo_spoold::event";
@@ -144,6 +146,15 @@ transitions! {
         "order {order} done: {}", Code(outcome)
     }
 
+    /// An order waits for what a later report brings: nothing for anybody to do.
+    ORDER_EXPECTED: INFO, "5d1b8e0f7c3a4e52b6d0a9f3c47e8125",
+        "The order waits for a later report. The message names what is missing; the order goes on \
+         by itself when a file brings it.";
+    fn order_expected(account: &AccountId, order: &OrderId, code: &str, text: &str) => {
+        account = %account, order_ref = %order, error_code = %Code(code),
+        "order {order} waits ({}): {text}", Code(code)
+    }
+
     /// An order waits for a missing thing or a person.
     ORDER_WAITING: WARN, "3ff593c86f404a5b97d9483b70ecd39c",
         "The order waits for something. The message names it; the order goes on by itself once \
@@ -190,7 +201,8 @@ transitions! {
     /// An account stopped: Odoo refuses its user, database or rights.
     ACCOUNT_PAUSED: ERROR, "b2db33c6a83d43139c33ae98834a99ab",
         "Odoo refuses this account's user, key, database or rights. Nothing is delivered and no \
-         attempt is used up; it is probed ever less often. Mend it, then reload.";
+         attempt is used up; it is probed ever less often. Mended in Odoo: reload. \
+         Mended in config.toml or the keys: restart.";
     fn account_paused(account: &AccountId, code: &str, next_step: &str) => {
         account = %account, error_code = %Code(code), next_step,
         "account {account} paused: {}. {next_step}", Code(code)
@@ -224,7 +236,7 @@ transitions! {
     /// A stored job cannot be read.
     JOB_UNREADABLE: ERROR, "c8dbb94bff054e07969e0111dcaaa632",
         "A stored job cannot be read: the disk or the keys changed. Others are not affected; \
-         odoo-spoold rebuild reads it again from the sealed files.";
+         restore the keys it was sealed under, or drop its sealed file again.";
     fn job_unreadable(account: &AccountId, key: &str) => {
         account = %account, job_key = key, "stored job {key} cannot be read"
     }
@@ -309,11 +321,15 @@ pub fn order_done(account: &AccountId, order: &OrderId, outcome: &str) {
     }
 }
 
-/// An order is held: a conflict is a transition of its own.
-pub fn order_held(account: &AccountId, order: &OrderId, code: &str, text: &str) {
-    match code {
-        "conflict" => order_conflict(account, order, text),
-        _ => order_waiting(account, order, code, text),
+/// An order is held: what a later file ends is no warning, and a conflict is a transition of its
+/// own.
+pub fn order_held(account: &AccountId, order: &OrderId, hold: &Hold) {
+    match (hold.code, hold.code.ended_by()) {
+        (HoldCode::Conflict, _) => order_conflict(account, order, &hold.text),
+        (_, EndedBy::File) => order_expected(account, order, hold.code.name(), &hold.text),
+        (_, EndedBy::Odoo | EndedBy::Person) => {
+            order_waiting(account, order, hold.code.name(), &hold.text);
+        }
     }
 }
 
@@ -386,6 +402,7 @@ mod tests {
             ("ORDER_CANCELLED", "69ed5a95f96f4cd88a8c164ac6c0c846"),
             ("ORDER_ADOPTED", "41647f24f87046e88175992e0c3541f7"),
             ("ORDER_NOTHING_TO_DO", "a22948c041114d50a7abf730fd626b68"),
+            ("ORDER_EXPECTED", "5d1b8e0f7c3a4e52b6d0a9f3c47e8125"),
             ("ORDER_WAITING", "3ff593c86f404a5b97d9483b70ecd39c"),
             ("ORDER_CONFLICT", "462ba0a301ea435d9d22887a8b166c6c"),
             ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),

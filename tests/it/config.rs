@@ -111,8 +111,7 @@ fn every_mistake_has_its_place() {
         ),
         // the other tables
         (with("[spool]\ndir = \"/a/../b\"\n"), "6:7 this path is not absolute"),
-        (with("[spool]\nkeep = \"31d\"\n"), "6:8 31d is out of range"),
-        (with("[spool]\nsettle = \"100ms\"\n"), "6:10 100ms is out of range"),
+                (with("[spool]\nsettle = \"100ms\"\n"), "6:10 100ms is out of range"),
         (with("[state]\ncache = \"256M\"\n"), "6:9 this is not a size"),
         (with("[state]\ncache = \"1MiB\"\n"), "6:9 1MiB is out of range"),
         (
@@ -324,15 +323,18 @@ fn a_reload_takes_what_can_change_and_names_what_cannot() {
 
     let text = account("confirm = false\n", "")
         .replace("login = \"spool\"", "login = \"other\"\nbatch = 7")
-        + "[spool]\nkeep = \"1d\"\n[log]\nlevel = \"debug\"\n[state]\ncache = \"1GiB\"\n";
+        + "[spool]\npoll_interval = \"45s\"\n[log]\nlevel = \"debug\"\n[state]\ncache = \"1GiB\"\n";
     let new = parse(&text).unwrap();
     let eu: odoo_spoold::model::AccountId = "eu".parse().unwrap();
     let reload = old.diff(&new);
-    assert_eq!(reload.restart, ["odoo.login", "state.cache"]);
+    assert_eq!(
+        reload.restart,
+        ["odoo.login", "odoo.batch", "spool.poll_interval", "state.cache"]
+    );
     let changed = Live::AccountChanged(eu.clone());
-    assert_eq!(reload.live, [Live::LogLevel, Live::Delivery, Live::Spool, changed]);
+    assert_eq!(reload.live, [Live::LogLevel, changed]);
     let merged = old.merged(&new);
-    assert_eq!((merged.odoo.login.as_str(), merged.odoo.batch), ("spool", 7));
+    assert_eq!((merged.odoo.login.as_str(), merged.odoo.batch), ("spool", old.odoo.batch));
     assert_eq!(merged.state, old.state);
     assert!(!merged.accounts[0].confirm);
 

@@ -3,12 +3,6 @@
 //!
 //! Without the folder (a checkout alone) the tests say so and pass.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test: what fails here should stop it"
-)]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

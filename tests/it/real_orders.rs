@@ -7,10 +7,10 @@ use crate::support::lab::{Lab, project, versions};
 use crate::support::skip::skip;
 use crate::support::spoold::Installation;
 
-const ACCOUNTS: [&str; 6] = ["--account", "eu", "--account", "na", "--account", "fe"];
+pub(crate) const ACCOUNTS: [&str; 6] = ["--account", "eu", "--account", "na", "--account", "fe"];
 
 /// Order files of ours, of all families.
-fn vectors() -> Vec<PathBuf> {
+pub(crate) fn vectors() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(project("tests/vectors"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -25,7 +25,7 @@ fn vectors() -> Vec<PathBuf> {
 }
 
 /// Real order files, kept beside the project.
-fn samples() -> Vec<PathBuf> {
+pub(crate) fn samples() -> Vec<PathBuf> {
     let shared =
         std::env::var_os("ODOO_SPOOLD_SHARED").map_or_else(|| project("../shared"), PathBuf::from);
     let root = shared.join("samples/amazon");
@@ -47,7 +47,7 @@ fn samples() -> Vec<PathBuf> {
 }
 
 /// The account whose marketplaces a file belongs to, by its name.
-fn account_of(path: &Path) -> &'static str {
+pub(crate) fn account_of(path: &Path) -> &'static str {
     let name = path.file_name().unwrap().to_str().unwrap();
     if name.contains("jp_") {
         "fe"
@@ -59,7 +59,7 @@ fn account_of(path: &Path) -> &'static str {
 }
 
 /// An account knows the marketplaces of its region; orders of others are held.
-fn elsewhere(order: &mut serde_json::Value, account: &str) {
+pub(crate) fn elsewhere(order: &mut serde_json::Value, account: &str) {
     let region = match order["marketplace"].as_str() {
         Some("Amazon.com" | "Amazon.ca") => "na",
         Some("Amazon.co.jp") => "fe",

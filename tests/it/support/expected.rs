@@ -35,6 +35,46 @@ fn reference(line: &Value) -> String {
     }
 }
 
+/// Lines of the same goods, price and tax as one: reports may count the rows of an article differently.
+pub fn pooled(want: &Value) -> Value {
+    let mut want = want.clone();
+    let mut pool: Vec<Value> = Vec::new();
+    for line in want["lines"].as_array().unwrap() {
+        let alike = |other: &&mut Value| {
+            ["kind", "product", "price_unit", "tax"].iter().all(|key| other[key] == line[key])
+                && line["kind"] == "item"
+        };
+        match pool.iter_mut().find(alike) {
+            Some(first) => {
+                let units = first["qty"].as_i64().unwrap() + line["qty"].as_i64().unwrap();
+                first["qty"] = units.into();
+            }
+            None => pool.push(line.clone()),
+        }
+    }
+    want["lines"] = pool.into();
+    want
+}
+
+/// The same for what stands in Odoo; lines that were taken down to nothing are left out.
+pub fn pooled_seen(seen: &Seen) -> Seen {
+    let mut pool: Vec<SeenLine> = Vec::new();
+    let units = |line: &SeenLine| line.quantity.parse::<rust_decimal::Decimal>().unwrap();
+    for line in seen.lines.iter().filter(|line| !units(line).is_zero()) {
+        let alike = |other: &&mut SeenLine| {
+            (&other.reference, &other.price_unit, &other.taxes)
+                == (&line.reference, &line.price_unit, &line.taxes)
+                && !line.reference.starts_with("AMZ-")
+        };
+        match pool.iter_mut().find(alike) {
+            Some(first) => first.quantity = format!("{:.2}", units(first) + units(line)),
+            None => pool.push(line.clone()),
+        }
+    }
+    pool.sort();
+    Seen { lines: pool, ..seen.clone() }
+}
+
 /// Differences between an expected order and what Odoo shows; none is right.
 pub fn differences(want: &Value, seen: Option<&Seen>) -> Vec<String> {
     let id = want["order_id"].as_str().unwrap();

@@ -13,7 +13,7 @@ use odoo_spoold::clock::System;
 use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, DaemonError};
 use odoo_spoold::envelope;
-use odoo_spoold::model::{AccountId, HoldCode, Job, JobState, OrderId};
+use odoo_spoold::model::{AccountId, Hold, HoldCode, Job, JobState, OrderId, Outcome};
 use odoo_spoold::store::{JobFilter, Tally};
 
 use super::lab::{Lab, project, run};
@@ -51,10 +51,21 @@ impl Installation {
     /// The same with a keys file from elsewhere.
     pub fn with_keys(lab: &Lab, options: &[&str], keys: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut script = Command::new("python3");
-        script.arg(project("tests/lab/account.py")).arg("--dir").arg(dir.path()).args(options);
-        let text = run(&mut script, &lab.env.to_string());
+        let text = config_text(lab, options, dir.path());
         Self::from_text(dir, &text, keys)
+    }
+
+    /// The same with a configuration that lacks the lines of these keys.
+    pub fn without(lab: &Lab, options: &[&str], absent: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = config_text(lab, options, dir.path());
+        let kept: String = text
+            .lines()
+            .filter(|line| !absent.iter().any(|key| line.starts_with(&format!("{key} ="))))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        assert_ne!(text, kept, "nothing was left out");
+        Self::from_text(dir, &kept, &keys_text(&accounts(options), &api_key(lab, options)))
     }
 
     /// From a ready configuration.
@@ -96,16 +107,21 @@ impl Installation {
 
     /// Seals `bytes` to the account and renames them into its `incoming/`.
     pub fn drop_bytes(&self, account: &str, name: &str, bytes: &[u8]) {
+        self.drop_raw(account, name, &self.sealed(account, bytes, false));
+    }
+
+    /// `bytes` sealed to the account.
+    pub fn sealed(&self, account: &str, bytes: &[u8], armored: bool) -> Vec<u8> {
         let identities = &self.keys.account(&account.parse().unwrap()).unwrap().identities;
         let keyring = envelope::Keyring::from_identities(
-            identities.iter().map(|identity| identity.expose_secret()),
+            identities.iter().map(secrecy::ExposeSecret::expose_secret),
         )
         .unwrap();
         let recipients = keyring.recipients();
         let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-        let mut sealer = envelope::seal(Vec::new(), &recipients, false).unwrap();
-        sealer.write_all(bytes).unwrap();
-        self.drop_raw(account, name, &sealer.finish().unwrap());
+        let mut sealer = envelope::seal(Vec::new(), &recipients, armored).unwrap();
+        std::io::Write::write_all(&mut sealer, bytes).unwrap();
+        sealer.finish().unwrap()
     }
 
     /// Renames bytes into `incoming/` as they are.
@@ -294,6 +310,22 @@ impl Spoold {
         self.daemon.store.job(account, &order).unwrap()
     }
 
+    /// The holds of one order; none where it is not held.
+    pub fn holds_of(&self, account: &AccountId, order: &str) -> Vec<Hold> {
+        match self.job(account, order).map(|job| job.state) {
+            Some(JobState::Held(holds)) => holds,
+            _ => Vec::new(),
+        }
+    }
+
+    /// What came of one order; none where it is not done.
+    pub fn outcome(&self, account: &AccountId, order: &str) -> Option<Outcome> {
+        match self.job(account, order).map(|job| job.state) {
+            Some(JobState::Done(outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+
     /// Hold codes of each held order.
     pub fn holds(&self, account: &AccountId) -> Vec<(String, Vec<HoldCode>)> {
         let filter = JobFilter { account: Some(account.clone()), state: None, hold: None };
@@ -347,6 +379,13 @@ impl Drop for Spoold {
     fn drop(&mut self) {
         self.shut();
     }
+}
+
+/// What `tests/lab/account.py` writes.
+fn config_text(lab: &Lab, options: &[&str], dir: &Path) -> String {
+    let mut script = Command::new("python3");
+    script.arg(project("tests/lab/account.py")).arg("--dir").arg(dir).args(options);
+    run(&mut script, &lab.env.to_string())
 }
 
 /// A new keys file for these accounts.

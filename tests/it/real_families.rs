@@ -1,0 +1,255 @@
+//! The same orders in three families of reports: whatever comes first, the same stands in Odoo.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::real_orders::{ACCOUNTS, account_of, elsewhere, samples, vectors};
+use crate::real_support::{Tap, lines, report};
+use crate::support::expected::{differences, expected, pooled, pooled_seen, skus};
+use crate::support::lab::{Lab, Seen, project, run, versions};
+use crate::support::spoold::{Installation, Spoold};
+
+const FAMILIES: [&str; 3] = ["trio_all_orders.txt", "trio_unshipped.txt", "trio_order_report.txt"];
+const PERMUTATIONS: [[usize; 3]; 6] =
+    [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+const ROUNDS: usize = 5;
+
+/// One order of arrival: an installation of its own, with order ids and buyers of its own.
+struct World {
+    number: usize,
+    files: Vec<PathBuf>,
+    installation: Installation,
+}
+
+impl World {
+    fn new(lab: &Lab, tap: &Tap, number: usize) -> Self {
+        let installation = Installation::new(lab, &["--url", &tap.url]);
+        let files = FAMILIES
+            .iter()
+            .map(|name| {
+                let path = installation.dir.path().join(name);
+                let text = std::fs::read(project("tests/vectors").join(name)).unwrap();
+                std::fs::write(&path, renamed(&text, number)).unwrap();
+                path
+            })
+            .collect();
+        Self { number, files, installation }
+    }
+
+    fn drop_file(&self, family: usize) {
+        self.installation.drop_file("eu", &self.files[family]);
+    }
+}
+
+/// The file with order ids and buyers of one world.
+fn renamed(bytes: &[u8], world: usize) -> Vec<u8> {
+    let rows = lines(bytes);
+    let rows = rows.iter().enumerate().map(|(at, row)| {
+        let row = row.replace("@marketplace", &format!(".{world}@marketplace"));
+        if at == 0 { row } else { format!("{}{}", world + 1, &row[1..]) }
+    });
+    report(&rows.collect::<Vec<_>>())
+}
+
+fn settle(worlds: &[World], running: &[Spoold]) {
+    for (world, spoold) in worlds.iter().zip(running) {
+        spoold.wait_idle(&world.installation);
+    }
+}
+
+/// What must be the same in every world: no ids of Odoo's, no world's number.
+fn common(orders: &BTreeMap<String, Seen>, world: usize) -> Vec<String> {
+    let own = orders.iter().filter(|(id, _)| id.starts_with(&(world + 1).to_string()));
+    own.map(|(id, seen)| {
+        let Seen { state, date_order, commitment_date, currency, total, tax, .. } = seen;
+        let who = |partner: &odoo_spoold::odoo::Record| {
+            ["name", "email", "street", "street2", "city", "zip", "country_code"]
+                .map(|field| partner.get(field).map(ToString::to_string).unwrap_or_default())
+                .join("|")
+                .replace(&format!(".{world}@"), "@")
+        };
+        let lines = pooled_seen(seen).lines;
+        format!(
+            "{} {state} {date_order} {commitment_date} {currency} {total} {tax} {} {} {} {} -> {} {lines:?}",
+            &id[1..],
+            seen.warehouse,
+            seen.company,
+            seen.pickings,
+            who(&seen.partner),
+            who(&seen.shipping),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn any_order_of_arrival_leaves_the_same_orders() {
+    for version in versions("families in any order") {
+        let lab = Lab::new(version, "families");
+        let originals: Vec<PathBuf> =
+            FAMILIES.iter().map(|name| project("tests/vectors").join(name)).collect();
+        let originals: Vec<&Path> = originals.iter().map(PathBuf::as_path).collect();
+        let products = skus(&originals);
+        lab.products(products.iter().map(String::as_str));
+        lab.fee_products();
+        let tap = Tap::new(&lab);
+        let worlds: Vec<World> =
+            (0..PERMUTATIONS.len()).map(|number| World::new(&lab, &tap, number)).collect();
+        let running: Vec<Spoold> = worlds.iter().map(|world| world.installation.start()).collect();
+        for step in 0..FAMILIES.len() {
+            for world in &worlds {
+                world.drop_file(PERMUTATIONS[world.number][step]);
+            }
+            settle(&worlds, &running);
+        }
+
+        let seen = lab.orders();
+        let all: Vec<&Path> =
+            worlds.iter().flat_map(|world| world.files.iter().map(PathBuf::as_path)).collect();
+        let want = expected(&all, &[]);
+        assert_eq!(want.len(), 36);
+        let mut wrong: Vec<String> = want
+            .iter()
+            .flat_map(|(id, order)| {
+                differences(&pooled(order), seen.get(id).map(pooled_seen).as_ref())
+            })
+            .collect();
+        assert!(wrong.is_empty(), "Odoo {version}:\n{}", wrong.join("\n"));
+        let first = common(&seen, 0);
+        assert_eq!(first.len(), 6);
+        for world in &worlds[1..] {
+            let other = common(&seen, world.number);
+            for (one, other) in first.iter().zip(&other).filter(|(one, other)| one != other) {
+                wrong.push(format!("{:?}\n  {one}\n  {other}", PERMUTATIONS[world.number]));
+            }
+        }
+        assert!(wrong.is_empty(), "Odoo {version}:\n{}", wrong.join("\n"));
+        for (world, spoold) in worlds.iter().zip(&running) {
+            let account = world.installation.account();
+            let tally = spoold.tally(&account);
+            assert_eq!(tally.held + tally.dead, 0, "{}", spoold.describe(&account));
+        }
+
+        // The same files again, in changing order.
+        let mut before = None;
+        for round in 0..ROUNDS {
+            for step in 0..FAMILIES.len() {
+                for world in &worlds {
+                    world.drop_file(PERMUTATIONS[(world.number + round) % 6][step]);
+                }
+                settle(&worlds, &running);
+            }
+            let now = (lab.census(), lab.last_write(), tap.writes());
+            if let Some(before) = &before {
+                assert_eq!(before, &now, "Odoo {version}, round {round}: {:?}", tap.calls());
+            }
+            before = Some(now);
+        }
+        assert_eq!(lab.orders(), seen, "Odoo {version}: repeating changes nothing");
+        assert_eq!(lab.outgoing(), 0, "nobody may be mailed");
+        for spoold in running {
+            spoold.stop();
+        }
+    }
+}
+
+/// Unshipped reports of ours and, where they are, of real sellers.
+fn reports_without_prices() -> Vec<PathBuf> {
+    let mut files = vectors();
+    files.extend(samples());
+    files.retain(|path| {
+        let path = path.to_str().unwrap();
+        path.contains("unshipped_") || path.contains("ACTIONABLE")
+    });
+    files
+}
+
+/// An All Orders report with prices for the orders of an unshipped one.
+fn priced(file: &Path, into: &Path) -> PathBuf {
+    let prices = into.join("prices.txt");
+    let mut script = Command::new("python3");
+    script.arg(project("tests/vectors/make.py")).arg("price-fixture").arg(file).arg(&prices);
+    run(&mut script, "");
+    prices
+}
+
+/// Whether the buyer asked to cancel the order.
+fn cancellation_asked(file: &Path, order: &str) -> bool {
+    let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+    let mut rows = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let header = rows.next().unwrap();
+    let column = header.iter().position(|name| *name == "is-buyer-requested-cancellation");
+    column.is_some_and(|at| rows.any(|row| row[0] == order && row.get(at) == Some(&"true")))
+}
+
+#[test]
+fn orders_without_a_price_wait_for_it() {
+    for version in versions("unshipped reports alone") {
+        let lab = Lab::new(version, "unshipped");
+        let files = reports_without_prices();
+        assert!(files.len() >= 3);
+        let all: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let products = skus(&all);
+        lab.products(products.iter().map(String::as_str));
+        lab.fee_products();
+        let mut wrong = Vec::new();
+        for file in &files {
+            let installation = Installation::new(&lab, &ACCOUNTS);
+            let account = account_of(file);
+            let id = account.parse().unwrap();
+            installation.drop_file(account, file);
+            let spoold = installation.start();
+            spoold.wait_idle(&installation);
+            let held: BTreeMap<String, Vec<String>> = spoold
+                .holds(&id)
+                .into_iter()
+                .map(|(order, codes)| (order, codes.iter().map(ToString::to_string).collect()))
+                .collect();
+            let seen = lab.orders();
+            for (order, want) in expected(&[file], &[]) {
+                assert_eq!(want["status"], "not_created");
+                let reason: Vec<&str> = want["reason"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|r| r.as_str().unwrap())
+                    .collect();
+                let mut codes = held.get(&order).cloned().unwrap_or_default();
+                codes.sort();
+                codes.dedup();
+                if codes != reason || seen.contains_key(&order) {
+                    wrong.push(format!(
+                        "{} {order}: expected {reason:?}, held {codes:?}",
+                        file.display()
+                    ));
+                }
+            }
+            let prices = priced(file, installation.dir.path());
+            installation.drop_file(account, &prices);
+            spoold.wait_idle(&installation);
+            let told = spoold.describe(&id);
+            let seen = lab.orders();
+            let mut want = expected(&[file, &prices], &[]);
+            let mut differ = Vec::new();
+            for order in want.values_mut() {
+                elsewhere(order, account);
+                if cancellation_asked(file, order["order_id"].as_str().unwrap()) {
+                    // A person decides; the goods stay here until then.
+                    order["state"] = "draft".into();
+                }
+                differ.extend(differences(order, seen.get(order["order_id"].as_str().unwrap())));
+            }
+            if !differ.is_empty() {
+                wrong.push(format!(
+                    "{} with prices:\n{}\n{told}",
+                    file.display(),
+                    differ.join("\n")
+                ));
+            }
+            spoold.stop();
+        }
+        assert!(wrong.is_empty(), "Odoo {version}:\n{}", wrong.join("\n"));
+        assert_eq!(lab.outgoing(), 0, "nobody may be mailed");
+    }
+}
