@@ -1,5 +1,15 @@
 //! Two accounts, two companies, one Odoo, a user who reads German: each order lands in its own company.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::process::Command;
 
 use crate::support::lab::{Lab, project, run, versions};
@@ -45,7 +55,7 @@ fn companies(lab: &Lab, installation: &Installation) {
     let drop = |account: &str, numbers: &[u64]| {
         let mut report = Report::order_report();
         for n in numbers {
-            // 1190 with 19 % included.
+            // 11.90, 19 % of tax included.
             shipped_by_seller(&mut report, *n, 7, "DUAL-1", 1190);
         }
         installation.drop_bytes(account, "orders.txt.age", report.text().as_bytes());

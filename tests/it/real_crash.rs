@@ -3,6 +3,16 @@
 //! Every round drops new files, lets the daemon work for a random time and kills it. A round counts
 //! only if work was left undone. What it does not prove: power cuts (the page cache outlives a process).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -85,11 +95,7 @@ fn crash(lab: &Lab) {
             (left, moved) = (tally.pending + tally.started, Instant::now());
         }
         let told = || spoold.describe(&installation.account());
-        assert!(
-            moved.elapsed() < Duration::from_secs(60),
-            "{left} orders stand still:\n{}",
-            told()
-        );
+        assert!(moved.elapsed() < Duration::from_mins(1), "{left} orders stand still:\n{}", told());
         std::thread::sleep(Duration::from_millis(50));
     }
     let told = spoold.describe(&installation.account());
@@ -215,7 +221,7 @@ fn nothing_doubled(lab: &Lab, orders: u64) {
 /// Each dropped file lies in `done/`, once, with its result; nothing was rejected.
 fn every_file_once(installation: &Installation, dropped: usize) {
     let done: Vec<String> =
-        names(installation, "done").into_iter().filter(|name| !name.ends_with(".json")).collect();
+        names(installation, "done").into_iter().filter(|name| !name.contains(".json")).collect();
     let originals: BTreeSet<&str> =
         done.iter().map(|name| name.rsplit_once('.').unwrap().0).collect();
     assert_eq!((done.len(), originals.len()), (dropped, dropped), "{done:?}");

@@ -1,8 +1,18 @@
 //! Nobody is mailed, texted or subscribed, in an Odoo that would.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use serde_json::{Value, json};
 
-use odoo_spoold::odoo::{Call, Context};
+use odoo_spoold::odoo::{Call, Context, Find};
 
 use crate::support::lab::{Lab, runtime, versions};
 use crate::support::sales::{Report, shipped_by_amazon, shipped_by_seller};
@@ -69,7 +79,7 @@ fn without_our_contexts(lab: &Lab, seller: i64) {
             .search(
                 "product.product",
                 json!([["default_code", "=", "SKU-0001"]]),
-                &Default::default(),
+                &Find::default(),
                 Context::new(&[1]),
             )
             .await

@@ -1,6 +1,16 @@
 //! A real Odoo that cannot be reached, refuses us, or is the wrong one: orders wait, nothing is used up, and the
 //! gate says what helps. Once it is mended everything arrives.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::as_conversions,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 

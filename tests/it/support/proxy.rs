@@ -71,7 +71,7 @@ impl Drop for Proxy {
 
 fn forward(mut client: TcpStream, odoo: u16, state: &State) -> std::io::Result<()> {
     let mut server = TcpStream::connect(("127.0.0.1", odoo))?;
-    server.set_read_timeout(Some(Duration::from_secs(60)))?;
+    server.set_read_timeout(Some(Duration::from_mins(1)))?;
     let request = request(&mut client)?;
     server.write_all(&request)?;
     let text = String::from_utf8_lossy(&request);

@@ -39,7 +39,8 @@ impl Report {
 
     pub fn shuffle(&mut self, random: &mut Random) {
         for at in (1..self.rows.len()).rev() {
-            self.rows.swap(at, random.below(at as u64 + 1) as usize);
+            let other = random.below(u64::try_from(at).unwrap() + 1);
+            self.rows.swap(at, usize::try_from(other).unwrap());
         }
     }
 
@@ -126,7 +127,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Below `limit`. SplitMix64.
+    /// Below `limit`. (`SplitMix64`.)
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
