@@ -7,17 +7,18 @@ and set the columns our daemon sets: reference, customer, pricelist, date; produ
 """
 import argparse
 import json
+import subprocess
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-
-PRICELIST = 'Amazon EUR'
 
 
 def arguments(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--env', required=True, type=argparse.FileType(), help="what `odoo.sh VERSION env DB --json` printed; - for standard input")
     parser.add_argument('--orders', required=True, help='the orders, one JSON object a line')
+    parser.add_argument('--pricelist', default='Amazon EUR', help='the pricelist of the orders')
+    parser.add_argument('--cpu', metavar='COMMAND', help='prints the CPU seconds of Odoo so far; the difference is reported')
     parser.add_argument('--confirm', action='store_true', help='confirm the orders, too')
     parser.add_argument('--new-buyers', action='store_true', help='create a buyer that is not found (else that is an error)')
     parser.add_argument('--prepare', action='store_true', help='only create the buyers that are missing, then end')
@@ -29,8 +30,21 @@ def read_orders(path):
         return [json.loads(line) for line in lines if line.strip()]
 
 
-def answer(orders, started, **more):
-    print(json.dumps({'orders': len(orders), 'wall_s': round(time.monotonic() - started, 3), **more}))
+class Stopwatch:
+    """What the orders took: begin it when everything is warm."""
+
+    def __init__(self, command):
+        self.command = command
+        self.cpu = self.cpu_seconds()
+        self.started = time.monotonic()
+
+    def cpu_seconds(self):
+        return float(subprocess.check_output(self.command, shell=True)) if self.command else None
+
+    def answer(self, orders):
+        wall = time.monotonic() - self.started
+        cpu = round(self.cpu_seconds() - self.cpu, 2) if self.command else None
+        print(json.dumps({'orders': len(orders), 'wall_s': round(wall, 3), 'cpu_s': cpu}))
 
 
 def chunks(items, size):

@@ -5,7 +5,6 @@
 It asks for no duplicates and puts no date back after confirming: it is the floor, not a proposal.
 """
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import baseline
@@ -23,8 +22,8 @@ if options.prepare:
     rpc.create_buyers(orders, 200)
     raise SystemExit
 
-started = time.monotonic()
-pricelist = rpc('product.pricelist', 'search', [('name', '=', baseline.PRICELIST)], limit=1)[0]
+stopwatch = baseline.Stopwatch(options.cpu)
+pricelist = rpc('product.pricelist', 'search', [('name', '=', options.pricelist)], limit=1)[0]
 products = rpc.ids_by('product.product', 'default_code', {line['sku'] for o in orders for line in o['lines']})
 if options.new_buyers:
     partners = rpc.create_buyers(orders, options.batch)
@@ -47,4 +46,4 @@ with ThreadPoolExecutor(options.connections) as pool:
         ids = [i for batch in created for i in batch]
         list(pool.map(lambda batch: rpc('sale.order', 'action_confirm', batch),
                       baseline.chunks(ids, options.confirm_batch)))
-baseline.answer(orders, started)
+stopwatch.answer(orders)

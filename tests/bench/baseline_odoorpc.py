@@ -3,7 +3,6 @@
     ../lab/odoo.sh 19 env bench --json | ./python.sh baseline_odoorpc.py --env - --orders FILE
 """
 import json
-import time
 import urllib.parse
 
 import odoorpc
@@ -26,8 +25,8 @@ odoo.login(lab['database'], lab['login'], lab['password'])
 Partner, Product = odoo.env['res.partner'], odoo.env['product.product']
 Order, Line = odoo.env['sale.order'], odoo.env['sale.order.line']
 
-started = time.monotonic()
-pricelist = odoo.env['product.pricelist'].search([('name', '=', baseline.PRICELIST)], limit=1)[0]
+stopwatch = baseline.Stopwatch(options.cpu)
+pricelist = odoo.env['product.pricelist'].search([('name', '=', options.pricelist)], limit=1)[0]
 for order in orders:
     if Order.search([('client_order_ref', '=', order['order_id'])], limit=1):
         continue
@@ -48,4 +47,4 @@ for order in orders:
         Order.action_confirm([order_id])
         # Confirming has set the date to now.
         Order.write([order_id], {'date_order': order['purchase_date']})
-baseline.answer(orders, started)
+stopwatch.answer(orders)

@@ -1,0 +1,505 @@
+//! What the daemon does to Odoo: how many calls, how soon, how fast. `cargo bench --bench deliver`.
+//!
+//! Without words, against the fake Odoo: calls per hundred orders, known orders that cost no call (with the
+//! memory they take; `BENCH_KNOWN` says how many, 20000), and the time from rename to the first byte
+//! (`BENCH_FILES`, 50). `pairs.py` starts it with words, against a real one:
+//!
+//! `deliver lab --env ENV.json --measure ORDERS.txt [--prepare EARLIER.txt] [--create-only] [--cpu COMMAND]`
+//! delivers the reports, the earlier one unmeasured, and prints one JSON object. No number here is a limit;
+//! it fails when an order did not arrive, or when Odoo was called for nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark may stop at the first surprise"
+)]
+
+#[allow(dead_code, reason = "shared with local.rs")]
+mod report;
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use odoo_spoold::clock::System;
+use odoo_spoold::config::{Keys, Settings};
+use odoo_spoold::daemon::{Daemon, open_store};
+use odoo_spoold::envelope::{self, Keyring};
+use odoo_spoold::flatfile::{self, Context, Hints};
+use odoo_spoold::model::{Base, FileId, MappedLine, Mapping, Origin, Outcome};
+use odoo_spoold::store::{End, Tally};
+use report::Kind;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use support::fake_odoo::{self, FakeOdoo, Flavor};
+use tokio_util::sync::CancellationToken;
+
+/// Nothing takes longer, or it hangs.
+const PATIENCE: Duration = Duration::from_secs(1200);
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("lab") => lab(&words[1..]),
+        Some("fill") => fill(Path::new(&words[1]), words[2].parse().unwrap()),
+        Some("repeat") => repeat(Path::new(&words[1]), words[2].parse().unwrap()),
+        _ => {
+            let full = words.iter().any(|word| word == "--bench");
+            let number = |name: &str, small: u64, whole: u64| {
+                let default = if full { whole } else { small };
+                std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+            };
+            println!("| figure | target | measured |\n| --- | --- | --- |");
+            first_byte(number("BENCH_FILES", 3, 50));
+            calls();
+            known(number("BENCH_KNOWN", 200, 20_000));
+        }
+    }
+}
+
+// === against the fake Odoo ===
+
+/// Rename into `incoming/` → the first request at Odoo, one order a file, daemon idle.
+fn first_byte(files: u64) {
+    let fake = shop();
+    let place = Place::of(&fake, "64MiB");
+    let spoold = place.start();
+    let mut times = Vec::new();
+    for number in 0..files + 3 {
+        fake.forget_calls();
+        let sealed = place.seal(&Kind::OrderReport.report(number..number + 1));
+        let renamed = place.drop_sealed(&sealed);
+        spoold.wait(|| spoold.tally().done == number + 1 && spoold.is_idle(&place));
+        // The first ones also ask for the catalog and open connections.
+        if number >= 3 {
+            times.push(fake.calls()[0].at.duration_since(renamed));
+        }
+    }
+    spoold.stop();
+    times.sort();
+    println!(
+        "| one-order file: rename → first byte to Odoo, median of {} (slowest) | < 50 ms | {:.1} ms ({:.1} ms) |",
+        times.len(),
+        ms(times[times.len() / 2]),
+        ms(*times.last().unwrap())
+    );
+}
+
+/// Which calls two hundred orders cost, created and confirmed, a new buyer each.
+fn calls() {
+    let fake = shop();
+    let place = Place::of(&fake, "64MiB");
+    let spoold = place.start();
+    place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
+    spoold.wait(|| spoold.tally().done == 1 && spoold.is_idle(&place));
+    fake.forget_calls();
+    place.drop_sealed(&place.seal(&Kind::OrderReport.report(1..201)));
+    spoold.wait(|| spoold.tally().done == 201 && spoold.is_idle(&place));
+    spoold.stop();
+    let calls = fake.calls();
+    let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
+    for call in &calls {
+        *by_name.entry(format!("{}.{}", call.model, call.method)).or_default() += 1;
+    }
+    let mut list = String::new();
+    for (name, count) in by_name {
+        write!(list, "{}{name} {count}", if list.is_empty() { "" } else { ", " }).unwrap();
+    }
+    println!(
+        "| calls for 200 orders, a new buyer each, created and confirmed | – | {}: {list} |",
+        calls.len()
+    );
+}
+
+/// Orders that are known and unchanged, once more: no call, and what they take in memory.
+fn known(orders: u64) {
+    for cache in ["64MiB", "256MiB"] {
+        let fake = shop();
+        let place = Place::of(&fake, cache);
+        let run = |verb: &str| {
+            let output = Command::new(std::env::current_exe().unwrap())
+                .arg(verb)
+                .arg(place.dir.path())
+                .arg(orders.to_string())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        run("fill");
+        let said: Value = serde_json::from_str(&run("repeat")).unwrap();
+        println!(
+            "| {orders} known, unchanged orders listed again: calls (seconds, cache {cache}) | 0 | {} ({:.1} s) |",
+            fake.calls().len(),
+            said["seconds"].as_f64().unwrap()
+        );
+        println!(
+            "| daemon's memory with {orders} orders known, cache {cache}: idle / after the repeat / most | < 128 MiB \
+             at 100,000 | {:.0} / {:.0} / {:.0} MiB |",
+            said["idle_mib"].as_f64().unwrap(),
+            said["after_mib"].as_f64().unwrap(),
+            said["most_mib"].as_f64().unwrap()
+        );
+        assert!(fake.calls().is_empty(), "nothing changed, and Odoo was called");
+    }
+}
+
+/// Makes orders known, as if they had been delivered: their facts, and a mapping with a base.
+fn fill(dir: &Path, orders: u64) {
+    let (settings, keys) = load(dir);
+    let store = open_store(&settings, &keys).unwrap();
+    let account = settings.accounts[0].id.clone();
+    let text = Kind::OrderReport.report(0..orders);
+    let survey = flatfile::survey(text.as_slice(), &Hints::default()).unwrap();
+    let mut reader = flatfile::facts(text.as_slice(), &survey, Context::default(), 0).unwrap();
+    let file = FileId::random();
+    let now = Timestamp::now();
+    let mut odoo_id = 1000;
+    loop {
+        let mut batch = Vec::new();
+        while batch.len() < 200
+            && let Some(order) = reader.next().unwrap()
+        {
+            batch.push((order.fact, order.buyer));
+        }
+        if batch.is_empty() {
+            break;
+        }
+        store.take(&account, &file, batch, None, now).unwrap();
+        let leased = store.lease(&account, now, 200).unwrap();
+        let settlements = leased.jobs.iter().map(|leased| {
+            odoo_id += 10;
+            let mut dossier = leased.dossier.clone();
+            dossier.mapping = Some(mapping(odoo_id, &dossier));
+            leased.settlement(Some(dossier), End::Done(Outcome::Delivered))
+        });
+        assert!(store.settle(settlements.collect(), now).unwrap().is_empty());
+    }
+    let done = store.counts()[&account].done;
+    assert_eq!(done, orders);
+    store.close().unwrap();
+}
+
+fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
+    let facts = dossier.facts.values().flat_map(|standing| &standing.fact.lines);
+    let lines = facts.enumerate().map(|(ordinal, line)| MappedLine {
+        external: format!("line_{}_{}_{ordinal}", dossier.order_id, line.sku.as_str()),
+        odoo_id: odoo_id * 3 + i64::try_from(ordinal).unwrap(),
+        quantity: line.quantity.into(),
+        price_unit: line.item_price.unwrap_or_default(),
+        taxes: Vec::new(),
+    });
+    Mapping {
+        odoo_id,
+        name: format!("S{odoo_id:06}"),
+        origin: Origin::Ours,
+        state: "sale".to_owned(),
+        stage: None,
+        items: Vec::new(),
+        lines: lines.collect(),
+        base: Base::default(),
+        deleted: false,
+    }
+}
+
+/// A daemon that starts with these orders known and sees them again.
+fn repeat(dir: &Path, orders: u64) {
+    let place = Opened::new(dir);
+    let spoold = place.start();
+    std::thread::sleep(Duration::from_secs(1));
+    let idle = memory("VmRSS");
+    let sealed = place.seal_stream(orders);
+    let before = spoold.tally();
+    let renamed = place.drop_sealed(&sealed);
+    drop(sealed);
+    spoold.wait(|| spoold.is_idle(&place));
+    let seconds = renamed.elapsed().as_secs_f64();
+    // Whoever wants to call has the time to.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(spoold.tally(), before, "a repeat changes nothing");
+    let said = json!({"seconds": seconds, "idle_mib": idle, "after_mib": memory("VmRSS"), "most_mib": memory("VmHWM")});
+    spoold.stop();
+    println!("{said}");
+}
+
+/// A fake Odoo with what our orders need.
+fn shop() -> FakeOdoo {
+    let fake = FakeOdoo::start_new(Flavor::V19);
+    let unit = fake.insert("uom.uom", json!({"name": "Units"}));
+    let company = fake.records("res.company")[0]["id"].clone();
+    for sku in 1..=5 {
+        let code = format!("SKU-{sku:04}");
+        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
+    }
+    for code in ["AMZ-SHIPPING", "AMZ-GIFT-WRAP", "AMZ-PROMOTION", "AMZ-ROUNDING"] {
+        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
+    }
+    fake.insert("stock.warehouse", json!({"name": "Main", "code": "WH", "company_id": company}));
+    fake
+}
+
+// === against a real Odoo ===
+
+fn lab(words: &[String]) {
+    let value =
+        |name: &str| words.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
+    let env = std::fs::read_to_string(value("--env").expect("--env")).unwrap();
+    let measure = std::fs::read(value("--measure").expect("--measure")).unwrap();
+    let place = Place::of_lab(&env, words.iter().any(|word| word == "--create-only"));
+    let spoold = place.start();
+    let deliver = |report: &[u8]| {
+        let before = spoold.tally().done;
+        let orders = flatfile::survey(report, &Hints::default()).unwrap().orders;
+        let renamed = place.drop_sealed(&place.seal(report));
+        spoold.wait(|| spoold.tally().total() > 0 && spoold.is_idle(&place));
+        let wall = renamed.elapsed().as_secs_f64();
+        let tally = spoold.tally();
+        let told = || {
+            spoold
+                .daemon
+                .store
+                .jobs(&odoo_spoold::store::JobFilter::default(), 3, None)
+                .unwrap()
+                .jobs
+        };
+        assert_eq!(tally.done, before + orders, "not every order arrived: {tally:?} {:?}", told());
+        (orders, wall)
+    };
+    if let Some(earlier) = value("--prepare") {
+        deliver(&std::fs::read(earlier).unwrap());
+    }
+    let cpu = || {
+        value("--cpu")
+            .map(|command| support::lab::run(Command::new("sh").args(["-c", command]), ""))
+    };
+    let before = cpu();
+    let (orders, wall) = deliver(&measure);
+    let spent = before.zip(cpu()).map(|(before, after)| {
+        let seconds = |text: &str| text.trim().parse::<f64>().unwrap();
+        seconds(&after) - seconds(&before)
+    });
+    spoold.stop();
+    println!("{}", json!({"orders": orders, "wall_s": wall, "cpu_s": spent}));
+}
+
+// === a configured daemon ===
+
+/// A configured installation that is gone afterwards.
+struct Place {
+    dir: tempfile::TempDir,
+    opened: Opened,
+}
+
+/// A configured installation.
+struct Opened {
+    config: PathBuf,
+    settings: Settings,
+    keys: Keys,
+}
+
+struct Spoold {
+    daemon: Arc<Daemon>,
+    stop: CancellationToken,
+    runtime: tokio::runtime::Runtime,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl std::ops::Deref for Place {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.opened
+    }
+}
+
+impl Place {
+    fn of(fake: &FakeOdoo, cache: &str) -> Self {
+        let dir = scratch();
+        let at = dir.path().display();
+        let text = format!(
+            "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\n\
+             [spool]\ndir = \"{at}/spool\"\n[state]\ndir = \"{at}/state\"\ncache = \"{cache}\"\n\
+             [keys]\nfile = \"{at}/keys.toml\"\n[control]\nsocket = \"{at}/control.sock\"\n\
+             [[account]]\nid = \"eu\"\nregion = \"EU\"\ncompany = \"Shop\"\nimport_from = 2001-01-01\n\
+             [[account.marketplace]]\nname = \"Amazon.de\"\npricelist = \"EUR\"\nprices = \"gross\"\n\
+             [[account.marketplace.tax]]\ndestination = \"*\"\nrate = \"0\"\ntax = \"none\"\ndefault = true\n",
+            fake.url(),
+            fake_odoo::DATABASE,
+            fake_odoo::LOGIN
+        );
+        Self::new(dir, &text, "eu", fake_odoo::API_KEY)
+    }
+
+    /// One marketplace without tax, so that orders have the columns the scripts set and no other.
+    fn of_lab(env: &str, create_only: bool) -> Self {
+        let dir = scratch();
+        let mut script = Command::new("python3");
+        script
+            .arg(support::lab::project("tests/lab/account.py"))
+            .arg("--dir")
+            .arg(dir.path())
+            .args([
+                "--account",
+                "na",
+                "--marketplace",
+                "Amazon.com",
+                "--no-carriers",
+                "--set",
+                "state.cache=\"64MiB\"",
+            ]);
+        if create_only {
+            script.arg("--no-confirm");
+        }
+        let text = support::lab::run(&mut script, env);
+        let env: Value = serde_json::from_str(env).unwrap();
+        Self::new(dir, &text, "na", env["api_key"].as_str().unwrap())
+    }
+
+    fn new(dir: tempfile::TempDir, config: &str, account: &str, api_key: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(dir.path().join("config.toml"), config).unwrap();
+        let keys = dir.path().join("keys.toml");
+        std::fs::write(&keys, support::spoold::keys_text(&[account.to_owned()], api_key)).unwrap();
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let opened = Opened::new(dir.path());
+        std::fs::create_dir_all(&opened.settings.spool.dir).unwrap();
+        Self { dir, opened }
+    }
+}
+
+impl Opened {
+    fn new(dir: &Path) -> Self {
+        let (settings, keys) = load(dir);
+        Self { config: dir.join("config.toml"), settings, keys }
+    }
+
+    fn folder(&self, which: &str) -> PathBuf {
+        self.settings.spool.dir.join(self.settings.accounts[0].id.as_str()).join(which)
+    }
+
+    fn sealer(&self) -> envelope::Sealer<Vec<u8>> {
+        let identities = &self.keys.account(&self.settings.accounts[0].id).unwrap().identities;
+        let keyring =
+            Keyring::from_identities(identities.iter().map(|i| i.expose_secret())).unwrap();
+        let recipients = keyring.recipients();
+        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        envelope::seal(Vec::new(), &recipients, false).unwrap()
+    }
+
+    fn seal(&self, report: &[u8]) -> Vec<u8> {
+        let mut sealer = self.sealer();
+        sealer.write_all(report).unwrap();
+        sealer.finish().unwrap()
+    }
+
+    /// As [`Self::seal`], without holding the report.
+    fn seal_stream(&self, orders: u64) -> Vec<u8> {
+        let mut sealer = self.sealer();
+        sealer.write_all(Kind::OrderReport.header().as_bytes()).unwrap();
+        let mut text = Vec::new();
+        for number in 0..orders {
+            text.clear();
+            Kind::OrderReport.order(number, &mut text);
+            sealer.write_all(&text).unwrap();
+        }
+        sealer.finish().unwrap()
+    }
+
+    /// Renames a sealed file into `incoming/`; says when.
+    fn drop_sealed(&self, sealed: &[u8]) -> Instant {
+        let incoming = self.folder("incoming");
+        let hidden = incoming.join(".orders.tmp");
+        std::fs::write(&hidden, sealed).unwrap();
+        let now = Instant::now();
+        std::fs::rename(&hidden, incoming.join("orders.age")).unwrap();
+        now
+    }
+
+    fn start(&self) -> Spoold {
+        let daemon =
+            Daemon::open(&self.config, self.settings.clone(), &self.keys, Arc::new(System))
+                .unwrap();
+        let runtime = support::lab::runtime();
+        let stop = CancellationToken::new();
+        let (running, stopping) = (Arc::clone(&daemon), stop.clone());
+        let task = runtime.spawn(async move {
+            running.run(stopping, |_| Box::new(|| ())).await.unwrap();
+        });
+        // The watch is set a moment later; a file that comes before it rests first.
+        std::thread::sleep(Duration::from_millis(300));
+        Spoold { daemon, stop, runtime, task }
+    }
+}
+
+impl Spoold {
+    fn tally(&self) -> Tally {
+        self.daemon.store.counts().into_values().next().unwrap()
+    }
+
+    /// No file and no job is left to work on.
+    fn is_idle(&self, place: &Opened) -> bool {
+        let empty = |which| {
+            std::fs::read_dir(place.folder(which)).is_ok_and(|entries| {
+                entries.flatten().all(|e| e.file_name().to_string_lossy().starts_with('.'))
+            })
+        };
+        let tally = self.tally();
+        empty("incoming") && empty("work") && tally.pending + tally.started == 0
+    }
+
+    fn wait(&self, mut condition: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !condition() {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it hangs: {:?} {:?}",
+                self.tally(),
+                self.daemon.delivery.gates()
+            );
+            assert!(!self.task.is_finished(), "the daemon ended");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn stop(self) {
+        self.stop.cancel();
+        self.runtime.block_on(self.task).unwrap();
+    }
+}
+
+fn load(dir: &Path) -> (Settings, Keys) {
+    let settings =
+        Settings::load(&dir.join("config.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let keys = Keys::load(&settings).unwrap_or_else(|error| panic!("{error}"));
+    (settings, keys)
+}
+
+/// A line of `/proc/self/status`, in MiB.
+fn memory(what: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// On the disk that also holds the build, not in a /tmp of memory.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
