@@ -103,7 +103,7 @@ bring_up_odoo() {
   install -d "$HERE"
   case $status in 'server up'*) ;; *) touch "$HERE/started-server" ;; esac
   case $status in *'postgresql up'*) ;; *) touch "$HERE/started-postgresql" ;; esac
-  for verb in install template up; do odoo "$verb"; done
+  for verb in install web template up; do odoo "$verb"; done
   touch "$HERE/made-database"
   odoo reset "$DB"
 }

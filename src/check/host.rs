@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Gid, Mode, OFlags, Uid};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::{Area, Sheet};
 use super::{KeysOrError, Options};
@@ -19,7 +20,7 @@ use crate::spool::{DirNotice, SpoolDirs};
 
 /// Less free space than this is worth a word.
 const ENOUGH_FREE_BYTES: u64 = 1 << 30;
-/// With less than this not even the journal file and the store get on.
+/// With less than this not even the store gets on.
 const NO_ROOM_BYTES: u64 = 64 << 20;
 /// Everybody may pass the spool itself, to reach an account's `incoming/`.
 const SPOOL_MODE: u32 = 0o755;
@@ -87,7 +88,7 @@ pub(super) fn keys(
             let text = error.to_string();
             let (detail, next) = match text.split_once("= help: ") {
                 Some((detail, help)) => (detail.trim(), help.trim()),
-                None => (text.as_str(), "see odoo-spoold(8), \"Keys\""),
+                None => (text.as_str(), "see \"Keys\" in README.md"),
             };
             sheet.misconfigured(Area::Keys, "keys", detail, next);
             return;
@@ -124,7 +125,7 @@ fn identities(keys: &Keys, account: &AccountSettings, sheet: &mut Sheet) {
         );
         return;
     };
-    let texts = own.identities.iter().map(secrecy::ExposeSecret::expose_secret);
+    let texts = own.identities.iter().map(SecretString::expose_secret);
     match Keyring::from_identities(texts) {
         Ok(keyring) => {
             let recipients = keyring.recipients();

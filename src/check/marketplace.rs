@@ -301,7 +301,7 @@ impl One<'_> {
                 let next = "make one in Odoo: warehouses are never made here";
                 sheet.fail(Area::Marketplace, what, "this company has no warehouse", next);
             }
-            (Warehouse::Code(code), _) => self.warehouse(&what, code, offer, sheet),
+            (Warehouse::Code(code), _) => warehouse(&what, code, offer, sheet),
         }
         let what = self.what("fba_warehouse");
         match &self.settings.fba_warehouse {
@@ -319,29 +319,7 @@ impl One<'_> {
                 "give Amazon's stock a warehouse of its own, or your pickers are asked to ship \
                  what Amazon ships",
             ),
-            Some(code) => self.warehouse(&what, code, offer, sheet),
-        }
-    }
-
-    fn warehouse(&self, what: &str, code: &str, offer: &Offer, sheet: &mut Sheet) {
-        match pick(&offer.warehouses, |record| value::text(record, "code") == code) {
-            Hit::One(found) => sheet.ok(Area::Marketplace, what, named(found)),
-            Hit::Several(count) => sheet.fail(
-                Area::Marketplace,
-                what,
-                format!("{count} warehouses have the short name {code}"),
-                "give each its own short name in Odoo",
-            ),
-            Hit::Nothing => {
-                let known: Vec<_> =
-                    offer.warehouses.iter().map(|record| value::text(record, "code")).collect();
-                sheet.fail(
-                    Area::Marketplace,
-                    what,
-                    format!("this company has no warehouse {code}; it has: {}", known.join(", ")),
-                    "write the short name of one of them, or make it in Odoo",
-                );
-            }
+            Some(code) => warehouse(&what, code, offer, sheet),
         }
     }
 
@@ -395,6 +373,28 @@ impl One<'_> {
                 "there is no such delivery method",
                 "write its name as Odoo has it, or make it in Odoo",
             ),
+        }
+    }
+}
+
+fn warehouse(what: &str, code: &str, offer: &Offer, sheet: &mut Sheet) {
+    match pick(&offer.warehouses, |record| value::text(record, "code") == code) {
+        Hit::One(found) => sheet.ok(Area::Marketplace, what, named(found)),
+        Hit::Several(count) => sheet.fail(
+            Area::Marketplace,
+            what,
+            format!("{count} warehouses have the short name {code}"),
+            "give each its own short name in Odoo",
+        ),
+        Hit::Nothing => {
+            let known: Vec<_> =
+                offer.warehouses.iter().map(|record| value::text(record, "code")).collect();
+            sheet.fail(
+                Area::Marketplace,
+                what,
+                format!("this company has no warehouse {code}; it has: {}", known.join(", ")),
+                "write the short name of one of them, or make it in Odoo",
+            );
         }
     }
 }

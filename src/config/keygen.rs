@@ -30,7 +30,7 @@ impl Keys {
     ) -> Result<SecretString, ConfigError> {
         let mut text = Room::for_accounts(accounts.len());
         text.line("# Keys of odoo-spoold. Whoever reads this file reads your buyers' data.");
-        text.line("# Losing it means losing what is sealed: keep the recovery file elsewhere.");
+        text.line("# Losing it means losing what is sealed: keep a copy of it elsewhere.");
         text.line("");
         text.line("[odoo]");
         text.line("# The integration user's API key (Preferences, Account Security).");

@@ -232,7 +232,7 @@ impl Reader<'_> {
             Ok(file) => Some(file),
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                self.fault(span, quiet(error.message()), "see odoo-spoold(8), \"Keys\"")
+                self.fault(span, quiet(error.message()), "see \"Keys\" in README.md")
             }
         }
     }

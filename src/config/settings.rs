@@ -78,14 +78,14 @@ pub struct SpoolSettings {
     pub poll_interval: Duration,
     /// How long a file that was not renamed in must stay the same before it is claimed.
     pub settle: Duration,
-    /// How long files stay in `done/` and `rejected/`; at most 30 days.
+    /// How long files may stay in `done/` and `rejected/`; at most 30 days. Nothing is removed yet.
     pub keep: Duration,
 }
 
 /// `[state]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateSettings {
-    /// The store, the journal file and the day keys.
+    /// The store and the day keys.
     pub dir: PathBuf,
     /// The store's page cache, in bytes.
     pub cache_bytes: u64,
@@ -213,7 +213,7 @@ pub enum PartnerPolicy {
 /// SKUs that no product in Odoo has as its internal reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownSku {
-    /// The order is held `sku` until the product or a mapping appears.
+    /// The order is held `sku` until the product appears.
     Hold,
     /// The line gets this product (an internal reference).
     Default(Sku),

@@ -22,7 +22,7 @@ pub enum ControlError {
     /// The account has neither settings nor orders here. Look at `odoo-spoold status`.
     #[error("there is no account \"{0}\" here")]
     UnknownAccount(AccountId),
-    /// No file with this id is remembered. It may be older than the retention time.
+    /// No file with this id is remembered.
     #[error("there is no file {0} here")]
     UnknownFile(FileId),
     /// No accepted file named this order.

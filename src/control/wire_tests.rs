@@ -7,7 +7,6 @@ use serde_json::json;
 use super::wire::*;
 use crate::model::{Counts, Death, Family, FileId, Hold, HoldCode, Job, JobState, Outcome};
 
-#[expect(clippy::needless_pass_by_value, reason = "json! makes it here")]
 fn same<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     value: &T,
     expected: &serde_json::Value,

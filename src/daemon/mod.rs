@@ -273,11 +273,12 @@ impl Daemon {
             intakes.push((live, intake_account(account, &keys, installed)?));
             delivered.push(policy::delivered(account, installed));
         }
+        let client = Client::new(endpoint(&merged, &keys))?;
         for (live, intake) in intakes {
             *live.intake.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(intake);
         }
         said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
-        self.delivery.reload(delivered);
+        self.delivery.reload(client, delivered);
         if let Some(log) = self.log.get() {
             log.set_level(merged.log.level);
         }

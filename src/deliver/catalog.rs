@@ -54,6 +54,8 @@ pub struct Catalog {
     pub schema: Schema,
     /// The account's company.
     pub company: OdooId,
+    /// All companies the user may use, the account's first.
+    pub companies: Vec<OdooId>,
     products: RwLock<Products>,
     pricelists: BTreeMap<Marketplace, Found<(OdooId, Currency)>>,
     taxes: BTreeMap<TaxRef, Found<Tax>>,
@@ -100,12 +102,14 @@ pub enum CatalogError {
 impl Catalog {
     /// Asks Odoo for everything but products.
     pub async fn load(client: &Client, account: &AccountSettings) -> Result<Self, CatalogError> {
-        let company = company(client, account).await?;
+        let companies = companies(client, account).await?;
+        let company = companies.first().copied().ok_or(CatalogError::Company)?;
         let context = Context::new(&[company]);
         let schema = schema(client, &context).await?;
         let mut catalog = Self {
             schema,
             company,
+            companies,
             products: RwLock::default(),
             pricelists: BTreeMap::new(),
             taxes: BTreeMap::new(),
@@ -390,15 +394,20 @@ fn add<T>(found: &mut Found<T>, hit: T) {
     };
 }
 
-async fn company(client: &Client, account: &AccountSettings) -> Result<OdooId, CatalogError> {
+/// The user's companies, the account's first.
+async fn companies(
+    client: &Client,
+    account: &AccountSettings,
+) -> Result<Vec<OdooId>, CatalogError> {
     let found = client
         .search_read("res.company", json!([]), &["name"], &Find::default(), Context::user())
         .await?;
-    let mut hits = found.iter().filter(|record| account.company.is(record));
-    match (hits.next(), hits.next()) {
-        (Some(only), None) => Ok(value::id(only, "id")),
-        _ => Err(CatalogError::Company),
+    let (own, others): (Vec<&Record>, Vec<&Record>) =
+        found.iter().partition(|record| account.company.is(record));
+    if own.len() != 1 {
+        return Err(CatalogError::Company);
     }
+    Ok(own.iter().chain(&others).map(|record| value::id(record, "id")).collect())
 }
 
 async fn schema(client: &Client, context: &Context) -> Result<Schema, CatalogError> {

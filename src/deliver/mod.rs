@@ -9,7 +9,10 @@
 pub mod backoff;
 mod batch;
 pub mod catalog;
+mod confirm;
+mod create;
 pub(crate) mod domain;
+mod existing;
 pub mod gate;
 mod partners;
 mod read;
@@ -17,6 +20,7 @@ mod send;
 pub mod settings;
 mod shelf;
 pub(crate) mod value;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,13 +58,13 @@ const STORE_TROUBLE_SECS: u64 = 10;
 #[derive(Debug)]
 pub struct Delivery {
     store: Arc<Store>,
-    client: Client,
+    client: RwLock<Client>,
     clock: SharedClock,
     pace: Pace,
     accounts: RwLock<BTreeMap<AccountId, Arc<AccountSettings>>>,
     gates: Mutex<BTreeMap<AccountId, Gate>>,
     wakes: Mutex<BTreeMap<AccountId, Arc<Notify>>>,
-    connections: Semaphore,
+    connections: Arc<Semaphore>,
 }
 
 /// Runs of one account's loop.
@@ -88,13 +92,13 @@ impl Delivery {
         let wakes = accounts.keys().map(|id| (id.clone(), Arc::new(Notify::new()))).collect();
         Arc::new(Self {
             store,
-            client,
+            client: RwLock::new(client),
             clock,
             pace,
             accounts: RwLock::new(accounts),
             gates: Mutex::default(),
             wakes: Mutex::new(wakes),
-            connections: Semaphore::new(pace.connections.max(1)),
+            connections: Arc::new(Semaphore::new(pace.connections.max(1))),
         })
     }
 
@@ -126,9 +130,17 @@ impl Delivery {
         self.wake_of(account).notify_one();
     }
 
-    /// New settings: they hold from the next batch on, and closed gates are tried at once.
-    pub fn reload(&self, accounts: impl IntoIterator<Item = AccountSettings>) {
+    fn wake_all(&self) {
+        for account in self.account_ids() {
+            self.wake(&account);
+        }
+    }
+
+    /// New settings, and a client with the newest API key: they hold from the next batch on, and
+    /// closed gates are tried at once.
+    pub fn reload(&self, client: Client, accounts: impl IntoIterator<Item = AccountSettings>) {
         let now = self.clock.now();
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
         let mut known = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
         for account in accounts {
             known.insert(account.policy.account.clone(), Arc::new(account));
@@ -137,9 +149,7 @@ impl Delivery {
         for gate in self.gates.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
             gate.retry_now(now);
         }
-        for account in self.account_ids() {
-            self.wake(&account);
-        }
+        self.wake_all();
     }
 
     /// What would be done about these orders, if they were due now. Asks Odoo, writes nothing.
@@ -149,14 +159,15 @@ impl Delivery {
         orders: &[(Dossier, Option<BuyerFact>)],
     ) -> Result<Vec<Plan>, CatalogError> {
         let settings = self.settings(account).ok_or(CatalogError::Account)?;
-        let catalog = Catalog::load(&self.client, &settings).await?;
+        let client = self.client();
+        let catalog = Catalog::load(&client, &settings).await?;
         let policy = &settings.policy;
         let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
         for (dossier, _) in orders {
             let facts = dossier.facts.values().flat_map(|standing| &standing.fact.lines);
             skus.extend(facts.map(|line| line.sku.clone()));
         }
-        catalog.want_products(&self.client, &skus).await?;
+        catalog.want_products(&client, &skus).await?;
         Ok(orders
             .iter()
             .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &catalog))
@@ -170,6 +181,10 @@ impl Delivery {
             .into_iter()
             .map(|id| (id.clone(), gates.get(&id).cloned().unwrap_or_default()))
             .collect()
+    }
+
+    fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn account_ids(&self) -> Vec<AccountId> {
@@ -246,7 +261,7 @@ impl Lane {
         }
         let Some((catalog, _)) = self.catalog() else { return idle };
         // Only as many batches as there are connections: the rest stays in the store.
-        while let Ok(permit) = delivery.connections.try_acquire() {
+        while let Ok(permit) = Arc::clone(&delivery.connections).try_acquire_owned() {
             let size = self.size.load(Ordering::Relaxed).max(1);
             let leased =
                 self.shelf.run(move |store, account| store.lease(account, now, size)).await;
@@ -260,12 +275,13 @@ impl Lane {
             if leases.jobs.is_empty() {
                 break;
             }
-            permit.forget();
             let (lane, settings, catalog) =
                 (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
             batches.spawn(async move {
                 lane.deliver(&settings, &catalog, leases.jobs).await;
-                lane.delivery.connections.add_permits(1);
+                drop(permit);
+                // Other accounts may be waiting for it.
+                lane.delivery.wake_all();
             });
         }
         idle
@@ -286,8 +302,9 @@ impl Lane {
     /// Asks for the catalog, and releases what it ends. An error says how long to wait.
     async fn refresh(&self, settings: &AccountSettings) -> Result<(), Duration> {
         let delivery = &self.delivery;
-        let asked = match delivery.client.probe().await {
-            Ok(_) => Catalog::load(&delivery.client, settings).await,
+        let client = delivery.client();
+        let asked = match client.probe().await {
+            Ok(_) => Catalog::load(&client, settings).await,
             Err(fault) => Err(CatalogError::Fault(fault)),
         };
         let now = delivery.clock.now();
@@ -315,7 +332,7 @@ impl Lane {
         let skus = self.shelf.run(|store, account| store.held_keys(account, HoldCode::Sku)).await?;
         let skus: BTreeSet<Sku> = skus.iter().filter_map(|sku| sku.parse().ok()).collect();
         if !skus.is_empty() {
-            catalog.want_products(&self.delivery.client, &skus).await?;
+            catalog.want_products(&self.delivery.client(), &skus).await?;
             for sku in skus {
                 if matches!(catalog.product(&sku), Found::One(_)) {
                     let count = self
@@ -382,11 +399,12 @@ impl Lane {
             })
             .collect();
         let started = self.delivery.clock.now();
+        let client = self.delivery.client();
         let outcome = match self.delivery.store.id_key(&self.account) {
             Ok(id_key) => {
                 let batch = Batch {
                     sender: Sender {
-                        client: &self.delivery.client,
+                        client: &client,
                         account: &self.account,
                         context: Context::new(&[catalog.company]),
                     },

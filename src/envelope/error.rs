@@ -100,14 +100,14 @@ pub enum OpenError {
     /// gzip inside gzip.
     #[error("the document is compressed twice: inside gzip is gzip")]
     GzipNested,
-    /// The document grows more than any real report does. The operator checks it, or raises the limit.
-    #[error("the gzip data grows to more than {limit} times its size (`max_gzip_ratio`)")]
+    /// The document grows more than any real report does. The operator checks it.
+    #[error("the gzip data grows to more than {limit} times its size")]
     GzipRatio {
         /// The limit in force.
         limit: u32,
     },
-    /// The opened document is larger than allowed. The operator checks it, or raises the limit.
-    #[error("the document is larger than {limit} bytes (`max_plain_bytes`)")]
+    /// The opened document is larger than allowed. The operator asks for a shorter period.
+    #[error("the document is larger than {limit} bytes once opened")]
     TooLarge {
         /// The limit in force, in bytes.
         limit: u64,
@@ -216,11 +216,9 @@ impl OpenError {
             }
             Self::GzipNested => "Unpack the report once with gunzip, seal it again and drop it.",
             Self::GzipRatio { .. } => {
-                "No real report packs this well: look at the original. If it is right, raise `max_gzip_ratio` or drop it uncompressed."
+                "No real report packs this well: look at the original. If it is right, drop it uncompressed."
             }
-            Self::TooLarge { .. } => {
-                "Ask for a shorter period, so that the report is smaller, or raise `max_plain_bytes`."
-            }
+            Self::TooLarge { .. } => "Ask for a shorter period, so that the report is smaller.",
             Self::UnauthenticatedFailure => {
                 "Check that the sidecar belongs to this very document, then fetch document and sidecar again, or seal the decrypted report with `odoo-spoold seal`."
             }

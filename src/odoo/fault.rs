@@ -1,7 +1,7 @@
 //! The one table that decides what a failure means: retry, pause or reject.
 //!
-//! Rule: the name of Odoo's exception first, the HTTP status second; what is unknown is retried
-//! (its budget is the queue's). Promises: [`Fault`]'s `Display` and `Debug` are fit for any log;
+//! Rule: the name of Odoo's exception first, the HTTP status second; what is unknown is retried,
+//! without end. Promises: [`Fault`]'s `Display` and `Debug` are fit for any log;
 //! Odoo's own text stays inside [`Words`]; tracebacks (`debug`) are never kept. Failures that hide
 //! inside a successful `load()` are judged in [`super::LoadReply::verdict`], with the same classes.
 

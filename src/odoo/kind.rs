@@ -203,7 +203,7 @@ impl FaultKind {
             Self::UnknownException => (
                 "unknown_exception",
                 "Odoo failed in a way not known here",
-                "look in Odoo's log; tried again by itself for a while, then kept for you",
+                "look in Odoo's log; it is tried again by itself",
             ),
             Self::NoDatabase => (
                 "no_database",
@@ -243,27 +243,27 @@ impl FaultKind {
             Self::Validation => (
                 "validation",
                 "Odoo refuses a value",
-                "read Odoo's words with `odoo-spoold queue show`, correct it there or here, retry",
+                "read Odoo's words with `odoo-spoold dead show`, correct it there or here, then `dead requeue`",
             ),
             Self::UserError => (
                 "user_error",
                 "Odoo refuses this",
-                "read Odoo's words with `odoo-spoold queue show`, correct it in Odoo, retry",
+                "read Odoo's words with `odoo-spoold dead show`, correct it in Odoo, then `dead requeue`",
             ),
             Self::MissingRecord => (
                 "missing_record",
                 "a record no longer exists in Odoo",
-                "was it deleted? correct the mapping, then retry",
+                "was it deleted? look with `odoo-spoold dead show`, then `dead requeue`",
             ),
             Self::RecordRule => (
                 "record_rule",
                 "a record belongs to another company or is hidden from the user",
-                "check the companies of the integration user and of the record, then retry",
+                "check the companies of the integration user and of the record, then `odoo-spoold dead requeue`",
             ),
             Self::InvalidValue => (
                 "invalid_value",
                 "Odoo cannot work with a value or a field",
-                "check the mapping; if it is right, report it with the Odoo version",
+                "look with `odoo-spoold dead show`; if nothing is wrong there, report it with the Odoo version",
             ),
             Self::BadRequest => (
                 "bad_request",

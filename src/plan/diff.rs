@@ -401,7 +401,7 @@ fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
         HoldCode::Conflict,
         field,
         format!(
-            "Odoo has {odoo}, Amazon says {marketplace}: `odoo-spoold hold accept-odoo` or `accept-marketplace`"
+            "Odoo has {odoo}, Amazon says {marketplace}; nothing was written: to follow Amazon, change it in Odoo, then `odoo-spoold hold release`"
         ),
     )
 }

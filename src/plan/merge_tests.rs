@@ -203,8 +203,11 @@ fn every_blank_amount_is_filled_and_no_other() {
     };
     let line = |own: FactLine| {
         let record = merged(vec![all_orders(vec![own]), report(vec![full(200)])]);
-        FactLine { row: 2, ..record.lines[0].fact.clone() }
+        // Who collects the tax is a matter of the whole order, not of the line's blanks.
+        assert_eq!(record.lines[0].fact.facilitator, Some(true));
+        FactLine { row: 2, facilitator: None, ..record.lines[0].fact.clone() }
     };
+    let full = |n| FactLine { facilitator: None, ..full(n) };
     assert_eq!(line(row("A", 1, "")), full(200), "all of it was blank");
     assert_eq!(line(row("A", 1, "50.00")), full(200), "the same price: what is blank beside it");
     assert_eq!(line(full(10)), full(10), "nothing was blank");

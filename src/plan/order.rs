@@ -187,7 +187,7 @@ impl Decision<'_> {
             desired.holds.push(Hold::new(
                 HoldCode::CancellationRequested,
                 "",
-                "the buyer asked for cancellation: cancel the order at Amazon, or release this hold",
+                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in Odoo by hand",
             ));
             desired.confirm = false;
         }

@@ -365,7 +365,8 @@ fn the_marketplace() {
     assert_eq!(unnamed().waits(), [(HoldCode::Marketplace, String::new())]);
     let by_default = unnamed().policy(|p| p.default_marketplace = Some(market(DE)));
     assert_eq!(by_default.want().marketplace, market(DE));
-    let unpriced = unnamed().line(|line| line.item_price = None);
+    let unpriced =
+        case(vec![FactLine { item_price: None, ..lamp() }]).head(|head| head.marketplace = None);
     let codes: Vec<HoldCode> = unpriced.waits().into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, [HoldCode::Marketplace, HoldCode::Price], "told together");
     let other = one().head(|head| head.marketplace = Some(market("Amazon.fr")));

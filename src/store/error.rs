@@ -25,10 +25,10 @@ pub enum StoreError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The database engine failed. Nothing was deleted; the store is an index that can be rebuilt.
+    /// The database engine failed. Nothing was deleted.
     #[error(
         "{}: the database failed while {doing}: {reason}; nothing was deleted: if this repeats \
-         after a restart, move the folder aside and run `odoo-spoold rebuild`", path.display()
+         after a restart, see README.md, \"When the state is lost\"", path.display()
     )]
     Engine {
         /// What was being done.
@@ -53,8 +53,8 @@ pub enum StoreError {
     },
     /// The file SCHEMA is not a number, or says something else than the database does.
     #[error(
-        "{}: is not a schema number of odoo-spoold; restore the file, or move the state directory \
-         aside and run `odoo-spoold rebuild`", path.display()
+        "{}: is not a schema number of odoo-spoold; restore the file, or see README.md, \
+         \"When the state is lost\"", path.display()
     )]
     BadSchema {
         /// The schema file.
@@ -70,7 +70,7 @@ pub enum StoreError {
     },
     /// The master key's name is right and its bytes are not.
     #[error(
-        "master key \"{key_id}\" does not open this store; give the key that was used at setup (see the recovery file)"
+        "master key \"{key_id}\" does not open this store; give the key that it was made with, from your copy of the keys"
     )]
     WrongKey {
         /// The key id.
@@ -81,7 +81,7 @@ pub enum StoreError {
     BadKeyId,
     /// An account's id key differs from the one its records were made with; it never rotates.
     #[error(
-        "account {account}: its id key is not the one its records were made with; restore it from the recovery file"
+        "account {account}: its id key is not the one its records were made with; restore it from your copy of the keys"
     )]
     IdKeyChanged {
         /// The account.
@@ -105,7 +105,7 @@ pub enum StoreError {
     },
     /// A sealed value does not open: damaged or tampered with. Only its own record is affected.
     #[error(
-        "a value in \"{tree}\" under {key} is damaged or was tampered with; run `odoo-spoold rebuild`"
+        "a value in \"{tree}\" under {key} is damaged or was tampered with: see README.md, \"When the state is lost\""
     )]
     Damaged {
         /// The tree.
@@ -122,7 +122,7 @@ pub enum StoreError {
         bytes: usize,
     },
     /// sled wrote a blob file, which it never syncs. A bug here: values are kept small to avoid it.
-    #[error("{}: is not empty, so values could be lost in a power cut; run `odoo-spoold rebuild` and report this", path.display())]
+    #[error("{}: is not empty, so values could be lost in a power cut: report this", path.display())]
     Blobs {
         /// The blob folder.
         path: PathBuf,

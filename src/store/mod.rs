@@ -9,8 +9,8 @@
 //! name the path and the next step, and never a stored value.
 //!
 //! Does not: block politely (call it from `spawn_blocking`), read the clock (times come in), retry,
-//! decide (that is `plan`), or delete anything it cannot read. What is here is an index: Odoo and
-//! the sealed files can rebuild it.
+//! decide (that is `plan`), or delete anything it cannot read. Nothing rebuilds it yet: taking the
+//! sealed files in again finds the orders in Odoo by their external ids, but not what people decided.
 //!
 //! All writers share one lock (`Queue`), so a change reads, decides and writes without another in
 //! between; sled's transaction is there for atomicity on disk.

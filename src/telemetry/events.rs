@@ -235,7 +235,7 @@ transitions! {
     /// A stored job cannot be read.
     JOB_UNREADABLE: ERROR, "c8dbb94bff054e07969e0111dcaaa632",
         "A stored job cannot be read: the disk or the keys changed. Others are not affected; \
-         odoo-spoold rebuild reads it again from the sealed files.";
+         restore the keys it was sealed under, or drop its sealed file again.";
     fn job_unreadable(account: &AccountId, key: &str) => {
         account = %account, job_key = key, "stored job {key} cannot be read"
     }
@@ -401,6 +401,7 @@ mod tests {
             ("ORDER_CANCELLED", "69ed5a95f96f4cd88a8c164ac6c0c846"),
             ("ORDER_ADOPTED", "41647f24f87046e88175992e0c3541f7"),
             ("ORDER_NOTHING_TO_DO", "a22948c041114d50a7abf730fd626b68"),
+            ("ORDER_EXPECTED", "5d1b8e0f7c3a4e52b6d0a9f3c47e8125"),
             ("ORDER_WAITING", "3ff593c86f404a5b97d9483b70ecd39c"),
             ("ORDER_CONFLICT", "462ba0a301ea435d9d22887a8b166c6c"),
             ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),

@@ -9,6 +9,8 @@
 //! it fails when an order did not arrive, or when Odoo was called for nothing.
 
 #![allow(
+    clippy::pedantic,
+    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

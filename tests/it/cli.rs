@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::control::wire::{Files, Held, Jobs, Recipients, Status};
 use odoo_spoold::envelope::{self, Keyring, Policy};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use crate::control::{Served, served};
 use crate::store_support::{at, fact, file, order};
@@ -101,7 +101,7 @@ fn live() -> (Served, Home) {
 /// What is in a sealed file, opened with the home's keys.
 fn opened(home: &Home, sealed: &[u8]) -> Vec<u8> {
     let keys = Keys::load(&home.settings()).unwrap();
-    let texts = keys.accounts[0].identities.iter().map(|text| text.expose_secret());
+    let texts = keys.accounts[0].identities.iter().map(ExposeSecret::expose_secret);
     let keyring = Keyring::from_identities(texts).unwrap();
     let mut plain = Vec::new();
     let mut opened = envelope::open(sealed, None, &keyring, &Policy::default()).unwrap();
@@ -314,7 +314,10 @@ fn a_running_daemon_answers_in_tables_and_in_json() {
     let head = lines.next().unwrap();
     assert!(head.starts_with("ACCOUNT  ORDER"), "{table}");
     let column = head.find("STATE").unwrap();
-    assert!(lines.clone().count() == 2 && lines.all(|line| line[column..].starts_with("pending")));
+    assert!(
+        lines.clone().count() == 2
+            && lines.all(|line| line.get(column..).is_some_and(|rest| rest.starts_with("pending")))
+    );
     let page = home.run(&["queue", "-n", "2"]);
     assert!(text(&page.stderr).contains("--after "), "{}", text(&page.stderr));
     let files: Files = home.json(&["files"]);

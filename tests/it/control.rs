@@ -97,7 +97,7 @@ pub(crate) struct Served {
     store: Arc<Store>,
     stop: CancellationToken,
     runtime: tokio::runtime::Runtime,
-    served: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
 }
 
 fn id(number: u64) -> OrderId {
@@ -167,18 +167,19 @@ pub(crate) fn served() -> Served {
     let store = Arc::new(open(&dir.path().join("state")));
     fill(&store);
     let desk = Arc::new(Notebook::default());
+    let shared: Arc<dyn Desk> = desk.clone();
     let handle = Handle {
         store: Arc::clone(&store),
         settings: Arc::new(RwLock::new(Arc::new(settings()))),
         clock: Arc::new(Manual::new(at(3600))),
-        desk: Arc::clone(&desk) as Arc<dyn Desk>,
+        desk: shared,
     };
     let socket = dir.path().join("control.sock");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let stop = CancellationToken::new();
     let listener = runtime.block_on(async { bind(&socket) }).unwrap();
-    let served = runtime.spawn(serve(listener, handle, stop.clone()));
-    Served { _dir: dir, socket, desk, store, stop, runtime, served: Some(served) }
+    let task = runtime.spawn(serve(listener, handle, stop.clone()));
+    Served { _dir: dir, socket, desk, store, stop, runtime, task: Some(task) }
 }
 
 impl Served {
@@ -211,8 +212,8 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some(served) = self.served.take() {
-            let _ended = self.runtime.block_on(served);
+        if let Some(task) = self.task.take() {
+            let _ended = self.runtime.block_on(task);
         }
     }
 }
@@ -465,7 +466,7 @@ fn stopping_does_not_wait_for_idle_callers() {
     client.status().unwrap();
     let _idle = UnixStream::connect(&served.socket).unwrap();
     served.stop.cancel();
-    let ended = served.served.take().unwrap();
+    let ended = served.task.take().unwrap();
     let limit = std::time::Duration::from_secs(8);
     let ended = served.runtime.block_on(async { tokio::time::timeout(limit, ended).await });
     ended.expect("still serving").unwrap().unwrap();

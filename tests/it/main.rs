@@ -1,7 +1,17 @@
 //! Integration tests: one module per behaviour.
 
 #![cfg(test)]
+#![allow(
+    clippy::pedantic,
+    clippy::clone_on_copy,
+    clippy::needless_range_loop,
+    clippy::type_complexity,
+    clippy::as_conversions,
+    clippy::string_slice,
+    reason = "test code: it may stop at the first surprise"
+)]
 
+mod canary;
 mod check;
 mod cli;
 mod config;
@@ -10,12 +20,16 @@ mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;
 mod real_changes;
+mod real_companies;
+mod real_crash;
 mod real_default;
 mod real_existing;
 mod real_families;
+mod real_mail;
 mod real_orders;
 mod real_repeat;
 mod real_support;
+mod real_trouble;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;

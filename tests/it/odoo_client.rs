@@ -21,6 +21,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::fake_odoo::{FakeOdoo, Fault, Flavor, UID};
+use crate::support::lab::{self, Lab};
 
 const BOTH: [Flavor; 2] = [Flavor::V14, Flavor::V19];
 
@@ -477,12 +478,19 @@ fn plain_http_never_leaves_the_host() {
     assert!(matches!(Client::new(endpoint("http://10.0.0.1")), Err(EndpointError::PlainHttp)));
 }
 
-/// Against the lab by hand: `ODOO_SPOOLD_LAB='URL DATABASE LOGIN KEY'`.
 #[tokio::test]
-async fn a_real_odoo_if_named() {
-    let Ok(lab) = std::env::var("ODOO_SPOOLD_LAB") else { return };
-    let [url, database, login, key] = lab.split(' ').collect::<Vec<_>>()[..] else { panic!() };
-    let client = Client::new(Endpoint::new(url, database, login, SecretString::from(key))).unwrap();
+async fn real_odoos_answer_as_the_client_expects() {
+    for version in lab::versions("the client") {
+        on_a_real_odoo(&Lab::new(version, "client")).await;
+    }
+}
+
+async fn on_a_real_odoo(lab: &Lab) {
+    let [url, database, login, key] =
+        ["url", "database", "login", "api_key"].map(|name| lab.text(name));
+    let [url, database, login] = [&*url, &*database, &*login];
+    let client =
+        Client::new(Endpoint::new(url, database, login, SecretString::from(key.clone()))).unwrap();
     let server = client.probe().await.unwrap();
     println!("{server:?}");
     let companies = Context::new(&server.company_ids);

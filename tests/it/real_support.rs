@@ -26,7 +26,7 @@ const UNSHIPPED: &str = "order-id\torder-item-id\tpurchase-date\tpayments-date\t
 pub(crate) const BOUGHT: &str = "2025-03-02T10:00:00+00:00";
 
 /// One row of All Orders, sold in the United Kingdom: 20 % tax within the price.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Sale<'a> {
     pub(crate) order: &'a str,
     pub(crate) status: &'a str,

@@ -4,6 +4,7 @@
 #   odoo.sh VERSION VERB ...        VERSION is 19 or 14
 #
 #   install            fetch and unpack Odoo and what it needs; does nothing when that is there
+#   web                fetch what its pages need in a browser (19; tests do without)
 #   template [--force] build the template database; does nothing when it is there and of the same recipe
 #   up [odoo args]     start the server (default: --workers=2) and wait until it answers
 #   down               stop the server
@@ -38,7 +39,7 @@ shift 2
 own_url=ODOO${VERSION}_URL
 if [ -n "${!own_url-}" ]; then
   case $VERB in
-    install | template | up | down | pgdown | reset | drop)
+    install | web | template | up | down | pgdown | reset | drop)
       say "$own_url is set: '$VERB' does nothing"
       exit 0 ;;
     env | products) ;;
@@ -65,6 +66,9 @@ case $VERB in
   install)
     install -d "$HOME_OF"
     locked install install_all ;;
+  web)
+    needs_install
+    locked install version_web ;;
   template)
     needs_install
     pg_up

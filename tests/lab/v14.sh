@@ -36,6 +36,8 @@ build_root() {
   touch "$HOME_OF/root.stamp"
 }
 
+version_web() { :; } # installed as a whole, its pages work as they are
+
 version_installed() { [ -f "$HOME_OF/root.stamp" ]; }
 
 write_conf() {

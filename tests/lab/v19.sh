@@ -35,6 +35,7 @@ version_install() {
     rm -rf "$ROOT.new"
     dpkg -x "$LAB/dl/$DEB" "$ROOT.new"
     mv "$ROOT.new" "$ROOT"
+    rm -f "$HOME_OF/web.stamp"
   fi
   # The stamp says that this environment is complete and made from these pins.
   if ! cmp -s "$HERE/requirements19.txt" "$HOME_OF/requirements.stamp"; then
@@ -77,6 +78,20 @@ fetch_newest() {
   mv "$apt/new/$DEB" "$LAB/dl/$DEB"
   rm -rf "$apt"
   say "NOTICE: the pinned package is gone from the archive; took $DEB, which these tests were not written against"
+}
+
+# What its pages need in a browser: the package's links lead to scripts and fonts of other packages.
+version_web() {
+  local packages=(libjs-jquery libjs-jquery-form libjs-underscore fonts-font-awesome fonts-roboto-unhinted) fetched deb
+  [ ! -f "$HOME_OF/web.stamp" ] || return 0
+  fetched=$(mktemp -d)
+  if ! (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}"); then
+    apt-get update -qq
+    (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}") || die "could not fetch ${packages[*]}"
+  fi
+  for deb in "$fetched"/*.deb; do dpkg -x "$deb" "$ROOT"; done
+  rm -rf "$fetched"
+  touch "$HOME_OF/web.stamp"
 }
 
 version_installed() { [ -d "$PACKAGES/odoo" ] && [ -f "$HOME_OF/requirements.stamp" ]; }

@@ -54,9 +54,9 @@ pub fn run(command: &mut Command, input: &str) -> String {
 }
 
 impl Lab {
-    /// A fresh copy of the template.
+    /// A fresh copy of the template, of a name that no other run has.
     pub fn new(version: u32, test: &str) -> Self {
-        let database = format!("t_{test}");
+        let database = format!("t-{}-{}", test.replace('_', "-"), std::process::id());
         script(version, &["reset", &database], "");
         let env =
             serde_json::from_str(&script(version, &["env", &database, "--json"], "")).unwrap();
@@ -232,7 +232,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        // What a failed test left can be looked at: ODOO_SPOOLD_KEEP=1 keeps it.
+        let keep = std::thread::panicking() && std::env::var_os("ODOO_SPOOLD_KEEP").is_some();
+        if !keep {
             script(self.version, &["drop", &self.database], "");
         }
     }

@@ -16,5 +16,7 @@
 pub mod expected;
 pub mod fake_odoo;
 pub mod lab;
+pub mod proxy;
+pub mod sales;
 pub mod skip;
 pub mod spoold;

@@ -1,8 +1,9 @@
 //! The daemon in this process, on a spool of its own.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
@@ -19,6 +20,10 @@ use super::lab::{Lab, project, run};
 
 /// Nothing takes longer, or it hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Tell a child process that it is one, whose configuration it runs, and where it logs.
+const CHILD_CONFIG: &str = "ODOO_SPOOLD_TEST_CHILD_CONFIG";
+const CHILD_LOG: &str = "ODOO_SPOOLD_TEST_CHILD_LOG";
 
 /// A configured installation in a folder of its own. May be started and stopped many times.
 pub struct Installation {
@@ -76,6 +81,18 @@ impl Installation {
         Self { dir, config, settings, keys }
     }
 
+    /// Other settings and keys, for the next reload or start.
+    pub fn rewrite(&mut self, config_text: &str, keys: &str) {
+        std::fs::write(&self.config, config_text).unwrap();
+        std::fs::write(self.dir.path().join("keys.toml"), keys).unwrap();
+        self.settings = Settings::load(&self.config).unwrap_or_else(|error| panic!("{error}"));
+        self.keys = Keys::load(&self.settings).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub fn config_text(&self) -> String {
+        std::fs::read_to_string(&self.config).unwrap()
+    }
+
     pub fn keys_text(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("keys.toml")).unwrap()
     }
@@ -123,16 +140,7 @@ impl Installation {
 
     /// Starts the daemon; it stops when the value is dropped.
     pub fn start(&self) -> Spoold {
-        let settings = Settings::load(&self.config).unwrap();
-        // The package makes this folder; the daemon makes those of the accounts in it.
-        std::fs::create_dir_all(&settings.spool.dir).unwrap();
-        let daemon = Daemon::open(&self.config, settings, &self.keys, Arc::new(System))
-            .unwrap_or_else(|error| panic!("{error}"));
-        let runtime = super::lab::runtime();
-        let stop = CancellationToken::new();
-        let (running, stopping) = (Arc::clone(&daemon), stop.clone());
-        let task = runtime.spawn(async move { running.run(stopping, |_| Box::new(|| ())).await });
-        Spoold { daemon, stop, runtime: Some(runtime), task: Some(task) }
+        Spoold::start(&self.config)
     }
 
     /// Starts, waits until everything is settled, stops.
@@ -143,9 +151,111 @@ impl Installation {
         spoold.stop();
         tally
     }
+
+    /// Starts the daemon in a process of its own: this test binary again. With `log`, everything
+    /// it logs goes to that file.
+    pub fn start_child(&self, log: Option<&Path>) -> Child {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "real_crash::child", "--nocapture", "--test-threads=1"])
+            .env(CHILD_CONFIG, &self.config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(log) = log {
+            command.env(CHILD_LOG, log);
+        }
+        let mut process = command.spawn().unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap());
+        let mut child = Child { process, said };
+        child.hear("running");
+        child
+    }
+}
+
+/// A daemon in a process of its own.
+pub struct Child {
+    process: std::process::Child,
+    said: BufReader<std::process::ChildStdout>,
+}
+
+impl Child {
+    /// Waits until everything is settled.
+    pub fn settle(&mut self) {
+        writeln!(self.process.stdin.as_mut().unwrap(), "settle").unwrap();
+        self.hear("settled");
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Stops as SIGTERM does.
+    pub fn stop(mut self) {
+        drop(self.process.stdin.take());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    fn hear(&mut self, word: &str) {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let heard = self.said.read_line(&mut line).unwrap();
+            assert!(heard > 0, "the daemon's process ended before it said {word}");
+            if line.trim_end().ends_with(&format!("daemon: {word}")) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Gone already where the test went well.
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+/// What the child process does until its standard input ends; nothing in an ordinary test run.
+pub fn run_child() {
+    let Some(config) = std::env::var_os(CHILD_CONFIG) else { return };
+    if let Some(log) = std::env::var_os(CHILD_LOG) {
+        let file = Mutex::new(std::fs::File::create(log).unwrap());
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(file)
+            .init();
+    }
+    let settings = Settings::load(Path::new(&config)).unwrap();
+    let spoold = Spoold::start(Path::new(&config));
+    println!("daemon: running");
+    for line in std::io::stdin().lines() {
+        if line.unwrap() == "settle" {
+            spoold.wait_settled(&settings);
+            println!("daemon: settled");
+        }
+    }
+    spoold.stop();
 }
 
 impl Spoold {
+    /// Starts the daemon of a configuration; it stops when the value is dropped.
+    pub fn start(config: &Path) -> Self {
+        let settings = Settings::load(config).unwrap();
+        let keys = Keys::load(&settings).unwrap_or_else(|error| panic!("{error}"));
+        let daemon = Daemon::open(config, settings, &keys, Arc::new(System))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let runtime = super::lab::runtime();
+        let stop = CancellationToken::new();
+        let (running, stopping) = (Arc::clone(&daemon), stop.clone());
+        let task = runtime.spawn(async move { running.run(stopping, |_| Box::new(|| ())).await });
+        Self { daemon, stop, runtime: Some(runtime), task: Some(task) }
+    }
+
     /// Waits for a condition.
     pub fn wait(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let started = Instant::now();
@@ -166,16 +276,20 @@ impl Spoold {
 
     /// Waits until no file and no job is left to work on.
     pub fn wait_idle(&self, installation: &Installation) {
+        self.wait_settled(&installation.settings);
+    }
+
+    fn wait_settled(&self, settings: &Settings) {
         let empty = |dir: PathBuf| {
             std::fs::read_dir(dir).is_ok_and(|entries| {
                 entries.flatten().all(|e| e.file_name().to_string_lossy().starts_with('.'))
             })
         };
-        let enabled: Vec<_> = installation.settings.accounts.iter().filter(|a| a.enabled).collect();
+        let enabled: Vec<_> = settings.accounts.iter().filter(|a| a.enabled).collect();
         self.wait("everything to settle", || {
             let still = enabled.iter().all(|account| {
-                empty(installation.folder(account.id.as_str(), "incoming"))
-                    && empty(installation.folder(account.id.as_str(), "work"))
+                let folder = settings.spool.dir.join(account.id.as_str());
+                empty(folder.join("incoming")) && empty(folder.join("work"))
             });
             still
                 && self

@@ -1,0 +1,228 @@
+//! Changing an order's state: cancel, confirm, and what follows a confirmation.
+//!
+//! The state is read before and after; the answer of the call decides nothing. That a stage begins
+//! is stored first, so that a crash in the middle is known for what it was.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::batch::{Batch, Work, refused};
+use super::send::Stop;
+use super::{read, value};
+use crate::model::{Hold, HoldCode, OdooId, Stage};
+use crate::odoo::Find;
+use crate::plan::{Changes, PartnerMode, diff};
+
+impl Batch<'_> {
+    pub(super) async fn cancel(&self, works: &mut [Work]) -> Result<(), Stop> {
+        self.change_state(
+            works,
+            |changes| changes.cancel,
+            Stage::Cancelling,
+            "action_cancel",
+            "cancel",
+        )
+        .await
+    }
+
+    pub(super) async fn confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
+        // Odoo has just answered a read, so its clock is known.
+        let since = self.sender.client.server_time().unwrap_or(jiff::Timestamp::MAX);
+        let stage = Stage::Confirming(since);
+        for work in works.iter_mut() {
+            // A total that differs, or a conflict, keeps it a quotation.
+            work.changes.confirm &= work.is_open();
+        }
+        self.change_state(works, |changes| changes.confirm, stage, "action_confirm", "sale")
+            .await?;
+        self.after_confirm(works).await
+    }
+
+    /// Calls a state-changing method on the orders chosen, after storing that it begins. Nobody is
+    /// asked twice: the state was read just before.
+    async fn change_state(
+        &self,
+        works: &mut [Work],
+        chosen: fn(&Changes) -> bool,
+        stage: Stage,
+        method: &str,
+        state: &str,
+    ) -> Result<(), Stop> {
+        let mut begun: Vec<&mut Work> =
+            works.iter_mut().filter(|work| work.is_open() && chosen(&work.changes)).collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        for work in &mut begun {
+            // A stage that a crash left behind began earlier, and that is what counts.
+            if work.stage().is_none() {
+                work.set_stage(Some(stage));
+            }
+        }
+        self.shelf.save(begun).await?;
+        let ids: Vec<OdooId> = works
+            .iter()
+            .filter(|work| work.is_open() && chosen(&work.changes))
+            .filter_map(Work::odoo_id)
+            .collect();
+        let context = self.sender.context.clone().with("disable_cancel_warning", true);
+        let mut groups: Vec<Vec<OdooId>> =
+            ids.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
+        let mut refusals: BTreeMap<OdooId, (&'static str, String)> = BTreeMap::new();
+        while let Some(group) = groups.pop() {
+            let answer =
+                self.sender.client.execute("sale.order", method, &group, context.clone()).await;
+            match answer.map_err(Stop::from) {
+                Ok(_) => {}
+                Err(Stop::Refused { code, words }) => match group.as_slice() {
+                    [only] => {
+                        refusals.insert(*only, (code, words.expose().to_owned()));
+                    }
+                    several => {
+                        let (left, right) = several.split_at(several.len() / 2);
+                        groups.extend([left.to_vec(), right.to_vec()]);
+                    }
+                },
+                Err(stop) => return Err(stop),
+            }
+        }
+        // The state decides, not the answer: a refusal may come of somebody else being faster.
+        let states = read::states(&self.sender, &ids).await?;
+        for work in works.iter_mut().filter(|work| work.is_open() && chosen(&work.changes)) {
+            let Some(id) = work.odoo_id() else { continue };
+            let now = states.get(&id).map(|(now, _)| now.as_str()).unwrap_or_default();
+            if now == state || (state == "sale" && now == "done") {
+                if let Some(mapping) = &mut work.dossier.mapping {
+                    state.clone_into(&mut mapping.state);
+                    if stage == Stage::Cancelling {
+                        mapping.stage = None;
+                    }
+                }
+                if let (Some(current), Some((_, date))) = (&mut work.current, states.get(&id)) {
+                    now.clone_into(&mut current.state);
+                    current.date_order.clone_from(date);
+                }
+                continue;
+            }
+            work.set_stage(None);
+            match refusals.remove(&id) {
+                Some((code, words)) => work.bury(code, &words),
+                None => work.hold(Hold::new(
+                    HoldCode::Wizard,
+                    method,
+                    "Odoo asks a question before it does this: open the order in Odoo and answer it",
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows a confirmation, also one that a crash interrupted: dates and delivery notes.
+    async fn after_confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let confirmed: Vec<usize> = works
+            .iter()
+            .enumerate()
+            .filter(|(_, work)| {
+                work.is_open()
+                    && matches!(work.stage(), Some(Stage::Confirming(_)))
+                    && work
+                        .current
+                        .as_ref()
+                        .is_some_and(|c| !c.is_quotation() && c.state != "cancel")
+            })
+            .map(|(at, _)| at)
+            .collect();
+        if confirmed.is_empty() {
+            return Ok(());
+        }
+        let mut owners = Vec::new();
+        let mut records = Vec::new();
+        for at in &confirmed {
+            let Some(work) = works.get(*at) else { continue };
+            let (Some(desired), Some(mapping), Some(current)) =
+                (&work.desired, &work.dossier.mapping, &work.current)
+            else {
+                continue;
+            };
+            let date = diff(desired, mapping, current, None).date_order;
+            if let (Some(date), Some(id)) = (date, work.odoo_id()) {
+                owners.push(*at);
+                records.push(vec![vec![Value::from(id), Value::from(date)]]);
+            }
+        }
+        if !records.is_empty() {
+            let loaded = self.sender.update("sale.order", &[".id", "date_order"], records).await?;
+            for (at, loaded) in owners.into_iter().zip(loaded) {
+                refused(works.get_mut(at), loaded);
+            }
+        }
+        self.notes(works, &confirmed).await?;
+        let ids: Vec<OdooId> =
+            confirmed.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
+        let states = read::states(&self.sender, &ids).await?;
+        for at in confirmed {
+            let Some(work) = works.get_mut(at).filter(|work| work.is_open()) else { continue };
+            let state = work.odoo_id().and_then(|id| states.get(&id));
+            if let (Some(mapping), Some((state, date))) = (&mut work.dossier.mapping, state) {
+                mapping.stage = None;
+                mapping.state.clone_from(state);
+                mapping.base.date_order.clone_from(date);
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivery instructions, gift messages and customisation links go on the delivery order, if
+    /// nobody wrote there.
+    async fn notes(&self, works: &mut [Work], confirmed: &[usize]) -> Result<(), Stop> {
+        let schema = &self.catalog.schema;
+        let mut notes: BTreeMap<OdooId, String> = BTreeMap::new();
+        for work in confirmed.iter().filter_map(|at| works.get(*at)) {
+            let lines = work.buyer.as_ref().map(|buyer| buyer.notes.as_slice()).unwrap_or_default();
+            if let (Some(id), false) = (work.odoo_id(), lines.is_empty()) {
+                notes.insert(id, note(lines, schema.note_is_html));
+            }
+        }
+        if notes.is_empty()
+            || !schema.pickings
+            || self.settings.policy.partner == PartnerMode::Anonymous
+        {
+            return Ok(());
+        }
+        let ids: Vec<OdooId> = notes.keys().copied().collect();
+        let pickings = self
+            .sender
+            .client
+            .search_read(
+                "stock.picking",
+                json!([["sale_id", "in", ids], ["state", "!=", "cancel"]]),
+                &["sale_id", "note"],
+                &Find::default(),
+                self.sender.context.clone(),
+            )
+            .await?;
+        let records: Vec<Vec<Vec<Value>>> = pickings
+            .iter()
+            .filter(|picking| value::text(picking, "note").is_empty())
+            .filter_map(|picking| {
+                let note = notes.get(&value::id(picking, "sale_id"))?;
+                Some(vec![vec![Value::from(value::id(picking, "id")), Value::from(note.as_str())]])
+            })
+            .collect();
+        if !records.is_empty() {
+            self.sender.update("stock.picking", &[".id", "note"], records).await?;
+        }
+        Ok(())
+    }
+}
+
+fn note(lines: &[String], html: bool) -> String {
+    if !html {
+        return lines.join("\n");
+    }
+    let escape = |text: &String| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    lines.iter().map(|line| format!("<p>{}</p>", escape(line))).collect()
+}

@@ -1,0 +1,218 @@
+//! Creating: partners first, then orders with all their lines, each under an external id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::batch::{Batch, Work, new_mapping};
+use super::partners::Wanted;
+use super::send::{Loaded, Stop};
+use super::value;
+use crate::model::{OdooId, Stage};
+use crate::plan::diff::odoo_datetime;
+use crate::plan::{DesiredLine, PartnerMode};
+use crate::store::End;
+
+impl Batch<'_> {
+    /// Creates the partners that the orders need.
+    pub(super) async fn partners(
+        &self,
+        works: &mut [Work],
+    ) -> Result<BTreeMap<String, OdooId>, Stop> {
+        let policy = &self.settings.policy;
+        let mut wanted = Wanted::default();
+        let mut customers = Vec::new();
+        for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
+            let Some(desired) = work.desired.as_ref().filter(|desired| !desired.cancel) else {
+                continue;
+            };
+            let buyer = match policy.partner {
+                PartnerMode::Buyer => work.buyer.as_ref(),
+                PartnerMode::Anonymous => None,
+            };
+            let addressed = work.dossier.mapping.as_ref().is_some_and(|m| m.base.addressed);
+            if work.odoo_id().is_some() && (addressed || buyer.is_none()) {
+                continue;
+            }
+            let order_id = &work.dossier.order_id;
+            let customer =
+                wanted.customer(order_id, desired.marketplace, buyer, policy, self.id_key);
+            customers.push((at, customer));
+        }
+        if customers.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names: BTreeSet<String> =
+            customers.iter().flat_map(|(_, customer)| customer.names()).cloned().collect();
+        let mut known = self.shelf.partners(names.into_iter().collect()).await?;
+        let before: BTreeSet<String> = known.keys().cloned().collect();
+        self.catalog.want_states(self.sender.client, &wanted.countries()).await?;
+        wanted.create(&self.sender, self.catalog, &mut known).await?;
+        let new: BTreeMap<String, OdooId> = known
+            .iter()
+            .filter(|(name, _)| !before.contains(*name))
+            .map(|(name, id)| (name.clone(), *id))
+            .collect();
+        if !new.is_empty() {
+            self.shelf.keep_partners(new).await?;
+        }
+        for (at, customer) in customers {
+            let Some(work) = works.get_mut(at) else { continue };
+            if customer.ids(&known).is_none() {
+                let words = "Odoo refuses the buyer or the address of this order";
+                work.bury("odoo-partner-refused", words);
+            }
+            work.customer = Some(customer);
+        }
+        Ok(known)
+    }
+
+    /// Creates the orders that are not there yet.
+    pub(super) async fn create(
+        &self,
+        works: &mut [Work],
+        partners: &BTreeMap<String, OdooId>,
+    ) -> Result<(), Stop> {
+        let absent = |work: &&mut Work| {
+            work.is_open()
+                && work.odoo_id().is_none()
+                && work.desired.as_ref().is_some_and(|desired| !desired.cancel)
+        };
+        let mut fresh: Vec<&mut Work> = works.iter_mut().filter(absent).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // The ordinals are fixed before anything exists under them.
+        for work in &mut fresh {
+            let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
+            mapping.stage = Some(Stage::Creating);
+            if let Some(desired) = &work.desired {
+                mapping.items.clone_from(&desired.items);
+            }
+        }
+        self.shelf.save(fresh).await?;
+        let mut fresh: Vec<&mut Work> = works.iter_mut().filter(absent).collect();
+        let fields = self.order_fields();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let records = fresh.iter().map(|work| self.order_rows(work, partners)).collect();
+        let loaded = self.sender.load("sale.order", &fields, records).await?;
+        let mut stale = Vec::new();
+        for (work, loaded) in fresh.iter_mut().zip(loaded) {
+            match loaded {
+                Loaded::Id(id) => {
+                    work.touched = true;
+                    if let Some(mapping) = &mut work.dossier.mapping {
+                        mapping.odoo_id = id;
+                    }
+                }
+                Loaded::Refused(words) => {
+                    // A partner that somebody merged or deleted is made anew, once.
+                    let names = work.customer.as_ref().map(|c| c.names().cloned().collect());
+                    match names {
+                        Some(names) if work.leased.job.attempt == 0 => {
+                            stale.extend::<Vec<String>>(names);
+                            work.end = Some(End::Retry {
+                                due: work.leased.job.due,
+                                attempt: 1,
+                                fault: "odoo-order-refused".to_owned(),
+                            });
+                        }
+                        _ => work.bury("odoo-order-refused", words.expose()),
+                    }
+                }
+            }
+        }
+        if !stale.is_empty() {
+            self.shelf.forget_partners(stale).await?;
+        }
+        Ok(())
+    }
+
+    fn order_fields(&self) -> Vec<String> {
+        let schema = &self.catalog.schema;
+        // No company: every call carries it. Odoo asks PostgreSQL for each cell that names a record,
+        // one by one; what it works out by itself is left out.
+        let mut fields: Vec<String> = [
+            "id",
+            "client_order_ref",
+            "partner_id/.id",
+            "partner_shipping_id/.id",
+            "pricelist_id/.id",
+            "date_order",
+            "commitment_date",
+            "warehouse_id/.id",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        if !schema.computes {
+            fields.push("partner_invoice_id/.id".to_owned());
+        }
+        if schema.carrier {
+            fields.push("carrier_id/.id".to_owned());
+        }
+        fields.extend(self.line_fields().into_iter().map(|field| format!("order_line/{field}")));
+        fields
+    }
+
+    pub(super) fn line_fields(&self) -> Vec<String> {
+        let schema = &self.catalog.schema;
+        let mut fields: Vec<String> =
+            ["id", "product_id/.id", "name", "product_uom_qty", "price_unit"]
+                .map(str::to_owned)
+                .to_vec();
+        if !schema.computes {
+            fields.push(format!("{}/.id", schema.uom));
+        }
+        fields.push(format!("{}/.id", schema.taxes));
+        fields
+    }
+
+    /// The rows of one order: the first carries the order and its first line.
+    fn order_rows(&self, work: &Work, partners: &BTreeMap<String, OdooId>) -> Vec<Vec<Value>> {
+        let (Some(desired), Some(customer)) =
+            (&work.desired, work.customer.as_ref().and_then(|c| c.ids(partners)))
+        else {
+            return Vec::new();
+        };
+        let warehouse = desired.warehouse.or_else(|| self.catalog.default_warehouse());
+        let mut head = vec![
+            self.sender.external(&desired.external),
+            Value::from(desired.order_id.as_str()),
+            Value::from(customer.partner),
+            Value::from(customer.shipping),
+            Value::from(desired.pricelist),
+            Value::from(odoo_datetime(desired.purchase_date)),
+            Value::from(desired.promise_date.map(odoo_datetime).unwrap_or_default()),
+            value::id_cell(warehouse),
+        ];
+        if !self.catalog.schema.computes {
+            head.push(Value::from(customer.partner));
+        }
+        if self.catalog.schema.carrier {
+            head.push(value::id_cell(desired.carrier));
+        }
+        let blank: Vec<Value> = head.iter().map(|_| Value::from("")).collect();
+        let mut rows = Vec::new();
+        for line in &desired.lines {
+            let mut row = if rows.is_empty() { head.clone() } else { blank.clone() };
+            row.extend(self.line_cells(line));
+            rows.push(row);
+        }
+        rows
+    }
+
+    pub(super) fn line_cells(&self, line: &DesiredLine) -> Vec<Value> {
+        let mut cells = vec![
+            self.sender.external(&line.external),
+            Value::from(line.product),
+            Value::from(line.name.as_str()),
+            value::decimal_cell(line.quantity),
+            value::decimal_cell(line.price_unit),
+        ];
+        if !self.catalog.schema.computes {
+            cells.push(value::id_cell(self.catalog.uom(line.product)));
+        }
+        cells.push(value::ids_cell(&line.taxes));
+        cells
+    }
+}

@@ -1,0 +1,260 @@
+//! Writing what changed: headers, lines, and the visible rounding line.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::batch::{Batch, Work, refused};
+use super::send::{Loaded, Stop};
+use super::{read, value};
+use crate::model::{Hold, HoldCode, OdooId, Sku};
+use crate::plan::diff::Partners;
+use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
+
+/// How many cents a line Odoo's rounding may differ from Amazon's before a person must look.
+const ROUNDING_CENTS_PER_LINE: i64 = 2;
+
+impl Batch<'_> {
+    /// Writes headers and lines, each kind in one call.
+    pub(super) async fn write(&self, works: &mut [Work]) -> Result<(), Stop> {
+        self.write_headers(works).await?;
+        self.write_lines(works).await?;
+        self.create_lines(works).await?;
+        let changed: Vec<OdooId> = works
+            .iter()
+            .filter(|work| work.is_open() && has_writes(&work.changes))
+            .filter_map(Work::odoo_id)
+            .collect();
+        let mut found = read::orders(&self.sender, self.catalog, &changed).await?;
+        for work in works.iter_mut().filter(|work| work.is_open()) {
+            let Some(current) = work.odoo_id().and_then(|id| found.remove(&id)) else { continue };
+            if let Some(mapping) = &mut work.dossier.mapping {
+                let addressed =
+                    mapping.base.addressed || work.changes.partners.is_some_and(|p| p.addressed);
+                read::take_written(mapping, &current, &work.changes);
+                mapping.base.addressed = addressed;
+            }
+            work.touched |= !work.changes.lines.is_empty() || !work.changes.new_lines.is_empty();
+            work.current = Some(current);
+        }
+        Ok(())
+    }
+
+    async fn write_headers(&self, works: &mut [Work]) -> Result<(), Stop> {
+        // Dates of confirmed orders are put back after confirming; those of quotations here.
+        let quotation = |work: &Work| work.current.as_ref().is_some_and(Current::is_quotation);
+        let dates: Vec<(usize, &str, String)> = works
+            .iter()
+            .enumerate()
+            .filter(|(_, work)| work.is_open())
+            .flat_map(|(at, work)| {
+                let order = work
+                    .changes
+                    .date_order
+                    .clone()
+                    .filter(|_| quotation(work) || work.stage().is_none());
+                let promise = work.changes.commitment_date.clone();
+                [order.map(|d| (at, "date_order", d)), promise.map(|d| (at, "commitment_date", d))]
+            })
+            .flatten()
+            .collect();
+        for field in ["date_order", "commitment_date"] {
+            let chosen: Vec<&(usize, &str, String)> =
+                dates.iter().filter(|d| d.1 == field).collect();
+            if chosen.is_empty() {
+                continue;
+            }
+            let records = chosen
+                .iter()
+                .filter_map(|(at, _, date)| Some((works.get(*at)?.odoo_id()?, date)))
+                .map(|(id, date)| vec![vec![Value::from(id), Value::from(date.as_str())]])
+                .collect();
+            let loaded = self.sender.update("sale.order", &[".id", field], records).await?;
+            for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
+                refused(works.get_mut(*at), loaded);
+            }
+        }
+        for work in works.iter_mut().filter(|work| work.is_open()) {
+            let (Some(Partners { partner, shipping, .. }), Some(id)) =
+                (work.changes.partners, work.odoo_id())
+            else {
+                continue;
+            };
+            let pricelist = work.desired.as_ref().map(|desired| desired.pricelist);
+            let values = json!({
+                "partner_id": partner,
+                "partner_invoice_id": partner,
+                "partner_shipping_id": shipping,
+                "pricelist_id": pricelist,
+            });
+            let Value::Object(values) = values else { continue };
+            let context = self.sender.context.clone();
+            match self
+                .sender
+                .client
+                .write("sale.order", &[id], values, context)
+                .await
+                .map_err(Stop::from)
+            {
+                Ok(()) => {}
+                Err(Stop::Refused { code, words }) => work.bury(code, words.expose()),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let taxes = format!("{}/.id", self.catalog.schema.taxes);
+        let fields = [".id", "product_uom_qty", "price_unit", taxes.as_str()];
+        let mut owners = Vec::new();
+        let mut records = Vec::new();
+        for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
+            for line in &work.changes.lines {
+                owners.push(at);
+                records.push(vec![vec![
+                    Value::from(line.odoo_id),
+                    value::decimal_cell(line.quantity),
+                    value::decimal_cell(line.price_unit),
+                    value::ids_cell(&line.taxes),
+                ]]);
+            }
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let loaded = self.sender.update("sale.order.line", &fields, records).await?;
+        for (at, loaded) in owners.into_iter().zip(loaded) {
+            refused(works.get_mut(at), loaded);
+        }
+        Ok(())
+    }
+
+    async fn create_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let mut owners = Vec::new();
+        let mut records = Vec::new();
+        for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
+            for line in &work.changes.new_lines {
+                owners.push(at);
+                records.push(vec![self.line_row(work.odoo_id(), line)]);
+            }
+        }
+        let loaded = self.load_lines(records).await?;
+        for (at, loaded) in owners.into_iter().zip(loaded) {
+            refused(works.get_mut(at), loaded);
+        }
+        Ok(())
+    }
+
+    fn line_row(&self, order: Option<OdooId>, line: &DesiredLine) -> Vec<Value> {
+        let mut row = vec![value::id_cell(order)];
+        row.extend(self.line_cells(line));
+        row
+    }
+
+    async fn load_lines(&self, records: Vec<Vec<Vec<Value>>>) -> Result<Vec<Loaded>, Stop> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut fields = vec!["order_id/.id".to_owned()];
+        fields.extend(self.line_fields());
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        self.sender.load("sale.order.line", &fields, records).await
+    }
+
+    /// Odoo's total against what the buyer paid: cents become one visible line, more is a hold.
+    pub(super) async fn round(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let rounding = self.settings.policy.products.get(&Fee::Rounding).cloned();
+        let product = rounding.as_ref().map(|sku| self.catalog.product(sku));
+        let mut owners = Vec::new();
+        let mut records = Vec::new();
+        let mut renewed = Vec::new();
+        for (at, work) in
+            works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open())
+        {
+            let (Some(desired), Some(current)) = (&work.desired, &work.current) else { continue };
+            let Some(off) = desired.total.map(|total| total - current.amount_total) else {
+                continue;
+            };
+            if off.is_zero() || desired.cancel || !work.changes.conflicts.is_empty() {
+                continue;
+            }
+            // What people changed or added makes another total, and that is theirs.
+            if work
+                .dossier
+                .mapping
+                .as_ref()
+                .is_some_and(|mapping| !read::as_based(mapping, current))
+            {
+                continue;
+            }
+            let count = i64::try_from(desired.lines.len()).unwrap_or(i64::MAX);
+            let limit = Decimal::new(count.saturating_mul(ROUNDING_CENTS_PER_LINE), 2);
+            let name = external::rounding(&desired.order_id);
+            let known = current.lines.iter().find(|line| line.external.as_ref() == Some(&name));
+            let amount = off + known.map_or(Decimal::ZERO, |line| line.price_unit);
+            if amount.abs() > limit {
+                let text = format!(
+                    "Odoo's total is {} and Amazon's {}: check taxes and price-included flags",
+                    current.amount_total,
+                    desired.total.unwrap_or_default()
+                );
+                work.hold(Hold::new(HoldCode::Total, desired.currency.code(), text));
+                continue;
+            }
+            if let Some(line) = known {
+                renewed
+                    .push((at, vec![vec![Value::from(line.odoo_id), value::decimal_cell(amount)]]));
+                continue;
+            }
+            let Some(Found::One(product)) = product else {
+                let key = rounding.as_ref().map(Sku::as_str).unwrap_or_default();
+                let text = "no product for the rounding line: run `odoo-spoold check --fix`";
+                work.hold(Hold::new(HoldCode::Sku, key, text));
+                continue;
+            };
+            let line = DesiredLine {
+                external: name,
+                product,
+                name: "Rounding".to_owned(),
+                quantity: Decimal::ONE,
+                price_unit: amount,
+                taxes: Vec::new(),
+            };
+            owners.push(at);
+            records.push(vec![self.line_row(work.odoo_id(), &line)]);
+        }
+        let loaded = self.load_lines(records).await?;
+        for (at, loaded) in owners.iter().zip(loaded) {
+            refused(works.get_mut(*at), loaded);
+        }
+        if !renewed.is_empty() {
+            let (renewers, records): (Vec<usize>, Vec<_>) = renewed.into_iter().unzip();
+            let fields = [".id", "price_unit"];
+            let loaded = self.sender.update("sale.order.line", &fields, records).await?;
+            for (at, loaded) in renewers.iter().zip(loaded) {
+                refused(works.get_mut(*at), loaded);
+            }
+            owners.extend(renewers);
+        }
+        let ids: Vec<OdooId> =
+            owners.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
+        let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
+        for at in owners {
+            let Some(work) = works.get_mut(at).filter(|work| work.is_open()) else { continue };
+            let Some(current) = work.odoo_id().and_then(|id| found.remove(&id)) else { continue };
+            if let Some(mapping) = &mut work.dossier.mapping {
+                read::take_written(mapping, &current, &work.changes);
+            }
+            work.current = Some(current);
+        }
+        Ok(())
+    }
+}
+
+fn has_writes(changes: &Changes) -> bool {
+    changes.date_order.is_some()
+        || changes.commitment_date.is_some()
+        || changes.partners.is_some()
+        || !changes.lines.is_empty()
+        || !changes.new_lines.is_empty()
+}
