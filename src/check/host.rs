@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::{Area, Sheet};
 use super::{KeysOrError, Options};
-use crate::config::{AccountSettings, CREDENTIAL_NAME, Keys, KeysSource, Settings};
+use crate::config::{AccountSettings, CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings};
 use crate::envelope::Keyring;
 use crate::spool::{DirNotice, SpoolDirs};
 
@@ -22,6 +22,9 @@ use crate::spool::{DirNotice, SpoolDirs};
 const ENOUGH_FREE_BYTES: u64 = 1 << 30;
 /// With less than this not even the store gets on.
 const NO_ROOM_BYTES: u64 = 64 << 20;
+/// Runs this with the daemon's user and keys where the keys are a credential.
+const AS_SERVICE: &str = "systemd-run --pipe --wait -q -p User=odoo-spoold -p \
+     LoadCredentialEncrypted=odoo-spoold.keys:odoo-spoold.keys odoo-spoold check";
 /// Everybody may pass the spool itself, to reach an account's `incoming/`.
 const SPOOL_MODE: u32 = 0o755;
 
@@ -90,7 +93,15 @@ pub(super) fn keys(
                 Some((detail, help)) => (detail.trim(), help.trim()),
                 None => (text.as_str(), "see \"Keys\" in README.md"),
             };
-            sheet.misconfigured(Area::Keys, "keys", detail, next);
+            // systemd opens a credential for its own services only.
+            let unit = if settings.keys == KeysSource::Credential
+                && matches!(error, ConfigError::NoKeys { .. })
+            {
+                format!("; if systemd holds them: {AS_SERVICE}")
+            } else {
+                String::new()
+            };
+            sheet.misconfigured(Area::Keys, "keys", detail, format!("{next}{unit}"));
             return;
         }
     };

@@ -268,24 +268,28 @@ impl One<'_> {
         let defaults: BTreeSet<_> =
             rules.iter().filter(|rule| rule.default).map(|rule| rule.destination).collect();
         let without: Vec<_> = destinations.difference(&defaults).map(ToString::to_string).collect();
+        let others = destinations.contains(&Destination::Any);
+        if without.is_empty() && others {
+            let detail = format!("{} rates, {} destinations", rules.len(), destinations.len());
+            sheet.ok(Area::Marketplace, what, detail);
+            return;
+        }
         if !without.is_empty() {
             sheet.warn(
                 Area::Marketplace,
-                what,
+                what.clone(),
                 format!("no default for {}", without.join(", ")),
                 "write default = true at one rate of each: where a report has no tax column, \
                  orders will be held `tax`",
             );
-        } else if !destinations.contains(&Destination::Any) {
+        }
+        if !others {
             sheet.warn(
                 Area::Marketplace,
                 what,
                 "no entry for other countries",
                 "add destination = \"*\", or orders to them will be held `tax`",
             );
-        } else {
-            let detail = format!("{} rates, {} destinations", rules.len(), destinations.len());
-            sheet.ok(Area::Marketplace, what, detail);
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use odoo_spoold::check::{self, Area, KeysOrError, Options, Report, Row, State};
-use odoo_spoold::config::{Keys, Settings};
+use odoo_spoold::config::{Keys, KeysSource, Settings};
 use odoo_spoold::deliver::catalog::Catalog;
 use odoo_spoold::deliver::settings::{AccountSettings, Named};
 use odoo_spoold::envelope::generate_identity;
@@ -195,6 +195,14 @@ fn without_keys_the_server_is_asked_for_its_version_only() {
     assert_eq!(row(&report, Area::Server, "database").state, State::Warn);
     assert!(odoo.calls().is_empty());
     assert_eq!(report.exit_code(), 78);
+
+    // A credential is systemd's to open: the row says how to ask it.
+    let mut settings = host.settings();
+    settings.keys = KeysSource::Credential;
+    let keys = Keys::load(&settings);
+    let report = runtime().block_on(check::run(&settings, &keys, &Options::default()));
+    let next = row(&report, Area::Keys, "keys").next_step.clone().unwrap();
+    assert!(next.contains("LoadCredentialEncrypted=odoo-spoold.keys"), "{next}");
 }
 
 #[test]
@@ -559,10 +567,10 @@ fn everything_that_is_named_wrongly_has_its_row() {
 fn each_has_its_row(report: &Report, version: u32) {
     let expect = |area, what: &str, state, piece: &str| {
         let found = row(report, area, what);
-        assert_eq!(found.state, state, "{} {found:?}", version);
+        assert_eq!(found.state, state, "{version} {found:?}");
         let next = found.next_step.clone().unwrap_or_default();
         let text = format!("{} {next}", found.detail);
-        assert!(text.contains(piece), "{} {piece}: {found:?}", version);
+        assert!(text.contains(piece), "{version} {piece}: {found:?}");
     };
     let (market, products) = (Area::Marketplace, Area::Products);
     expect(market, "Amazon.de pricelist", State::Warn, "usually pay in EUR");
@@ -573,6 +581,8 @@ fn each_has_its_row(report: &Report, version: u32) {
     expect(market, "tax \"Amazon 5% incl\"", State::Warn, "the table says 7 % to DE");
     expect(market, "tax \"Second 19% incl\"", State::Fail, "belongs to company 2");
     expect(market, "Amazon.de tax table", State::Warn, "no default for DE");
+    let countries = |row: &&Row| row.detail.contains("other countries");
+    assert_eq!(report.rows.iter().filter(countries).count(), 1, "{version}");
     expect(market, "Amazon.fr tax table", State::Warn, "empty");
     expect(market, "Amazon.de warehouse", State::Fail, "it has: WH, FBA");
     expect(market, "Amazon.de fba_warehouse", State::Ok, "FBA");
