@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::model::AccountId;
 
-use super::settings::{Settings};
+use super::settings::Settings;
 
 /// The difference between two settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -78,8 +78,6 @@ pub struct SpoolSettings {
     pub poll_interval: Duration,
     /// How long a file that was not renamed in must stay the same before it is claimed.
     pub settle: Duration,
-    /// How long files may stay in `done/` and `rejected/`; at most 30 days. Nothing is removed yet.
-    pub keep: Duration,
 }
 
 /// `[state]`

@@ -28,6 +28,9 @@ pub struct Schema {
     pub uom: &'static str,
     /// `sale.order` has `locked`; else state `done` is the lock.
     pub locked: bool,
+    /// Odoo works out an order's invoice address and a line's unit where a call does not name them
+    /// (it does since `locked` came; before, leaving them out costs more than it saves).
+    pub computes: bool,
     /// `sale.order` has `carrier_id` (module delivery).
     pub carrier: bool,
     /// `stock.picking.note` is HTML.
@@ -420,6 +423,7 @@ async fn schema(client: &Client, context: &Context) -> Result<Schema, CatalogErr
         taxes: first(&line, ["tax_ids", "tax_id"], "taxes on order lines (sale)")?,
         uom: first(&line, ["product_uom_id", "product_uom"], "units on order lines (sale)")?,
         locked: order.contains_key("locked"),
+        computes: order.contains_key("locked"),
         carrier: order.contains_key("carrier_id"),
         note_is_html: note == Some("html"),
         pickings: note.is_some() && picking.contains_key("sale_id"),

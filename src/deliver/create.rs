@@ -130,12 +130,12 @@ impl Batch<'_> {
 
     fn order_fields(&self) -> Vec<String> {
         let schema = &self.catalog.schema;
+        // No company: every call carries it. Odoo asks PostgreSQL for each cell that names a record,
+        // one by one; what it works out by itself is left out.
         let mut fields: Vec<String> = [
             "id",
             "client_order_ref",
-            "company_id/.id",
             "partner_id/.id",
-            "partner_invoice_id/.id",
             "partner_shipping_id/.id",
             "pricelist_id/.id",
             "date_order",
@@ -144,6 +144,9 @@ impl Batch<'_> {
         ]
         .map(str::to_owned)
         .to_vec();
+        if !schema.computes {
+            fields.push("partner_invoice_id/.id".to_owned());
+        }
         if schema.carrier {
             fields.push("carrier_id/.id".to_owned());
         }
@@ -157,7 +160,9 @@ impl Batch<'_> {
             ["id", "product_id/.id", "name", "product_uom_qty", "price_unit"]
                 .map(str::to_owned)
                 .to_vec();
-        fields.push(format!("{}/.id", schema.uom));
+        if !schema.computes {
+            fields.push(format!("{}/.id", schema.uom));
+        }
         fields.push(format!("{}/.id", schema.taxes));
         fields
     }
@@ -173,8 +178,6 @@ impl Batch<'_> {
         let mut head = vec![
             self.sender.external(&desired.external),
             Value::from(desired.order_id.as_str()),
-            Value::from(self.catalog.company),
-            Value::from(customer.partner),
             Value::from(customer.partner),
             Value::from(customer.shipping),
             Value::from(desired.pricelist),
@@ -182,6 +185,9 @@ impl Batch<'_> {
             Value::from(desired.promise_date.map(odoo_datetime).unwrap_or_default()),
             value::id_cell(warehouse),
         ];
+        if !self.catalog.schema.computes {
+            head.push(Value::from(customer.partner));
+        }
         if self.catalog.schema.carrier {
             head.push(value::id_cell(desired.carrier));
         }
@@ -196,14 +202,17 @@ impl Batch<'_> {
     }
 
     pub(super) fn line_cells(&self, line: &DesiredLine) -> Vec<Value> {
-        vec![
+        let mut cells = vec![
             self.sender.external(&line.external),
             Value::from(line.product),
             Value::from(line.name.as_str()),
             value::decimal_cell(line.quantity),
             value::decimal_cell(line.price_unit),
-            value::id_cell(self.catalog.uom(line.product)),
-            value::ids_cell(&line.taxes),
-        ]
+        ];
+        if !self.catalog.schema.computes {
+            cells.push(value::id_cell(self.catalog.uom(line.product)));
+        }
+        cells.push(value::ids_cell(&line.taxes));
+        cells
     }
 }

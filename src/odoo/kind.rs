@@ -213,7 +213,7 @@ impl FaultKind {
             Self::AccessDenied => (
                 "access_denied",
                 "Odoo refuses the login or its key",
-                "check odoo.login and the API key (revoked, expired, user archived?), then restart odoo-spoold",
+                "check the API key (revoked, expired, user archived?), then reload; another odoo.login needs a restart",
             ),
             Self::AccessError => (
                 "access_error",

@@ -5,7 +5,7 @@
 //! * [`price`]: a line's amounts become Odoo lines: item, remainder, shipping, gift wrap,
 //!   promotions, each with its tax.
 //! * [`order`]: what should stand in Odoo for a record, or which exact thing is missing.
-//! * [`diff`]: what to change in Odoo, three-way: our base, what Odoo holds now, what we want.
+//! * [`diff`](mod@diff): what to change in Odoo, three-way: our base, what Odoo holds now, what we want.
 //!
 //! It knows no Odoo ids by itself: they come through [`Lookup`], which delivery fills with one
 //! call per kind. Nothing in here does I/O or reads a clock.

@@ -201,8 +201,8 @@ transitions! {
     /// An account stopped: Odoo refuses its user, database or rights.
     ACCOUNT_PAUSED: ERROR, "b2db33c6a83d43139c33ae98834a99ab",
         "Odoo refuses this account's user, key, database or rights. Nothing is delivered and no \
-         attempt is used up; it is probed ever less often. Mended in Odoo: reload. \
-         Mended in config.toml or the keys: restart.";
+         attempt is used up; it is probed ever less often. Mend it, then reload; \
+         another address, database or login needs a restart.";
     fn account_paused(account: &AccountId, code: &str, next_step: &str) => {
         account = %account, error_code = %Code(code), next_step,
         "account {account} paused: {}. {next_step}", Code(code)

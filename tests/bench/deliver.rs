@@ -51,7 +51,7 @@ use support::fake_odoo::{self, FakeOdoo, Flavor};
 use tokio_util::sync::CancellationToken;
 
 /// Nothing takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = Duration::from_mins(20);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -396,7 +396,7 @@ impl Opened {
     fn sealer(&self) -> envelope::Sealer<Vec<u8>> {
         let identities = &self.keys.account(&self.settings.accounts[0].id).unwrap().identities;
         let keyring =
-            Keyring::from_identities(identities.iter().map(|i| i.expose_secret())).unwrap();
+            Keyring::from_identities(identities.iter().map(ExposeSecret::expose_secret)).unwrap();
         let recipients = keyring.recipients();
         let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
         envelope::seal(Vec::new(), &recipients, false).unwrap()

@@ -111,7 +111,7 @@ fn every_mistake_has_its_place() {
         ),
         // the other tables
         (with("[spool]\ndir = \"/a/../b\"\n"), "6:7 this path is not absolute"),
-                (with("[spool]\nsettle = \"100ms\"\n"), "6:10 100ms is out of range"),
+        (with("[spool]\nsettle = \"100ms\"\n"), "6:10 100ms is out of range"),
         (with("[state]\ncache = \"256M\"\n"), "6:9 this is not a size"),
         (with("[state]\ncache = \"1MiB\"\n"), "6:9 1MiB is out of range"),
         (
@@ -327,10 +327,7 @@ fn a_reload_takes_what_can_change_and_names_what_cannot() {
     let new = parse(&text).unwrap();
     let eu: odoo_spoold::model::AccountId = "eu".parse().unwrap();
     let reload = old.diff(&new);
-    assert_eq!(
-        reload.restart,
-        ["odoo.login", "odoo.batch", "spool.poll_interval", "state.cache"]
-    );
+    assert_eq!(reload.restart, ["odoo.login", "odoo.batch", "spool.poll_interval", "state.cache"]);
     let changed = Live::AccountChanged(eu.clone());
     assert_eq!(reload.live, [Live::LogLevel, changed]);
     let merged = old.merged(&new);

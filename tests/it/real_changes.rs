@@ -225,9 +225,9 @@ order(5).unlink()
 line(7, 'SKU-0001').price_unit = 24",
         );
         // The same file: everything is as people left it.
-        let all = [1, 2, 3, 4, 6, 7].map(|n| untouched(&run.lab, n));
+        let people = [1, 2, 3, 4, 6, 7].map(|n| untouched(&run.lab, n));
         run.take("first-again", vec![sale(1), pending(2), pending(5), sale(7)]);
-        assert_eq!([1, 2, 3, 4, 6, 7].map(|n| untouched(&run.lab, n)), all, "Odoo {version}");
+        assert_eq!([1, 2, 3, 4, 6, 7].map(|n| untouched(&run.lab, n)), people, "Odoo {version}");
         assert!(!run.lab.orders().contains_key(id(5)), "Odoo {version}: deleted stays deleted");
 
         run.take(
@@ -248,11 +248,11 @@ line(7, 'SKU-0001').price_unit = 24",
             ],
         );
         let seen = run.lab.orders();
-        for n in [1, 2] {
+        for (n, left) in [1, 2].into_iter().zip(&people) {
             assert_eq!(lines(&seen[id(n)]), ["SKU-0001 1.00 9.50"], "Odoo {version}: {n}");
             let text = run.conflict(n);
             assert!(text.contains("9.5") && text.contains("15"), "both values: {text}");
-            assert_eq!(untouched(&run.lab, n), all[n as usize - 1], "Odoo {version}: {n}");
+            assert_eq!(&untouched(&run.lab, n), left, "Odoo {version}: {n}");
         }
         assert_eq!(
             lines(&seen[id(3)]),
@@ -279,7 +279,7 @@ line(7, 'SKU-0001').price_unit = 24",
         }
         assert_eq!(
             untouched(&run.lab, 7),
-            all[5],
+            people[5],
             "Odoo {version}: it holds the new value already"
         );
         assert_eq!(run.outcome(7), Some(Outcome::Delivered), "Odoo {version}");

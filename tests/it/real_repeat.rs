@@ -30,10 +30,7 @@ fn reports(group: u32) -> Reports {
             by: "Merchant",
             ..Sale::default()
         };
-        [
-            Sale { quantity: 2, ..sale.clone() },
-            Sale { sku: "SKU-0002", price: "6.00", tax: "1.00", ..sale },
-        ]
+        [Sale { quantity: 2, ..sale }, Sale { sku: "SKU-0002", price: "6.00", tax: "1.00", ..sale }]
     });
     let waiting = (0..ORDERS).flat_map(|n| -> [Waiting; 2] {
         let (id, buyer) = (order_id(group, n), group * 100 + n % BUYERS);

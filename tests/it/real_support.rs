@@ -113,11 +113,14 @@ pub(crate) fn order_id(group: u32, n: u32) -> String {
     format!("{group:03}-{:07}-{:07}", n * 7919 % 10_000_000, n)
 }
 
+/// What a client sent over one connection.
+type Heard = Arc<Mutex<Vec<u8>>>;
+
 /// Stands between daemon and Odoo and writes down what is called.
 pub(crate) struct Tap {
     /// Odoo's address through the tap.
     pub(crate) url: String,
-    said: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+    said: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Tap {
@@ -127,13 +130,13 @@ impl Tap {
         let url = lab.text("url");
         let (host, odoo) = url.rsplit_once(':').unwrap();
         let odoo: u16 = odoo.parse().unwrap();
-        let said: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>> = Arc::default();
+        let said: Arc<Mutex<Vec<Heard>>> = Arc::default();
         let all = Arc::clone(&said);
         // Ends with the process: it waits for a connection that does not come.
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", odoo)) else { continue };
-                let heard = Arc::<Mutex<Vec<u8>>>::default();
+                let heard = Heard::default();
                 all.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&heard));
                 let (back, front) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 std::thread::spawn(move || pass(client, server, Some(&heard)));

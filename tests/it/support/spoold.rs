@@ -78,6 +78,8 @@ impl Installation {
         std::fs::set_permissions(&keys_path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let settings = Settings::load(&config).unwrap_or_else(|error| panic!("{error}"));
         let keys = Keys::load(&settings).unwrap_or_else(|error| panic!("{error}"));
+        // The package makes this folder; the daemon makes those of the accounts in it.
+        std::fs::create_dir_all(&settings.spool.dir).unwrap();
         Self { dir, config, settings, keys }
     }
 
