@@ -62,6 +62,7 @@ impl Settings {
         let pairs = || self.accounts.iter().filter_map(|old| Some((old, new.account(&old.id)?)));
         restart(pairs().any(|(old, new)| old.region != new.region), "account.region");
         restart(pairs().any(|(old, new)| old.company != new.company), "account.company");
+        restart(pairs().any(|(old, new)| old.enabled != new.enabled), "account.enabled");
 
         let mut live = |changed: bool, what: Live| {
             if changed {

@@ -18,8 +18,10 @@ use super::read;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
-use crate::model::{BuyerFact, Death, Dossier, Hold, Mapping, OdooId, Origin, Outcome, Sku, Stage};
-use crate::plan::{Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, plan};
+use crate::model::{
+    BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
+};
+use crate::plan::{Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan};
 use crate::store::{End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
@@ -141,6 +143,7 @@ impl Batch<'_> {
         let ids: Vec<OdooId> =
             works.iter().filter(|work| work.is_open()).filter_map(Work::odoo_id).collect();
         let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
+        self.refuse_strangers(works, &found).await?;
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(id) = work.odoo_id() else { continue };
             let Some(current) = found.remove(&id) else {
@@ -163,6 +166,38 @@ impl Batch<'_> {
                 work.touched = true;
             }
             work.current = Some(current);
+        }
+        Ok(())
+    }
+
+    /// An id that we know may be another order's by now: after a restored backup ids are given
+    /// anew. Where the reference is not the order's, the external id decides.
+    async fn refuse_strangers(
+        &self,
+        works: &mut [Work],
+        found: &BTreeMap<OdooId, Current>,
+    ) -> Result<(), Stop> {
+        let doubtful = |work: &&mut Work| {
+            let current = work.odoo_id().and_then(|id| found.get(&id));
+            work.is_open() && current.is_some_and(|c| c.reference != work.dossier.order_id.as_str())
+        };
+        let mut doubtful: Vec<&mut Work> = works.iter_mut().filter(doubtful).collect();
+        let ids: Vec<OdooId> = doubtful.iter().filter_map(|work| work.odoo_id()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let context = self.sender.context.clone();
+        let names = self.sender.client.get_external_id("sale.order", &ids, context).await?;
+        for work in &mut doubtful {
+            let own = external::full(self.sender.account, &external::order(&work.dossier.order_id));
+            if work.odoo_id().and_then(|id| names.get(&id)) != Some(&own) {
+                work.hold(Hold::new(
+                    HoldCode::Conflict,
+                    "sale.order",
+                    "the record that was this order in Odoo is another order now: was the database \
+                     restored or copied? See README, \"When the state is lost\"",
+                ));
+            }
         }
         Ok(())
     }

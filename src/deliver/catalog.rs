@@ -33,6 +33,8 @@ pub struct Schema {
     pub computes: bool,
     /// `sale.order` has `carrier_id` (module delivery).
     pub carrier: bool,
+    /// `sale.order` has `sale_order_template_id` (module sale_management).
+    pub template: bool,
     /// `stock.picking.note` is HTML.
     pub note_is_html: bool,
     /// `stock.picking` can be read (module stock).
@@ -425,6 +427,7 @@ async fn schema(client: &Client, context: &Context) -> Result<Schema, CatalogErr
         locked: order.contains_key("locked"),
         computes: order.contains_key("locked"),
         carrier: order.contains_key("carrier_id"),
+        template: order.contains_key("sale_order_template_id"),
         note_is_html: note == Some("html"),
         pickings: note.is_some() && picking.contains_key("sale_id"),
     })

@@ -150,6 +150,9 @@ impl Batch<'_> {
         if schema.carrier {
             fields.push("carrier_id/.id".to_owned());
         }
+        if schema.template {
+            fields.push("sale_order_template_id/.id".to_owned());
+        }
         fields.extend(self.line_fields().into_iter().map(|field| format!("order_line/{field}")));
         fields
     }
@@ -190,6 +193,10 @@ impl Batch<'_> {
         }
         if self.catalog.schema.carrier {
             head.push(value::id_cell(desired.carrier));
+        }
+        if self.catalog.schema.template {
+            // The company's default template may mail the buyer when the order is confirmed.
+            head.push(Value::from(""));
         }
         let blank: Vec<Value> = head.iter().map(|_| Value::from("")).collect();
         let mut rows = Vec::new();

@@ -64,6 +64,8 @@ pub struct Delivery {
     accounts: RwLock<BTreeMap<AccountId, Arc<AccountSettings>>>,
     gates: Mutex<BTreeMap<AccountId, Gate>>,
     wakes: Mutex<BTreeMap<AccountId, Arc<Notify>>>,
+    /// Accounts whose new settings have not been looked at yet: they may end holds.
+    reloaded: Mutex<BTreeSet<AccountId>>,
     connections: Arc<Semaphore>,
 }
 
@@ -97,6 +99,7 @@ impl Delivery {
             pace,
             accounts: RwLock::new(accounts),
             gates: Mutex::default(),
+            reloaded: Mutex::default(),
             wakes: Mutex::new(wakes),
             connections: Arc::new(Semaphore::new(pace.connections.max(1))),
         })
@@ -149,6 +152,8 @@ impl Delivery {
         for gate in self.gates.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
             gate.retry_now(now);
         }
+        let accounts = self.account_ids();
+        self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).extend(accounts);
         self.wake_all();
     }
 
@@ -236,6 +241,9 @@ impl Lane {
         let Some(settings) = delivery.settings(&self.account) else { return idle };
         if !batches.is_empty() && delivery.connections.available_permits() == 0 {
             return idle;
+        }
+        if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
+            self.forget_catalog();
         }
         // Nothing due and nothing to look after: Odoo is left alone.
         let stale = self.catalog().is_none_or(|(_, asked)| {

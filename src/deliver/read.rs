@@ -54,6 +54,7 @@ async fn chunk_of_orders(
 ) -> Result<(), Stop> {
     let mut fields = vec![
         "name",
+        "client_order_ref",
         "state",
         "date_order",
         "commitment_date",
@@ -92,6 +93,7 @@ async fn chunk_of_orders(
             Current {
                 odoo_id: value::id(head, "id"),
                 name: value::text(head, "name"),
+                reference: value::text(head, "client_order_ref"),
                 locked: value::flag(head, "locked") || state == "done",
                 state,
                 date_order: value::text(head, "date_order"),

@@ -18,6 +18,8 @@ pub struct Current {
     pub odoo_id: OdooId,
     /// `name`.
     pub name: String,
+    /// `client_order_ref`: the Amazon id, unless a person changed it.
+    pub reference: String,
     /// `state`: draft, sent, sale, done, cancel.
     pub state: String,
     /// Locked (`locked` on newer Odoos, state `done` on older ones).

@@ -54,6 +54,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
     };
     Case {
         current: Current {
+            reference: "205-1".into(),
             odoo_id: 42,
             name: "S00042".into(),
             state: state.into(),

@@ -12,6 +12,7 @@
 
 pub mod diff;
 pub mod external;
+mod lines;
 pub mod merge;
 pub mod order;
 pub mod policy;

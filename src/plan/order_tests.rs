@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::merge::tests::{ORDER, at, dec, dossier, fact, market, row, with_id};
-use super::super::policy::{Existing, FacilitatorTax, Prices, TaxEntry, TaxRef};
+use rust_decimal::Decimal;
+
+use super::super::policy::{Existing, FacilitatorTax, Fee, Prices, TaxEntry, TaxRef, UnknownSku};
 use super::super::{Found, Tax};
 use super::*;
 use crate::model::{
