@@ -33,7 +33,7 @@ pub struct Schema {
     pub computes: bool,
     /// `sale.order` has `carrier_id` (module delivery).
     pub carrier: bool,
-    /// `sale.order` has `sale_order_template_id` (module sale_management).
+    /// `sale.order` has `sale_order_template_id` (module `sale_management`).
     pub template: bool,
     /// `stock.picking.note` is HTML.
     pub note_is_html: bool,
