@@ -41,6 +41,10 @@ seller = env['res.users'].with_context(no_reset_password=True).create({
     'name': 'Sally Seller', 'login': 'sally', 'email': 'sally@example.com', 'notification_type': 'email',
     groups: [(6, 0, [env.ref('sales_team.group_sale_salesman').id])]})
 env['ir.default'].set('sale.order', 'user_id', seller.id)
+# The company's usual quotation template mails the buyer when an order is confirmed.
+template = env['sale.order.template'].create({
+    'name': 'Usual', 'mail_template_id': env.ref('sale.email_template_edi_sale').id})
+env.company.sale_order_template_id = template
 env.cr.commit()
 print('SELLER', seller.id)
 ";
@@ -97,6 +101,11 @@ fn without_our_contexts(lab: &Lab, seller: i64) {
             lab.version
         );
         client.execute("sale.order", "action_confirm", &[order], loud()).await.unwrap();
+        assert!(
+            lab.outgoing() > assigned,
+            "Odoo {}: the quotation template would not mail the buyer",
+            lab.version
+        );
     });
     let python = "
 picking = env['stock.picking'].search([('sale_id', '!=', False)])
