@@ -28,6 +28,7 @@ mod real_families;
 mod real_mail;
 mod real_orders;
 mod real_repeat;
+mod real_restored;
 mod real_support;
 mod real_trouble;
 mod spool_claim;
