@@ -181,6 +181,27 @@ stop_lab_setup() {
   lab_pid=
 }
 
+# --- tools --------------------------------------------------------------------------------------------------------------
+
+# What the checks below want and Debian or the toolchain may not have; kept in the cache. What cannot be had is skipped.
+need_tools() {
+  local tools=$ODOO_SPOOLD_CACHE/tools
+  PATH=$tools/bin:$PATH
+  if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ]; then
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends shellcheck >/dev/null || true
+  fi
+  if ! typos --version >/dev/null 2>&1; then
+    echo 'installing typos'
+    if python3 -m venv "$tools"; then "$tools/bin/pip" install --quiet typos==1.52.0 || true; fi
+  fi
+  if ! cargo deny --version >/dev/null 2>&1; then
+    echo 'installing cargo-deny (once, some minutes)'
+    CARGO_TARGET_DIR=$ODOO_SPOOLD_CACHE/tools/target \
+      cargo install --quiet --locked --debug --root "$tools" cargo-deny@0.20.2 </dev/null || true
+    rm -rf "$tools/target"
+  fi
+}
+
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items; }
@@ -206,10 +227,11 @@ if [ "$MODE" = long ]; then
   exit 0
 fi
 [ "$MODE" = fast ] || start_lab_setup
+[ "$MODE" = fast ] || need_tools
 step_with 'cargo fmt' 'format' cargo fmt --check
 step_with shellcheck 'shell scripts' scripts
 step_with typos 'spelling' typos
-step_with 'cargo deny' 'licences and duplicates' cargo deny --offline check licenses bans sources
+step_with 'cargo deny' 'licences and duplicates' cargo deny --locked check licenses bans sources
 python_checks
 step_with 'cargo clippy' 'lints' cargo clippy --locked --quiet --all-targets -- -D warnings
 if [ "$MODE" = all ]; then
