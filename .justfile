@@ -26,4 +26,4 @@ doc:
 
 # licences, sources, duplicates
 deny:
-    cargo deny --offline check licenses bans sources
+    cargo deny --locked check licenses bans sources
