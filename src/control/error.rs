@@ -105,9 +105,7 @@ impl ControlError {
     /// What to do next.
     pub fn next_step(&self) -> String {
         match self {
-            Self::BadRequest(_) | Self::NoSuchRequest => {
-                "see odoo-spoold(1) and the OpenAPI document of the package".to_owned()
-            }
+            Self::BadRequest(_) | Self::NoSuchRequest => "see odoo-spoold(1)".to_owned(),
             Self::UnknownAccount(_) | Self::Store(StoreError::UnknownAccount { .. }) => {
                 "`odoo-spoold status` lists the accounts".to_owned()
             }

@@ -213,10 +213,19 @@ impl Lab {
         self.count("select (select count(*) from mail_mail) + (select count(*) from sms_sms)")
     }
 
-    /// Orders, lines, partners, pickings: what must not double.
+    /// Orders, lines, partners, pickings: what must not double. The anonymous partner of a
+    /// marketplace, which an order has until its buyer is known, comes once or not at all,
+    /// depending on which report is read first: it is held to be at most one, and not counted.
     pub fn census(&self) -> Vec<i64> {
+        let anonymous = "model = 'res.partner' and name like 'partner\\_anonymous\\_%'";
+        let doubled =
+            format!("select count(*) - count(distinct name) from ir_model_data where {anonymous}");
+        assert_eq!(self.count(&doubled), 0, "an anonymous partner stands there twice");
+        let people = format!(
+            "res_partner where id not in (select res_id from ir_model_data where {anonymous})"
+        );
         let tables =
-            ["sale_order", "sale_order_line", "res_partner", "stock_picking", "stock_move"];
+            ["sale_order", "sale_order_line", people.as_str(), "stock_picking", "stock_move"];
         let counts = tables.map(|table| format!("(select count(*) from {table})")).join(", ");
         let row = self.sql(&format!("select {counts}"));
         row.split('|').map(|count| count.parse().unwrap()).collect()
