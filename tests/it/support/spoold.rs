@@ -1,6 +1,6 @@
 //! The daemon in this process, on a spool of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -157,19 +157,20 @@ impl Installation {
     /// Starts the daemon in a process of its own: this test binary again. With `log`, everything
     /// it logs goes to that file.
     pub fn start_child(&self, log: Option<&Path>) -> Child {
+        let errors = tempfile::tempfile().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "real_crash::child", "--nocapture", "--test-threads=1"])
             .env(CHILD_CONFIG, &self.config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(errors.try_clone().unwrap());
         if let Some(log) = log {
             command.env(CHILD_LOG, log);
         }
         let mut process = command.spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
-        let mut child = Child { process, said };
+        let mut child = Child { process, said, errors };
         child.hear("running");
         child
     }
@@ -179,6 +180,7 @@ impl Installation {
 pub struct Child {
     process: std::process::Child,
     said: BufReader<std::process::ChildStdout>,
+    errors: std::fs::File,
 }
 
 impl Child {
@@ -197,7 +199,16 @@ impl Child {
     /// Stops as SIGTERM does.
     pub fn stop(mut self) {
         drop(self.process.stdin.take());
-        assert!(self.process.wait().unwrap().success());
+        let ended = self.process.wait().unwrap();
+        assert!(ended.success(), "{ended}: {}", self.complaint());
+    }
+
+    /// What it wrote to standard error.
+    fn complaint(&mut self) -> String {
+        let mut text = String::new();
+        self.errors.rewind().unwrap();
+        self.errors.read_to_string(&mut text).unwrap();
+        text
     }
 
     fn hear(&mut self, word: &str) {
@@ -205,7 +216,7 @@ impl Child {
         loop {
             line.clear();
             let heard = self.said.read_line(&mut line).unwrap();
-            assert!(heard > 0, "the daemon's process ended before it said {word}");
+            assert!(heard > 0, "it ended before it said {word}: {}", self.complaint());
             if line.trim_end().ends_with(&format!("daemon: {word}")) {
                 return;
             }
