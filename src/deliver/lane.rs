@@ -1,0 +1,250 @@
+//! One account's lane: waits at its gate, keeps its catalog fresh, leases what is due, and hands it
+//! to `settle`, a few batches at once.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Delivery;
+use super::catalog::{Catalog, CatalogError};
+use super::gate::Gate;
+use super::send::Stop;
+use super::settings::AccountSettings;
+use super::shelf::Shelf;
+use crate::model::{AccountId, HoldCode, Sku};
+use crate::plan::{Found, Lookup};
+use crate::store::Waiting;
+use crate::telemetry::events;
+
+/// The loop looks at least this often, whatever woke it.
+const IDLE_SECS: u64 = 60;
+/// A stored order whose buyers cannot be read is tried again after this.
+const STORE_TROUBLE_SECS: u64 = 10;
+
+/// Runs of one account's loop.
+pub(super) struct Lane {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) account: AccountId,
+    pub(super) shelf: Shelf,
+    pub(super) wake: Arc<Notify>,
+    pub(super) catalog: Mutex<Option<(Arc<Catalog>, Timestamp)>>,
+    /// Orders in the next batch: halves when Odoo takes too long, grows when it does not.
+    pub(super) size: AtomicUsize,
+}
+
+impl Lane {
+    pub(super) async fn run(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        beat: &(impl Fn() + Send + Sync),
+    ) {
+        let mut batches: JoinSet<()> = JoinSet::new();
+        loop {
+            beat();
+            let wait = if stop.is_cancelled() { None } else { Some(self.turn(&mut batches).await) };
+            let Some(wait) = wait else { break };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified() => {}
+                Some(_) = batches.join_next(), if !batches.is_empty() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while batches.join_next().await.is_some() {
+            beat();
+        }
+    }
+
+    /// One look at the gate, the catalog and the queue. Says how long nothing will happen.
+    async fn turn(self: &Arc<Self>, batches: &mut JoinSet<()>) -> Duration {
+        let delivery = &self.delivery;
+        let idle = Duration::from_secs(IDLE_SECS).min(delivery.pace.recheck);
+        let now = delivery.clock.now();
+        if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
+            return wait;
+        }
+        let Some(settings) = delivery.settings(&self.account) else { return idle };
+        if !batches.is_empty() && delivery.connections.available_permits() == 0 {
+            return idle;
+        }
+        if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
+            self.forget_catalog();
+        }
+        // Nothing due and nothing to look after: Odoo is left alone.
+        let stale = self.catalog().is_none_or(|(_, asked)| {
+            Duration::try_from(now.duration_since(asked))
+                .is_ok_and(|age| age >= delivery.pace.recheck)
+        });
+        let due = match self.shelf.run(crate::store::Store::next_due).await {
+            Ok(due) => due,
+            Err(stop) => return self.trouble(&stop),
+        };
+        let waits =
+            |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        let due_now = due.is_some_and(|due| due <= now);
+        let held = self.holds_odoo_can_end();
+        if stale && (due_now || held) {
+            if let Err(wait) = self.refresh(&settings).await {
+                return wait;
+            }
+            return Duration::ZERO;
+        }
+        if !due_now {
+            return due.map_or(idle, waits).min(idle).max(Duration::from_millis(1));
+        }
+        let Some((catalog, _)) = self.catalog() else { return idle };
+        // Only as many batches as there are connections: the rest stays in the store.
+        while let Ok(permit) = Arc::clone(&delivery.connections).try_acquire_owned() {
+            let size = self.size.load(Ordering::Relaxed).max(1);
+            let leased =
+                self.shelf.run(move |store, account| store.lease(account, now, size)).await;
+            let leases = match leased {
+                Ok(leases) => leases,
+                Err(stop) => return self.trouble(&stop),
+            };
+            for key in &leases.unreadable {
+                events::job_unreadable(&self.account, &key.to_string());
+            }
+            if leases.jobs.is_empty() {
+                break;
+            }
+            let (lane, settings, catalog) =
+                (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
+            batches.spawn(async move {
+                lane.deliver(&settings, &catalog, leases.jobs).await;
+                drop(permit);
+                // Other accounts may be waiting for it.
+                lane.delivery.wake_all();
+            });
+        }
+        idle
+    }
+
+    fn catalog(&self) -> Option<(Arc<Catalog>, Timestamp)> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn holds_odoo_can_end(&self) -> bool {
+        let counts = self.delivery.store.counts();
+        let tally = counts.get(&self.account);
+        ODOO_HOLDS
+            .iter()
+            .any(|code| tally.is_some_and(|t| t.holds.get(code).is_some_and(|n| *n > 0)))
+    }
+
+    /// Asks for the catalog, and releases what it ends. An error says how long to wait.
+    async fn refresh(&self, settings: &AccountSettings) -> Result<(), Duration> {
+        let delivery = &self.delivery;
+        let client = delivery.client();
+        let asked = match client.probe().await {
+            Ok(_) => Catalog::load(&client, settings).await,
+            Err(fault) => Err(CatalogError::Fault(fault)),
+        };
+        let now = delivery.clock.now();
+        let catalog = match asked {
+            Ok(catalog) => Arc::new(catalog),
+            Err(CatalogError::Fault(fault)) => return Err(self.close(&Stop::from(fault))),
+            Err(error) => {
+                let stop = Stop::Pause { code: "odoo-catalog", next_step: "" };
+                return Err(self.close_with(&stop, &error.to_string()));
+            }
+        };
+        if let Some(closed) = delivery.gate(&self.account, Gate::open) {
+            events::odoo_back(&self.account, closed.since, now);
+        }
+        let before = self.catalog().map(|(catalog, _)| catalog);
+        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Arc::clone(&catalog), now));
+        let unchanged = before.is_some_and(|before| before.offers_the_same(&catalog));
+        self.release(&catalog, unchanged).await.map_err(|stop| self.close(&stop))
+    }
+
+    /// Releases what Odoo now has.
+    async fn release(&self, catalog: &Catalog, unchanged: bool) -> Result<(), Stop> {
+        let now = self.delivery.clock.now();
+        let skus = self.shelf.run(|store, account| store.held_keys(account, HoldCode::Sku)).await?;
+        let skus: BTreeSet<Sku> = skus.iter().filter_map(|sku| sku.parse().ok()).collect();
+        if !skus.is_empty() {
+            catalog.want_products(&self.delivery.client(), &skus).await?;
+            for sku in skus {
+                if matches!(catalog.product(&sku), Found::One(_)) {
+                    let count = self
+                        .shelf
+                        .run(move |store, account| {
+                            store.release(
+                                Waiting::For(account, HoldCode::Sku, Some(sku.as_str())),
+                                now,
+                            )
+                        })
+                        .await?;
+                    events::released(&self.account, "sku", count);
+                }
+            }
+        }
+        if unchanged {
+            return Ok(());
+        }
+        for code in ODOO_HOLDS.into_iter().filter(|code| *code != HoldCode::Sku) {
+            let count = self
+                .shelf
+                .run(move |store, account| store.release(Waiting::For(account, code, None), now))
+                .await?;
+            events::released(&self.account, code.name(), count);
+        }
+        Ok(())
+    }
+
+    /// Closes the gate where a stop asks for it. Says how long to wait.
+    pub(super) fn close(&self, stop: &Stop) -> Duration {
+        let next_step = match stop {
+            Stop::Pause { next_step, .. } => *next_step,
+            Stop::Retry { .. } | Stop::Refused { .. } | Stop::Store(_) => "",
+        };
+        self.close_with(stop, next_step)
+    }
+
+    fn close_with(&self, stop: &Stop, next_step: &str) -> Duration {
+        let now = self.delivery.clock.now();
+        match stop {
+            Stop::Retry { code, down: true, wait, .. } => {
+                if self.delivery.gate(&self.account, |gate| gate.down(code, *wait, now)) {
+                    events::odoo_unreachable(&self.account, code);
+                }
+                self.forget_catalog();
+            }
+            Stop::Pause { code, .. } => {
+                if self.delivery.gate(&self.account, |gate| gate.pause(code, next_step, now)) {
+                    events::account_paused(&self.account, code, next_step);
+                }
+                self.forget_catalog();
+            }
+            Stop::Retry { down: false, .. } | Stop::Refused { .. } => {
+                return Duration::from_secs(1);
+            }
+            Stop::Store(_) => return self.trouble(stop),
+        }
+        self.delivery.gate(&self.account, |gate| gate.wait(now)).unwrap_or(Duration::from_secs(1))
+    }
+
+    /// The next look asks Odoo anew; whether it answers opens the gate.
+    fn forget_catalog(&self) {
+        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn trouble(&self, stop: &Stop) -> Duration {
+        if let Stop::Store(error) = stop {
+            events::store_trouble(&self.account, error);
+        }
+        Duration::from_secs(STORE_TROUBLE_SECS)
+    }
+}
+
+/// Holds that something in Odoo or in the settings can end.
+const ODOO_HOLDS: [HoldCode; 5] =
+    [HoldCode::Sku, HoldCode::Marketplace, HoldCode::Warehouse, HoldCode::Pricelist, HoldCode::Tax];
