@@ -233,6 +233,7 @@ impl Drop for Child {
 }
 
 /// What the child process does until its standard input ends; nothing in an ordinary test run.
+#[expect(clippy::disallowed_methods, reason = "see below")]
 pub fn run_child() {
     let Some(config) = std::env::var_os(CHILD_CONFIG) else { return };
     if let Some(log) = std::env::var_os(CHILD_LOG) {
