@@ -48,6 +48,7 @@ use report::Kind;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use support::fake_odoo::{self, FakeOdoo, Flavor};
+use support::shop::shop;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing takes longer, or it hangs.
@@ -77,7 +78,7 @@ fn main() {
 
 /// Rename into `incoming/` → the first request at Odoo, one order a file, daemon idle.
 fn first_byte(files: u64) {
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     let mut times = Vec::new();
@@ -103,7 +104,7 @@ fn first_byte(files: u64) {
 
 /// Which calls two hundred orders cost, created and confirmed, a new buyer each.
 fn calls() {
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
@@ -130,7 +131,7 @@ fn calls() {
 /// Orders that are known and unchanged, once more: no call, and what they take in memory.
 fn known(orders: u64) {
     for cache in ["64MiB", "256MiB"] {
-        let fake = shop();
+        let fake = shop(Flavor::V19);
         let place = Place::of(&fake, cache);
         let run = |verb: &str| {
             let output = Command::new(std::env::current_exe().unwrap())
@@ -236,22 +237,6 @@ fn repeat(dir: &Path, orders: u64) {
     let said = json!({"seconds": seconds, "idle_mib": idle, "after_mib": memory("VmRSS"), "most_mib": memory("VmHWM")});
     spoold.stop();
     println!("{said}");
-}
-
-/// A fake Odoo with what our orders need.
-fn shop() -> FakeOdoo {
-    let fake = FakeOdoo::start_new(Flavor::V19);
-    let unit = fake.insert("uom.uom", json!({"name": "Units"}));
-    let company = fake.records("res.company")[0]["id"].clone();
-    for sku in 1..=5 {
-        let code = format!("SKU-{sku:04}");
-        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
-    }
-    for code in ["AMZ-SHIPPING", "AMZ-GIFT-WRAP", "AMZ-PROMOTION", "AMZ-ROUNDING"] {
-        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
-    }
-    fake.insert("stock.warehouse", json!({"name": "Main", "code": "WH", "company_id": company}));
-    fake
 }
 
 // === against a real Odoo ===

@@ -16,6 +16,7 @@ mod check;
 mod cli;
 mod config;
 mod control;
+mod delivery_pace;
 mod envelope_vectors;
 mod flatfile_samples;
 mod odoo_client;
