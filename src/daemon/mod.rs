@@ -6,6 +6,8 @@
 
 mod desk;
 mod intake;
+#[cfg(test)]
+mod intake_tests;
 pub mod lifecycle;
 mod mouth;
 mod policy;
