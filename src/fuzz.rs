@@ -113,7 +113,10 @@ pub fn settings(data: &[u8]) {
 mod tests {
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 6] = [
+    /// A target and its name.
+    type Target = (&'static str, fn(&[u8]));
+
+    const TARGETS: [Target; 6] = [
         ("envelope", envelope),
         ("lines", lines),
         ("report", report),

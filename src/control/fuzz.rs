@@ -1,5 +1,7 @@
 //! What the fuzz target `control` calls (`crate::fuzz`).
 
+#![expect(clippy::missing_panics_doc, reason = "a panic is what is looked for")]
+
 use std::sync::{Arc, OnceLock, RwLock};
 
 use axum::extract::Query;

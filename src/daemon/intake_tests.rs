@@ -99,13 +99,13 @@ fn cut(headers: &[String], sheets: &[Sheet], dice: &mut StdRng) -> Vec<Drop> {
         deal.push(part);
     }
     deal.shuffle(dice);
-    let often = dice.gen_range(0.05..0.9);
+    let often = dice.gen_range(1..20);
     for sheet in deal {
         let fits = |(report, told): &(usize, Vec<Sheet>)| {
             *report == sheet.report && told.iter().all(|other| other.order != sheet.order)
         };
         match files.iter().position(fits) {
-            Some(at) if !dice.gen_bool(often / 4.0) => files[at].1.push(sheet),
+            Some(at) if !dice.gen_ratio(often, 80) => files[at].1.push(sheet),
             _ => files.push((sheet.report, vec![sheet])),
         }
     }

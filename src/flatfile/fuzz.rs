@@ -1,5 +1,7 @@
 //! What the fuzz targets `lines` and `report` call (`crate::fuzz`).
 
+#![expect(clippy::missing_panics_doc, reason = "a panic is what is looked for")]
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -32,8 +34,11 @@ pub fn lines(data: &[u8]) {
     assert_eq!(whole, trickled, "other reads, other lines");
 }
 
-/// Number, place, content and mark of each line; or what is wrong.
-fn split(source: impl Read, columns: usize) -> (Vec<(u64, u64, Vec<u8>, bool)>, Option<String>) {
+/// Number, place, content and mark of a line.
+type Found = (u64, u64, Vec<u8>, bool);
+
+/// The lines, and what is wrong after them.
+fn split(source: impl Read, columns: usize) -> (Vec<Found>, Option<String>) {
     let mut found = Vec::new();
     let mut lines = match Lines::new(source) {
         Ok(lines) => lines,

@@ -1,5 +1,7 @@
 //! What the fuzz target `sealed` calls (`crate::fuzz`).
 
+#![expect(clippy::missing_panics_doc, reason = "a panic is what is looked for")]
+
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -18,6 +18,7 @@
     reason = "a benchmark may stop at the first surprise"
 )]
 
+#[allow(dead_code, reason = "shared with local.rs")]
 mod report;
 
 use std::path::{Path, PathBuf};
