@@ -10,6 +10,8 @@ mod intake;
 mod intake_tests;
 pub mod lifecycle;
 mod mouth;
+#[cfg(test)]
+mod mouth_tests;
 mod policy;
 mod rehearsal;
 mod start;
