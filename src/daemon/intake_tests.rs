@@ -270,10 +270,10 @@ fn plainly(headers: &[String], sheets: &[Sheet]) -> Known {
     house.known()
 }
 
-/// Each case claims and syncs dozens of files: an eighth of the usual number of cases.
+/// Each case claims and syncs dozens of files: a sixteenth of the usual number of cases.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig { cases: (usual.cases / 8).max(8), max_shrink_iters: 0, ..usual }
+    ProptestConfig { cases: (usual.cases / 16).max(8), max_shrink_iters: 0, ..usual }
 }
 
 #[test]

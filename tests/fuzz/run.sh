@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 target=${1:?target} seconds=${2:?seconds} seed=${3:-$RANDOM}
 kept=$ODOO_SPOOLD_CACHE/fuzz
 mkdir -p "$kept/corpus/$target" "$kept/found"
-# A path of its own for what is instrumented; the dependencies are those of the tests.
-RUSTC_WRAPPER=$PWD/rustc.sh cargo build --locked --quiet --bin "$target"
+# Not --locked: this lock file follows ours, which is.
+RUSTC_WRAPPER=$PWD/rustc.sh cargo build --quiet --bin "$target"
 code=0
 nice -n 10 "$CARGO_TARGET_DIR/debug/$target" -max_total_time="$seconds" -seed="$seed" -timeout=25 -rss_limit_mb=2048 \
   -max_len=8192 -print_final_stats=1 -verbosity=0 -artifact_prefix="$kept/found/$target-" \

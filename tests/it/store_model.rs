@@ -663,6 +663,7 @@ fn the_store_answers_like_the_model() {
     let config = ProptestConfig {
         cases: steps.div_ceil(LENGTH) as u32,
         failure_persistence: None,
+        max_shrink_iters: 20_000,
         max_shrink_time: 120_000,
         ..ProptestConfig::default()
     };
