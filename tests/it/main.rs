@@ -35,6 +35,7 @@ mod real_trouble;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;
+mod state_v1;
 mod store_crash;
 mod store_disk;
 mod store_model;
