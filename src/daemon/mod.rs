@@ -257,7 +257,7 @@ impl Daemon {
         if let Err(error) = &reloaded {
             events::reload_refused(error);
         }
-        lifecycle::ready("");
+        lifecycle::reloaded();
         reloaded
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
+use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
 use crate::model::{AccountId, FileId, FileState};
 use crate::spool::{
@@ -65,10 +66,15 @@ impl Mouth {
         let mut wait = Duration::ZERO;
         loop {
             beat();
-            let hint = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                hint = next(&mut hints) => hint,
-                () = tokio::time::sleep(wait) => None,
+            let waiting = async {
+                tokio::select! {
+                    () = stop.cancelled() => None,
+                    hint = next(&mut hints) => Some(hint),
+                    () = tokio::time::sleep(wait) => Some(None),
+                }
+            };
+            let Some(hint) = beating(waiting, beat.as_ref(), Duration::MAX).await else {
+                return Ok(());
             };
             let (stopping, pulse) = (stop.clone(), Arc::clone(&beat));
             let worked = tokio::task::spawn_blocking(move || {

@@ -148,7 +148,7 @@ def setting_up(w):
                            'LoadCredentialEncrypted=odoo-spoold.keys:odoo-spoold.keys', 'odoo-spoold', 'check', '--fix')
         ensure(code == 0, said)
         keys = m.run('systemd-creds', 'decrypt', '--name=odoo-spoold.keys', '/etc/credstore.encrypted/odoo-spoold.keys', '-')
-        w.secrets = [word for word in re.findall(r'"([^"]{20,})"', keys)]
+        w.secrets = sorted(set(re.findall(r'"([^"\s]{20,})"', keys)))
         ensure(w.odoo.lab['api_key'] in w.secrets and len(w.secrets) >= 4, '%d secrets found' % len(w.secrets))
 
 

@@ -1,8 +1,7 @@
 """Files dropped as Odoo's user become orders, and the journal tells it."""
 import os
-import subprocess
 
-from stage import INCOMING, ROOT, UNIT, ensure
+from stage import INCOMING, ROOT, UNIT, ensure, until
 
 VECTORS = os.path.join(ROOT, 'tests', 'vectors')
 TRIO = [os.path.join(VECTORS, 'trio_%s.txt' % family) for family in ('all_orders', 'order_report', 'unshipped')]
@@ -11,8 +10,7 @@ FILE_CLAIMED = '373c25386bc14cce910d61f85d7d890d'
 FILE_DONE = 'e129452ebaad40acbf4e1d0d95ff0b29'
 FILE_REJECTED = '43712decca8c446ca02542108e19cea3'
 FILE_LEFT = 'cdf2b46638b84bf785661d785ae4783f'
-ORDER_CREATED = '10f57a6e8ea8439d9228b868a25d9a55'
-ORDER_CONFIRMED = '60017986a87e4c31876ff067b0a80ed8'
+ORDER_DELIVERED = '452e517e252240bd8530c20ea1044cb8'
 READY = '84418d0298e14cb1a484bc7f7ce90faf'
 
 
@@ -56,7 +54,6 @@ def arriving(w):
 
 
 def until_left(m):
-    from stage import until
     until(lambda: m.journal('MESSAGE_ID=' + FILE_LEFT) and m.journal('MESSAGE_ID=' + FILE_REJECTED), 'both are told')
 
 
@@ -67,8 +64,7 @@ def journal(w):
         FILE_DONE: {'ACCOUNT': 'eu', 'FILE_ID': None, 'REPORT_TYPE': None, 'ROWS': None, 'ORDERS': None, 'PRIORITY': '6'},
         FILE_REJECTED: {'ACCOUNT': 'eu', 'FILE_ID': None, 'ERROR_CODE': None, 'NEXT_STEP': None, 'PRIORITY': '4'},
         FILE_LEFT: {'ACCOUNT': 'eu', 'NEXT_STEP': None, 'PRIORITY': '4'},
-        ORDER_CREATED: {'ACCOUNT': 'eu', 'ORDER_REF': None, 'ODOO_ID': None, 'PRIORITY': '6'},
-        ORDER_CONFIRMED: {'ACCOUNT': 'eu', 'ORDER_REF': None, 'PRIORITY': '6'},
+        ORDER_DELIVERED: {'ACCOUNT': 'eu', 'ORDER_REF': None, 'PRIORITY': '6'},
         READY: {'ACCOUNTS': '1', 'TOOK_MS': None, 'PRIORITY': '6'},
     }
     with check('journal, field by field'):
@@ -81,8 +77,8 @@ def journal(w):
                     ensure(record.get(name), '%s is missing in %s' % (name, record))
                     ensure(value is None or record[name] == value, '%s is %s in %s' % (name, record[name], record))
     with check('an order is found by its reference, a file by its id'):
-        created = m.journal('ORDER_REF=979-6913592-5317304')
-        ensure({ORDER_CREATED, ORDER_CONFIRMED} <= {r.get('MESSAGE_ID') for r in created}, created)
+        told = m.journal('ORDER_REF=979-6913592-5317304')
+        ensure(ORDER_DELIVERED in {r.get('MESSAGE_ID') for r in told}, told)
         file_id = m.journal('MESSAGE_ID=' + FILE_DONE)[0]['FILE_ID']
         ensure(len(m.journal('FILE_ID=' + file_id)) >= 2, 'claimed and done')
         ensure(file_id in m.run('odoo-spoold', 'files', 'show', file_id), 'files show')

@@ -89,7 +89,7 @@ def canaries(w):
     for path in glob.glob(os.path.join(ROOT, 'tests', 'vectors', 'canary_*.txt')):
         with open(path, encoding='utf-8') as report:
             marks |= set(re.findall(r'CANARY[A-Z]\d\d', report.read()))
-    marks |= {'Beispiel', 'beispiel951', 'Specimen Rise'}
+    marks |= {'Dr. Emil Beispiel', 'beispiel951@', '22 Specimen Rise'}
     with check('no buyer on the whole root file system, nor in the journal'):
         m.write('/srv/open/found', 'x CANARYA02buyername\n')
         ensure(found_in(m, marks) == ['/srv/open/found'], 'found in %s' % found_in(m, marks))
