@@ -32,18 +32,19 @@ case "${1-}" in
 esac
 
 passed=0 failed=0 skipped=0
-lab_pid='' lab_wanted=0 package_pid='' stop_servers=() stop_postgres=()
+lab_pid='' lab_wanted=0 package_pid='' booted_pids=() stop_servers=() stop_postgres=()
 WORK=$(mktemp -d)
 export ODOO_SPOOLD_SKIPS=$WORK/skips # tests that cannot run here write one line each (tests/it/support/skip.rs)
 : >"$ODOO_SPOOLD_SKIPS"
 
 # The one way out: stop what was started, say what came of it.
 finish() {
-  local code=$? version
+  local code=$? version pid
   trap - EXIT INT TERM
   set +e
   stop_aside "$lab_pid"
   stop_aside "$package_pid"
+  for pid in "${booted_pids[@]}"; do stop_aside "$pid"; done
   for version in "${stop_servers[@]}"; do tests/lab/odoo.sh "$version" down; done
   for version in "${stop_postgres[@]}"; do tests/lab/odoo.sh "$version" pgdown; done
   [ "$code" = 0 ] || fail "the script ended early (code $code)"
@@ -213,19 +214,30 @@ package_ready() {
   return "$code"
 }
 
-# booted NAME SUITE: check by check; each says for itself how it went.
+# booted: both Debians at the same time, for much of it is waiting; check by check, each says for itself how it went.
 booted() {
-  local name=$1 suite=$2 start=$SECONDS code=0 version
+  local suite start=$SECONDS code version pids=()
   version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
-  echo "$name:"
-  python3 -B tests/boot/booted.py "$suite" "$WORK/deb/odoo-spoold_${version}_amd64.deb" \
-    "$WORK/deb/odoo-spoold_${version}+next1_amd64.deb" </dev/null 2>&1 | tee "$WORK/booted.log" || code=${PIPESTATUS[0]}
-  passed=$((passed + $(grep -c '^ok ' "$WORK/booted.log" || true)))
-  failed=$((failed + $(grep -c '^FAILED ' "$WORK/booted.log" || true)))
-  sed -n 's/^FAILED /failed: /p' "$WORK/booted.log" >>"$WORK/failed"
-  sed -n '/^skipped: /p' "$WORK/booted.log" >>"$ODOO_SPOOLD_SKIPS"
-  [ "$code" = 0 ] || grep -q '^FAILED ' "$WORK/booted.log" || fail "$name ended early (code $code)"
-  echo "$name: $((SECONDS - start)) s"
+  for suite in bookworm trixie; do
+    setsid python3 -B tests/boot/booted.py "$suite" "$WORK/deb/odoo-spoold_${version}_amd64.deb" \
+      "$WORK/deb/odoo-spoold_${version}+next1_amd64.deb" >"$WORK/$suite.log" 2>&1 </dev/null &
+    pids+=($!)
+  done
+  booted_pids=("${pids[@]}")
+  for suite in bookworm trixie; do
+    code=0
+    wait "${pids[0]}" || code=$?
+    pids=("${pids[@]:1}")
+    echo "booted Debian, $suite:"
+    cat "$WORK/$suite.log"
+    passed=$((passed + $(grep -c '^ok ' "$WORK/$suite.log" || true)))
+    failed=$((failed + $(grep -c '^FAILED ' "$WORK/$suite.log" || true)))
+    sed -n 's/^FAILED /failed: /p' "$WORK/$suite.log" >>"$WORK/failed"
+    sed -n '/^skipped: /p' "$WORK/$suite.log" >>"$ODOO_SPOOLD_SKIPS"
+    [ "$code" = 0 ] || grep -q '^FAILED ' "$WORK/$suite.log" || fail "booted Debian, $suite: ended early (code $code)"
+  done
+  booted_pids=()
+  echo "booted Debians: $((SECONDS - start)) s"
 }
 
 # --- tools --------------------------------------------------------------------------------------------------------------
@@ -298,8 +310,7 @@ if [ -n "$package_pid" ]; then
   before=$failed
   step 'package, and lintian' package_ready
   if [ "$failed" = "$before" ]; then
-    booted 'booted Debian 12' bookworm
-    booted 'booted Debian 13' trixie
+    booted
   fi
 fi
 exit 0

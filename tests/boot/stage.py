@@ -115,6 +115,16 @@ class Machine:
     def pid(self):
         return int(self.show('MainPID'))
 
+    def cpu(self):
+        """CPU seconds of the daemon so far."""
+        fields = self.run('cat', '/proc/%d/stat' % self.pid()).rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def memory(self, what):
+        """VmRSS or VmHWM of the daemon, in bytes."""
+        status = self.run('cat', '/proc/%d/status' % self.pid())
+        return int(re.search(r'%s:\s+(\d+) kB' % what, status).group(1)) << 10
+
     def journal(self, *words):
         """Records of the unit, as journald kept them."""
         self.run('journalctl', '--sync')
