@@ -93,7 +93,14 @@ pub enum DaemonError {
 impl DaemonError {
     /// Starting again would not help: the configuration must change.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. })
+        match self {
+            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
+            // Another package or other keys are wanted: starting again mends neither.
+            Self::Store(error) => {
+                matches!(error, StoreError::NewerSchema { .. } | StoreError::WrongKey { .. })
+            }
+            _ => false,
+        }
     }
 }
 
@@ -254,7 +261,7 @@ impl Daemon {
         if let Err(error) = &reloaded {
             events::reload_refused(error);
         }
-        lifecycle::ready("");
+        lifecycle::reloaded();
         reloaded
     }
 

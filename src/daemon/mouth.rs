@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
+use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
 use crate::model::{AccountId, FileId, FileState};
 use crate::spool::{
@@ -74,13 +75,16 @@ impl Mouth {
         let mut wait = Duration::ZERO;
         loop {
             beat();
-            let hint = tokio::select! {
-                () = stop.cancelled() => {
-                    let ended = tokio::task::spawn_blocking(move || bench.end_large(true)).await;
-                    return ended.map_err(std::io::Error::other);
+            let waiting = async {
+                tokio::select! {
+                    () = stop.cancelled() => None,
+                    hint = next(&mut hints) => Some(hint),
+                    () = tokio::time::sleep(wait) => Some(None),
                 }
-                hint = next(&mut hints) => hint,
-                () = tokio::time::sleep(wait) => None,
+            };
+            let Some(hint) = beating(waiting, beat.as_ref(), Duration::MAX).await else {
+                let ended = tokio::task::spawn_blocking(move || bench.end_large(true)).await;
+                return ended.map_err(std::io::Error::other);
             };
             let (stopping, pulse) = (stop.clone(), Arc::clone(&beat));
             let worked = tokio::task::spawn_blocking(move || {

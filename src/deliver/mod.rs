@@ -6,6 +6,7 @@
 //! the batch is cut smaller. Orders are independent of each other; one order is never in two
 //! batches, because its job is leased.
 
+pub mod alive;
 pub mod backoff;
 mod batch;
 pub mod catalog;
