@@ -132,7 +132,7 @@ impl Desk for Clerk {
         account: Option<AccountId>,
         dry_run: bool,
     ) -> Result<RebuildReport, ControlError> {
-        rebuild::start(&self.0, account, dry_run)
+        rebuild::start(&self.0, account.as_ref(), dry_run)
     }
 
     fn rebuilding(&self) -> RebuildReport {

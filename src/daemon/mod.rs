@@ -90,7 +90,11 @@ pub enum DaemonError {
 impl DaemonError {
     /// Starting again would not help: the configuration must change.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. })
+        match self {
+            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
+            Self::Store(error) => error.needs_person(),
+            Self::Spool { .. } | Self::Control { .. } | Self::Signals(_) | Self::Ended(_) => false,
+        }
     }
 }
 

@@ -87,15 +87,15 @@ impl Progress {
 /// Starts it for one account or all that are lost. What comes of it is in the progress.
 pub(super) fn start(
     daemon: &Arc<Daemon>,
-    account: Option<AccountId>,
+    account: Option<&AccountId>,
     dry_run: bool,
 ) -> Result<RebuildReport, ControlError> {
-    if let Some(account) = &account
+    if let Some(account) = account
         && !daemon.accounts.contains_key(account)
     {
         return Err(ControlError::UnknownAccount(account.clone()));
     }
-    let wanted = |id: &&AccountId| account.as_ref().is_none_or(|account| account == *id);
+    let wanted = |id: &&AccountId| account.is_none_or(|account| account == *id);
     let accounts: Vec<AccountId> = daemon
         .accounts
         .keys()
@@ -144,7 +144,7 @@ async fn rebuild(
     id: &AccountId,
     dry_run: bool,
 ) -> Result<RebuiltAccount, RebuildError> {
-    let mut rebuilt = RebuiltAccount { account: id.clone(), ..RebuiltAccount::new(id.clone()) };
+    let mut rebuilt = RebuiltAccount::new(id.clone());
     daemon.rebuild.step("reading the decision journal", 0);
     let told = Arc::new(blocking(daemon, id, tell).await?);
     rebuilt.kept = count(told.kept.len());

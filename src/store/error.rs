@@ -160,6 +160,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Trying again would find the same: a person must bring a key, a file or a version.
+    pub fn needs_person(&self) -> bool {
+        matches!(
+            self,
+            Self::NewerSchema { .. }
+                | Self::UnknownKey { .. }
+                | Self::WrongKey { .. }
+                | Self::BadKeyId
+                | Self::IdKeyChanged { .. }
+                | Self::AccountCollision { .. }
+                | Self::JournalHead { .. }
+                | Self::JournalVersion { .. }
+        )
+    }
+
     /// Wraps an I/O error with its path.
     pub(super) fn io(
         doing: &'static str,

@@ -112,7 +112,6 @@ impl Notes {
         };
         let mut bytes = Vec::new();
         // Bounded: the heads and no more.
-        #[expect(clippy::disallowed_methods, reason = "take() bounds it")]
         (&mut file)
             .take(HEADS_BYTES)
             .read_to_end(&mut bytes)

@@ -17,10 +17,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn delivered(orders: &[(u32, i64)]) -> Note {
-    let orders = orders
-        .iter()
-        .map(|&(order, id)| (format!("205-{order}").parse().unwrap(), id.try_into().unwrap()))
-        .collect();
+    let orders =
+        orders.iter().map(|&(order, id)| (format!("205-{order}").parse().unwrap(), id)).collect();
     Note::Delivered { account: account(), orders, at: at(0) }
 }
 

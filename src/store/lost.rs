@@ -60,7 +60,7 @@ pub(super) fn move_aside(
     now: Timestamp,
 ) -> Result<PathBuf, StoreError> {
     let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-    let name = (1_u32..)
+    let name = (1..=u32::MAX)
         .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
         .map(|tail| dir.join(format!("{STORE_DIR}.corrupt-{time}{tail}")))
         .find(|path| path.symlink_metadata().is_err())

@@ -193,15 +193,14 @@ fn begin(
     if lived {
         mark(vault, changes, &accounts, options.opened_at)?;
     }
-    let id = match known {
-        Some(id) => id,
-        None => {
-            let mut random = [0_u8; 8];
-            rand::rngs::OsRng.fill_bytes(&mut random);
-            let id = hex(&random);
-            journal.append(&[Note::Installation { id: id.clone() }])?;
-            id
-        }
+    let id = if let Some(id) = known {
+        id
+    } else {
+        let mut random = [0_u8; 8];
+        rand::rngs::OsRng.fill_bytes(&mut random);
+        let id = hex(&random);
+        journal.append(&[Note::Installation { id: id.clone() }])?;
+        id
     };
     vault.write(changes, Tree::Meta, INSTALLATION, &id, 0)?;
     Ok(id)

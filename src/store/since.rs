@@ -26,13 +26,10 @@ impl Store {
             return Ok(super::entry::instant(since_ms));
         }
         let today = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |day| day.timestamp());
-        let today = match noted {
-            Some(since) => since,
-            None => {
-                self.note(&[Note::Since { account: account.clone(), at: today }])?;
-                today
-            }
-        };
+        if noted.is_none() {
+            self.note(&[Note::Since { account: account.clone(), at: today }])?;
+        }
+        let today = noted.unwrap_or(today);
         self.vault.write(&mut draft.changes, Tree::Meta, &place, &today.as_millisecond(), 0)?;
         draft.commit(&mut queue)?;
         drop(queue);
