@@ -11,7 +11,9 @@ use super::blocking;
 use super::error::ControlError;
 use super::handle::Handle;
 use super::headline::{View, headline};
-use super::wire::{AccountStatus, GateStatus, OrderCounts, Rejected, Status, StoreStatus};
+use super::wire::{
+    AccountStatus, GateStatus, OrderCounts, PausedStatus, Rejected, Status, StoreStatus,
+};
 
 /// Files in work that are counted one by one, at most.
 const MAX_IN_WORK: usize = 1000;
@@ -97,6 +99,8 @@ fn account(
         holds: tally.holds.clone(),
         next_due,
         files_in_work: u64::try_from(files).unwrap_or(u64::MAX),
+        paused: handle.store.paused(&id).map(PausedStatus::from),
+        attention: tally.attention,
         account: id,
     })
 }

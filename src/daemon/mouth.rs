@@ -25,6 +25,9 @@ use crate::telemetry::events;
 /// After the disk or the store failed, nothing is claimed for so long.
 const TROUBLE_SECS: u64 = 10;
 
+/// While a person has paused the way in, it is looked so often whether that still holds.
+const PAUSED_LOOK_SECS: u64 = 2;
+
 /// One account's way in.
 pub(crate) struct Mouth {
     pub(crate) intake: Intake,
@@ -130,6 +133,10 @@ impl Bench {
     fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
+        }
+        let paused = self.mouth.intake.store.paused(&self.mouth.account().id);
+        if paused.is_some_and(|pause| pause.intake) {
+            return Duration::from_secs(PAUSED_LOOK_SECS);
         }
         if self.unfinished && !self.resume(stop, beat) {
             return Duration::from_secs(TROUBLE_SECS);

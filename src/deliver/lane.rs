@@ -66,6 +66,9 @@ impl Lane {
         let delivery = &self.delivery;
         let idle = Duration::from_secs(IDLE_SECS).min(delivery.pace.recheck);
         let now = delivery.clock.now();
+        if delivery.store.paused(&self.account).is_some() {
+            return idle;
+        }
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return wait;
         }
@@ -155,8 +158,11 @@ impl Lane {
                 return Err(self.close_with(&stop, &error.to_string()));
             }
         };
-        if let Some(closed) = delivery.gate(&self.account, Gate::open) {
-            events::odoo_back(&self.account, closed.since, now);
+        let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
+        match delivery.gate(&self.account, opened) {
+            (true, Some(_)) => events::account_resumed(&self.account),
+            (false, Some(closed)) => events::odoo_back(&self.account, closed.since, now),
+            (_, None) => {}
         }
         let before = self.catalog().map(|(catalog, _)| catalog);
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =

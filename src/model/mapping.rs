@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OdooId, OrderItemId, Sku};
+use super::marketplace::Marketplace;
+use super::ruling::{Declined, Ruling};
 
 /// One order in Odoo, its lines inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,14 @@ pub struct Mapping {
     pub base: Base,
     /// Gone from Odoo although it stood there: a person deleted it.
     pub deleted: bool,
+    /// The marketplace whose rules it was created by.
+    pub marketplace: Option<Marketplace>,
+    /// Values of the marketplace that a person declined.
+    pub declined: Vec<Declined>,
+    /// A decision that has not been acted on yet.
+    pub ruling: Option<Ruling>,
+    /// Of an adopted order: what the marketplace said when it was last looked at.
+    pub seen: String,
 }
 
 /// Who made the order in Odoo.

@@ -227,6 +227,10 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
         lines: Vec::new(),
         base: Base::default(),
         deleted: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 

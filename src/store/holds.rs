@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, HoldCode, JobState};
+use crate::model::{AccountId, HoldCode, JobState, Outcome};
 
 use super::Store;
 use super::entry::Entry;
@@ -42,12 +42,35 @@ impl Store {
             }
             held
         };
+        self.move_waiting(which, release)
+    }
+
+    pub(super) fn move_waiting(
+        &self,
+        which: Waiting<'_>,
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
         match which {
-            Waiting::Record(key) => self.move_jobs(&[key], release),
+            Waiting::Record(key) => self.move_jobs(&[key], change),
             Waiting::For(account, code, key) => {
                 let (account, id_key) = self.accounts.keyed(account)?;
                 let head = held_head(account.tag, code, key.map(|key| (id_key, key)));
-                self.move_all(&head, release)
+                self.move_all(&head, change)
+            }
+        }
+    }
+
+    pub(super) fn move_buried(
+        &self,
+        which: Buried<'_>,
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
+        match which {
+            Buried::Record(key) => self.move_jobs(&[key], change),
+            Buried::Of(account, code) => {
+                let (account, id_key) = self.accounts.keyed(account)?;
+                let head = dead_head(account.tag, code.map(|code| (id_key, code)));
+                self.move_all(&head, change)
             }
         }
     }
@@ -63,17 +86,13 @@ impl Store {
                 }
                 moves
             }),
-            Buried::Of(account, code) => {
-                let (account, id_key) = self.accounts.keyed(account)?;
-                let head = dead_head(account.tag, code.map(|code| (id_key, code)));
-                self.move_all(&head, |entry| {
-                    let dead = matches!(entry.state, JobState::Dead(_));
-                    if dead {
-                        entry.arm(now_ms);
-                    }
-                    dead
-                })
-            }
+            Buried::Of(..) => self.move_buried(which, |entry| {
+                let dead = matches!(entry.state, JobState::Dead(_));
+                if dead {
+                    entry.arm(now_ms);
+                }
+                dead
+            }),
         }
     }
 
@@ -152,6 +171,9 @@ impl Store {
             let Some((mut entry, chunks)) = found else { continue };
             let before = entry.mark();
             if change(&mut entry) {
+                if entry.state == JobState::Done(Outcome::Dropped) {
+                    self.drop_buyers(&mut draft, key, &mut entry)?;
+                }
                 let account = self.accounts.by_tag(key.tag())?;
                 draft.store(account, key, Some(before), &entry, chunks)?;
                 moved = moved.saturating_add(1);

@@ -20,6 +20,7 @@ mod barrier;
 mod browse;
 mod buyers;
 mod daykeys;
+mod decisions;
 mod draft;
 mod entry;
 mod error;
@@ -30,6 +31,7 @@ mod keys;
 pub mod layout;
 mod open;
 mod partners;
+mod pauses;
 mod queue;
 mod seal;
 mod since;
@@ -54,6 +56,7 @@ use vault::{Changes, Vault, engine};
 
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
+pub use decisions::Noticed;
 pub use error::StoreError;
 pub use files::FileFilter;
 pub use holds::{Buried, Waiting};
@@ -61,6 +64,7 @@ pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
+pub use pauses::Pause;
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
 
@@ -75,6 +79,7 @@ pub struct Store {
     accounts: Accounts,
     barrier: Barrier,
     queue: Mutex<Queue>,
+    pauses: Mutex<pauses::Pauses>,
     installation: String,
     _lock: std::fs::File,
 }

@@ -21,6 +21,7 @@ use super::draft::TALLY;
 use super::error::StoreError;
 use super::keys::{Keyring, StoreKeys};
 use super::layout::{DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key};
+use super::pauses::Pauses;
 use super::queue::Queue;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
@@ -80,6 +81,7 @@ impl Store {
         let (epoch, cells): (u64, u16) =
             vault.read(&changes, Tree::Meta, EPOCH)?.unwrap_or_default();
         vault.write(&mut changes, Tree::Meta, EPOCH, &epoch.saturating_add(1), cells)?;
+        let pauses = Pauses::load(&vault, &changes, &accounts)?;
         let mut tallies = BTreeMap::new();
         for account in accounts.all() {
             let found = vault.read(&changes, Tree::Meta, &meta_key(TALLY, account.tag))?;
@@ -100,6 +102,7 @@ impl Store {
             accounts,
             barrier,
             queue: Mutex::new(Queue::new(tallies, fence)),
+            pauses: Mutex::new(pauses),
             installation,
             _lock: lock,
         })

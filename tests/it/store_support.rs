@@ -121,5 +121,9 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
         lines: Vec::new(),
         base: odoo_spoold::model::Base::default(),
         deleted: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
