@@ -60,7 +60,7 @@ pub fn resume(
     let account = whom(handle, request.account.as_ref(), request.all)?;
     let before: Vec<AccountId> =
         meant(handle, account).into_iter().filter(|id| handle.store.paused(id).is_some()).collect();
-    let changed = handle.store.resume(account)?;
+    let changed = handle.store.resume(account, handle.clock.now())?;
     for id in before.iter().filter(|id| handle.store.paused(id).is_none()) {
         events::account_resumed(id);
         handle.desk.wake(id);

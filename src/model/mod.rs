@@ -16,6 +16,7 @@ pub mod job;
 pub mod mapping;
 pub mod marketplace;
 pub mod money;
+pub mod note;
 pub mod ruling;
 
 pub use attention::{Attention, AttentionCode};
@@ -31,4 +32,5 @@ pub use job::{Death, Job, JobState, Outcome};
 pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
 pub use marketplace::Marketplace;
 pub use money::Currency;
+pub use note::{Decision, Note, Pin};
 pub use ruling::{Accept, Declined, Ruling};

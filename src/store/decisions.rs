@@ -11,7 +11,8 @@ use super::error::StoreError;
 use super::holds::{Buried, Waiting};
 use super::layout::{ATTENTION, RecordKey, Tree, after_head, index_head, record_of};
 use crate::model::{
-    Accept, AccountId, Attention, AttentionCode, HoldCode, JobState, OrderId, Outcome, Ruling,
+    Accept, AccountId, Attention, AttentionCode, Decision, HoldCode, JobState, OrderId, Outcome,
+    Ruling,
 };
 
 /// The open entries of one order.
@@ -36,7 +37,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
-        self.move_waiting(which, |entry| {
+        let decision = match accept {
+            Accept::Odoo => Decision::AcceptOdoo,
+            Accept::Marketplace => Decision::AcceptMarketplace,
+        };
+        self.move_waiting(which, Some((decision, now)), |entry| {
             let JobState::Held(holds) = &entry.state else { return false };
             let about: Vec<_> =
                 holds.iter().filter(|hold| hold.code == HoldCode::Conflict).cloned().collect();
@@ -54,7 +59,7 @@ impl Store {
     /// are forgotten. Returns how many.
     pub fn drop_dead(&self, which: Buried<'_>, now: Timestamp) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
-        self.move_buried(which, |entry| {
+        self.move_buried(which, Some((Decision::Dropped, now)), |entry| {
             let dead = matches!(entry.state, JobState::Dead(_));
             if dead {
                 entry.put(JobState::Done(Outcome::Dropped), now_ms);
@@ -109,7 +114,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let dismissed = std::cell::Cell::new(0_u64);
-        self.move_waiting(Waiting::Record(key), |entry: &mut Entry| {
+        self.move_waiting(Waiting::Record(key), None, |entry: &mut Entry| {
             for entry in &mut entry.dossier.attention {
                 if entry.dismissed.is_none() && code.is_none_or(|code| code == entry.code) {
                     entry.dismissed = Some(now);

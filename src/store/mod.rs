@@ -25,8 +25,10 @@ mod draft;
 mod entry;
 mod error;
 mod files;
+mod frames;
 mod holds;
 mod intake;
+pub mod journal;
 mod keys;
 pub mod layout;
 mod open;
@@ -45,12 +47,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::{AccountId, Dossier, Job, OrderId};
+use crate::model::{AccountId, Dossier, Job, Note, OrderId};
 
 use accounts::Accounts;
 use barrier::Barrier;
 use daykeys::DayKeys;
 use draft::Draft;
+use journal::Journal;
 use queue::Queue;
 use vault::{Changes, Vault, engine};
 
@@ -59,6 +62,7 @@ pub use buyers::BuyerState;
 pub use decisions::Noticed;
 pub use error::StoreError;
 pub use files::FileFilter;
+pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
 pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
@@ -78,6 +82,7 @@ pub struct Store {
     days: DayKeys,
     accounts: Accounts,
     barrier: Barrier,
+    journal: Journal,
     queue: Mutex<Queue>,
     pauses: Mutex<pauses::Pauses>,
     installation: String,
@@ -106,6 +111,22 @@ impl Store {
     /// Returns when everything that was done before is on the disk: the only durable point.
     pub fn barrier(&self) -> Result<(), StoreError> {
         self.barrier.wait(&self.db)
+    }
+
+    /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when
+    /// it is on the disk. Written before the change that it tells of ([`journal`]).
+    pub fn note(&self, notes: &[Note]) -> Result<(), StoreError> {
+        self.journal.append(notes)
+    }
+
+    /// Hands every note of the decision journal to `each`, in order.
+    pub fn notes(&self, each: impl FnMut(Note)) -> Result<JournalReport, StoreError> {
+        self.journal.for_each(each)
+    }
+
+    /// What was found when the decision journal was opened.
+    pub fn journal_report(&self) -> &JournalReport {
+        self.journal.report()
     }
 
     /// A clean end: a barrier, and sled's snapshot, so that the next opening is quick. Then the

@@ -12,7 +12,7 @@ use super::accounts::Accounts;
 use super::error::StoreError;
 use super::layout::{AccountTag, Tree, meta_key};
 use super::vault::{Changes, Vault, delete};
-use crate::model::AccountId;
+use crate::model::{AccountId, Note};
 
 /// The name of an account's pause in `meta`.
 const PAUSE: &str = "pause";
@@ -89,6 +89,9 @@ impl Store {
             None => pauses.all,
         };
         let pause = standing.map_or(new, |standing| Pause { intake, ..standing });
+        if standing.is_none() {
+            self.note(&[Note::Paused { account: account.cloned(), at: now }])?;
+        }
         if standing != Some(pause) {
             let mut changes = Changes::default();
             let cells = u16::from(standing.is_some());
@@ -106,7 +109,7 @@ impl Store {
 
     /// Ends the pause of an account, or of all and of each. Says whether there was one. Durable
     /// when it returns.
-    pub fn resume(&self, account: Option<&AccountId>) -> Result<bool, StoreError> {
+    pub fn resume(&self, account: Option<&AccountId>, now: Timestamp) -> Result<bool, StoreError> {
         let tag = account.map(|id| self.accounts.get(id).map(|known| known.tag)).transpose()?;
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         let ended: Vec<Option<AccountTag>> = match tag {
@@ -118,6 +121,9 @@ impl Store {
                 all.chain(pauses.accounts.keys().copied().map(Some)).collect()
             }
         };
+        if !ended.is_empty() {
+            self.note(&[Note::Resumed { account: account.cloned(), at: now }])?;
+        }
         let mut changes = Changes::default();
         for tag in &ended {
             delete(&mut changes, Tree::Meta, &place(*tag), 1);
