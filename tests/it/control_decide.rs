@@ -8,7 +8,7 @@ use odoo_spoold::control::wire::{
 use odoo_spoold::model::{
     Accept, Attention, AttentionCode, Decision, Family, HoldCode, Note, Outcome,
 };
-use odoo_spoold::store::{End, Store};
+use odoo_spoold::store::{BuyerState, End, Store};
 
 use crate::control::{id, refusal, served};
 use crate::store_support::*;
@@ -114,7 +114,7 @@ fn what_is_dropped_is_woken_by_requeue_alone() {
     assert_eq!(client.requeue(&requeue).unwrap().orders, 1);
     let leased = served.store.lease(&account(), at(9999), 9).unwrap().jobs;
     let woken = leased.iter().find(|leased| leased.job.order_id == id(4)).unwrap();
-    assert!(woken.buyers.is_empty(), "its buyer was forgotten");
+    assert!(woken.buyers.values().all(|buyer| *buyer == BuyerState::Dropped), "it is forgotten");
     assert_eq!(woken.dossier.facts[&ALL].fact.lines[0].quantity, 2, "what came was remembered");
     let decided = notes(&served.store);
     assert!(
