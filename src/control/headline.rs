@@ -125,12 +125,11 @@ fn pauses(accounts: &[AccountStatus]) -> Vec<String> {
         let by = pause.by_uid.map_or("somebody".to_owned(), |uid| format!("uid {uid}"));
         let what =
             if pause.intake { "nothing is taken in or delivered" } else { "nothing is delivered" };
-        let (who, whom) = match pause.all {
-            true => ("all accounts are".to_owned(), "--all".to_owned()),
-            false => (
-                format!("account {} is", account.account),
-                format!("--account {}", account.account),
-            ),
+        let (who, whom) = if pause.all {
+            ("all accounts are".to_owned(), "--all".to_owned())
+        } else {
+            let id = &account.account;
+            (format!("account {id} is"), format!("--account {id}"))
         };
         let since = clock(pause.since);
         let text =

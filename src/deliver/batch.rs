@@ -32,6 +32,7 @@ use crate::store::{End, IdKey, Leased};
 pub(super) const READ_CHUNK: usize = 500;
 
 /// One order on its way.
+#[expect(clippy::struct_excessive_bools, reason = "each says what one stage has done")]
 pub(super) struct Work {
     pub(super) leased: Leased,
     pub(super) dossier: Dossier,

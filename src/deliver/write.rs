@@ -15,6 +15,9 @@ use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
 /// How many cents a line Odoo's rounding may differ from Amazon's before a person must look.
 const ROUNDING_CENTS_PER_LINE: i64 = 2;
 
+/// One call that writes lines: whose they are, and their records.
+type LineCall = (Vec<usize>, Vec<Vec<Vec<Value>>>);
+
 impl Batch<'_> {
     /// Writes headers and lines, each kind in one call.
     pub(super) async fn write(&self, works: &mut [Work]) -> Result<(), Stop> {
@@ -105,7 +108,7 @@ impl Batch<'_> {
     async fn write_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
         let taxes = format!("{}/.id", self.catalog.schema.taxes);
         // One call per set of fields: what is not to be written is not sent.
-        let mut calls: BTreeMap<Vec<&str>, (Vec<usize>, Vec<Vec<Vec<Value>>>)> = BTreeMap::new();
+        let mut calls: BTreeMap<Vec<&str>, LineCall> = BTreeMap::new();
         for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
             for line in &work.changes.lines {
                 let mut fields = vec![".id"];

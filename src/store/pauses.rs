@@ -112,14 +112,11 @@ impl Store {
     pub fn resume(&self, account: Option<&AccountId>, now: Timestamp) -> Result<bool, StoreError> {
         let tag = account.map(|id| self.accounts.get(id).map(|known| known.tag)).transpose()?;
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended: Vec<Option<AccountTag>> = match tag {
-            Some(tag) => {
-                pauses.accounts.contains_key(&tag).then_some(Some(tag)).into_iter().collect()
-            }
-            None => {
-                let all = pauses.all.map(|_| None).into_iter();
-                all.chain(pauses.accounts.keys().copied().map(Some)).collect()
-            }
+        let ended: Vec<Option<AccountTag>> = if let Some(tag) = tag {
+            pauses.accounts.contains_key(&tag).then_some(Some(tag)).into_iter().collect()
+        } else {
+            let all = pauses.all.map(|_| None).into_iter();
+            all.chain(pauses.accounts.keys().copied().map(Some)).collect()
         };
         if !ended.is_empty() {
             self.note(&[Note::Resumed { account: account.cloned(), at: now }])?;

@@ -116,7 +116,10 @@ fn what_people_decide_at_the_prompt() {
     let uid = rustix::process::getuid().as_raw();
     assert!(home.ok(&["pause", "--all"]).starts_with("eu_1 paused since "));
     let status: Status = home.json(&["status"]);
-    assert!(status.headline.contains(&format!("all accounts are paused by uid {uid}")), "{status:?}");
+    assert!(
+        status.headline.contains(&format!("all accounts are paused by uid {uid}")),
+        "{status:?}"
+    );
     assert!(status.headline.contains("`odoo-spoold resume --all`"), "{status:?}");
     assert_eq!(home.ok(&["resume", "--all"]), "no account is paused\n");
     assert_eq!(home.ok(&["dead", "drop", "eu_1", &order(4)]), "1 order dropped\n");

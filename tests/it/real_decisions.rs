@@ -78,8 +78,8 @@ print('do' + 'ne')",
             "def line(ref):
     return env['sale.order'].search([('client_order_ref', '=', ref)]).order_line
 line('{}').price_unit = 11
-line('{}').product_uom_qty = 5
-line('{}').product_uom_qty = 5
+line('{}').write({{'product_uom_qty': 5, 'price_unit': 12}})
+line('{}').write({{'product_uom_qty': 5, 'price_unit': 12}})
 env.cr.commit()
 print('do' + 'ne')",
             id(1),
