@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 
 use super::output::Output;
 use super::problem::Problem;
+use super::settings_page;
 use super::{Cli, Generate, GenerateWhat};
 
 /// Where the pages belong: commands of the system's administrator.
@@ -29,6 +30,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             fs::create_dir_all(dir).map_err(failed)?;
             command.build();
             pages(&command, command.get_name(), dir).map_err(failed)?;
+            fs::write(dir.join(settings_page::FILE_NAME), settings_page::page()).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
             let name = command.get_name().to_owned();

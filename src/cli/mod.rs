@@ -23,6 +23,7 @@ mod recipient;
 mod reload;
 mod run;
 mod seal;
+mod settings_page;
 mod status;
 
 use std::path::PathBuf;
@@ -423,7 +424,7 @@ pub struct Generate {
 /// `generate …`
 #[derive(Debug, Subcommand)]
 pub enum GenerateWhat {
-    /// The man page; with a folder, one page per command in it
+    /// The man page; with a folder, one page per command and that of config.toml in it
     Man {
         /// The folder
         #[arg(long, short, value_name = "DIR")]

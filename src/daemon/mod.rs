@@ -6,8 +6,12 @@
 
 mod desk;
 mod intake;
+#[cfg(test)]
+mod intake_tests;
 pub mod lifecycle;
 mod mouth;
+#[cfg(test)]
+mod mouth_tests;
 mod policy;
 mod rehearsal;
 mod start;
@@ -89,7 +93,14 @@ pub enum DaemonError {
 impl DaemonError {
     /// Starting again would not help: the configuration must change.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. })
+        match self {
+            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
+            // Another package or other keys are wanted: starting again mends neither.
+            Self::Store(error) => {
+                matches!(error, StoreError::NewerSchema { .. } | StoreError::WrongKey { .. })
+            }
+            _ => false,
+        }
     }
 }
 
@@ -250,7 +261,7 @@ impl Daemon {
         if let Err(error) = &reloaded {
             events::reload_refused(error);
         }
-        lifecycle::ready("");
+        lifecycle::reloaded();
         reloaded
     }
 

@@ -2,8 +2,7 @@
 //! to `settle`, a few batches at once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,11 +11,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
+use super::alive::beating;
 use super::catalog::{Catalog, CatalogError};
 use super::gate::Gate;
 use super::send::Stop;
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
+use super::throttle::BatchSize;
 use crate::model::{AccountId, HoldCode, Sku};
 use crate::plan::{Found, Lookup};
 use crate::store::Waiting;
@@ -24,6 +25,8 @@ use crate::telemetry::events;
 
 /// The loop looks at least this often, whatever woke it.
 const IDLE_SECS: u64 = 60;
+/// A turn that takes longer hangs: calls to Odoo end earlier by themselves.
+const TURN_PATIENCE: Duration = Duration::from_mins(15);
 /// A stored order whose buyers cannot be read is tried again after this.
 const STORE_TROUBLE_SECS: u64 = 10;
 
@@ -34,8 +37,8 @@ pub(super) struct Lane {
     pub(super) shelf: Shelf,
     pub(super) wake: Arc<Notify>,
     pub(super) catalog: Mutex<Option<(Arc<Catalog>, Timestamp)>>,
-    /// Orders in the next batch: halves when Odoo takes too long, grows when it does not.
-    pub(super) size: AtomicUsize,
+    /// Orders in the next batch.
+    pub(super) size: Mutex<BatchSize>,
 }
 
 impl Lane {
@@ -47,18 +50,21 @@ impl Lane {
         let mut batches: JoinSet<()> = JoinSet::new();
         loop {
             beat();
-            let wait = if stop.is_cancelled() { None } else { Some(self.turn(&mut batches).await) };
-            let Some(wait) = wait else { break };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wake.notified() => {}
-                Some(_) = batches.join_next(), if !batches.is_empty() => {}
-                () = tokio::time::sleep(wait) => {}
+            if stop.is_cancelled() {
+                break;
             }
+            let wait = beating(self.turn(&mut batches), beat, TURN_PATIENCE).await;
+            let waiting = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.wake.notified() => {}
+                    Some(_) = batches.join_next(), if !batches.is_empty() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            };
+            beating(waiting, beat, Duration::MAX).await;
         }
-        while batches.join_next().await.is_some() {
-            beat();
-        }
+        while beating(batches.join_next(), beat, TURN_PATIENCE).await.is_some() {}
     }
 
     /// One look at the gate, the catalog and the queue. Says how long nothing will happen.
@@ -73,7 +79,7 @@ impl Lane {
             return wait;
         }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
-        if !batches.is_empty() && delivery.connections.available_permits() == 0 {
+        if !batches.is_empty() && delivery.connections.is_full() {
             return idle;
         }
         if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
@@ -103,8 +109,8 @@ impl Lane {
         }
         let Some((catalog, _)) = self.catalog() else { return idle };
         // Only as many batches as there are connections: the rest stays in the store.
-        while let Ok(permit) = Arc::clone(&delivery.connections).try_acquire_owned() {
-            let size = self.size.load(Ordering::Relaxed).max(1);
+        while let Some(permit) = delivery.connections.try_acquire() {
+            let size = self.size().now();
             let leased =
                 self.shelf.run(move |store, account| store.lease(account, now, size)).await;
             let leases = match leased {
@@ -120,13 +126,18 @@ impl Lane {
             let (lane, settings, catalog) =
                 (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
             batches.spawn(async move {
-                lane.deliver(&settings, &catalog, leases.jobs).await;
+                lane.deliver(&settings, &catalog, leases.jobs, &permit).await;
                 drop(permit);
                 // Other accounts may be waiting for it.
                 lane.delivery.wake_all();
             });
         }
         idle
+    }
+
+    /// How many orders at once. Held for a moment only.
+    pub(super) fn size(&self) -> MutexGuard<'_, BatchSize> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn catalog(&self) -> Option<(Arc<Catalog>, Timestamp)> {
@@ -145,6 +156,13 @@ impl Lane {
     async fn refresh(&self, settings: &AccountSettings) -> Result<(), Duration> {
         let delivery = &self.delivery;
         let client = delivery.client();
+        // One account asks at a time, and tells the others what it learned meanwhile.
+        let asking = delivery.asking.lock().await;
+        let now = delivery.clock.now();
+        if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
+            return Err(wait);
+        }
+        let was_down = delivery.gate(&self.account, |gate| matches!(gate, Gate::Down(_)));
         let asked = match client.probe().await {
             Ok(_) => Catalog::load(&client, settings).await,
             Err(fault) => Err(CatalogError::Fault(fault)),
@@ -152,7 +170,11 @@ impl Lane {
         let now = delivery.clock.now();
         let catalog = match asked {
             Ok(catalog) => Arc::new(catalog),
-            Err(CatalogError::Fault(fault)) => return Err(self.close(&Stop::from(fault))),
+            Err(CatalogError::Fault(fault)) => {
+                let stop = Stop::from(fault);
+                delivery.close_others(&self.account, &stop, now);
+                return Err(self.close(&stop));
+            }
             Err(error) => {
                 let stop = Stop::Pause { code: "odoo-catalog", next_step: "" };
                 return Err(self.close_with(&stop, &error.to_string()));
@@ -164,6 +186,12 @@ impl Lane {
             (false, Some(closed)) => events::odoo_back(&self.account, closed.since, now),
             (_, None) => {}
         }
+        if was_down {
+            // What piled up meanwhile comes back step by step.
+            delivery.connections.restart();
+            delivery.retry_others(&self.account, now);
+        }
+        drop(asking);
         let before = self.catalog().map(|(catalog, _)| catalog);
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Arc::clone(&catalog), now));

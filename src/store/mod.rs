@@ -26,6 +26,8 @@ mod entry;
 mod error;
 mod files;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod holds;
 mod intake;
 pub mod journal;
