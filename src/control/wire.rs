@@ -16,6 +16,8 @@ use crate::model::{
     Refusal, RowFault,
 };
 
+pub use super::wire_decide::*;
+
 /// The first part of every path.
 pub const VERSION: &str = "v1";
 /// Largest document that can be handed over, in bytes. Larger ones go through `incoming/`.
@@ -92,6 +94,12 @@ pub struct AccountStatus {
     pub next_due: Option<Timestamp>,
     /// Files claimed and not finished.
     pub files_in_work: u64,
+    /// A pause that a person ordered.
+    #[serde(default)]
+    pub paused: Option<PausedStatus>,
+    /// Orders with something to look at (`GET /v1/attention`).
+    #[serde(default)]
+    pub attention: u64,
 }
 
 /// Whether an account may knock at Odoo.
@@ -329,7 +337,7 @@ pub struct JobDetail {
     /// The file that last said something new.
     pub last_file: FileId,
     /// What a person should look at, although it holds nothing.
-    pub attention: Vec<String>,
+    pub attention: Vec<AttentionEntry>,
     /// What stands in Odoo.
     pub mapping: Option<MappingInfo>,
 }

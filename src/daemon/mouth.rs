@@ -28,6 +28,8 @@ use crate::telemetry::events;
 /// After the disk or the store failed, nothing is claimed for so long.
 const TROUBLE_SECS: u64 = 10;
 
+/// While a person has paused the way in, it is looked so often whether that still holds.
+const PAUSED_LOOK_SECS: u64 = 2;
 /// From so many bytes on a file is large: reading it takes longer than anyone should wait behind it.
 const LARGE_BYTES: u64 = 1024 * 1024;
 /// How soon to look again while a large file is being taken in, in ms.
@@ -167,6 +169,10 @@ impl Bench {
             self.scanner.hint(&name, kind);
         }
         self.end_large(false);
+        let paused = self.mouth.intake.store.paused(&self.mouth.account().id);
+        if paused.is_some_and(|pause| pause.intake) {
+            return Duration::from_secs(PAUSED_LOOK_SECS);
+        }
         if self.unfinished {
             if self.large.is_some() {
                 // Recovery looks at everything in `work/`: it waits for who works there.

@@ -12,6 +12,7 @@ mod batch;
 pub mod catalog;
 mod confirm;
 mod create;
+mod decided;
 pub(crate) mod domain;
 mod existing;
 pub mod gate;

@@ -30,6 +30,7 @@ pub(super) struct Entry {
 pub(super) struct Mark {
     pub(super) state: JobState,
     pub(super) due_ms: i64,
+    pub(super) attention: bool,
 }
 
 impl Entry {
@@ -55,7 +56,8 @@ impl Entry {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { state: self.state.clone(), due_ms: self.due_ms }
+        let attention = self.dossier.attention.iter().any(|entry| entry.dismissed.is_none());
+        Mark { state: self.state.clone(), due_ms: self.due_ms, attention }
     }
 
     /// Pending, due now; attempts start over.

@@ -20,6 +20,7 @@ mod barrier;
 mod browse;
 mod buyers;
 mod daykeys;
+mod decisions;
 mod draft;
 mod entry;
 mod error;
@@ -35,6 +36,7 @@ pub mod layout;
 mod lost;
 mod open;
 mod partners;
+mod pauses;
 mod queue;
 mod seal;
 mod since;
@@ -60,6 +62,7 @@ use vault::{Changes, Vault, engine};
 
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
+pub use decisions::Noticed;
 pub use error::StoreError;
 pub use files::FileFilter;
 pub use frames::{Damage, JournalReport};
@@ -69,6 +72,7 @@ pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use lost::Restored;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
+pub use pauses::Pause;
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
 
@@ -84,6 +88,7 @@ pub struct Store {
     barrier: Barrier,
     journal: Journal,
     queue: Mutex<Queue>,
+    pauses: Mutex<pauses::Pauses>,
     installation: String,
     /// Accounts whose state was lost, since when.
     lost: RwLock<BTreeMap<layout::AccountTag, i64>>,

@@ -26,6 +26,7 @@ use super::layout::{
     AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
+use super::pauses::{self, Pauses};
 use super::queue::Queue;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
@@ -96,6 +97,7 @@ impl Store {
         };
         vault.apply(&changes)?;
         let lost = marked(&vault)?;
+        let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
         let barrier = Barrier::new(&dir.join(STORE_DIR))?;
         barrier.wait(&db)?;
         // Four thousand million leases to each opening.
@@ -109,6 +111,7 @@ impl Store {
             barrier,
             journal,
             queue: Mutex::new(Queue::new(tallies, fence)),
+            pauses: Mutex::new(pauses),
             installation,
             lost: RwLock::new(lost),
             moved_aside,
@@ -181,15 +184,18 @@ fn begin(
     options: StoreOptions,
 ) -> Result<String, StoreError> {
     let mut known = None;
+    let mut pauses = pauses::Told::default();
     let mut lived = moved;
     let mut accounts: BTreeSet<AccountId> = keys.id_keys.keys().cloned().collect();
     let _report = journal.for_each(|note| {
         accounts.extend(note.account().cloned());
+        pauses.hear(&note);
         match note {
             Note::Installation { id } => known = Some(id),
             _ => lived = true,
         }
     })?;
+    pauses.restore(vault, changes)?;
     if lived {
         mark(vault, changes, &accounts, options.opened_at)?;
     }

@@ -13,6 +13,7 @@ use crate::model::{AccountId, Death, Dossier, Family, Hold, Job, JobState, Outco
 
 use super::Store;
 use super::buyers::BuyerState;
+use super::decisions;
 use super::draft::Draft;
 use super::entry::{Entry, instant};
 use super::error::StoreError;
@@ -402,10 +403,11 @@ impl Store {
 /// What the worker owns goes onto the stored dossier; facts stay as they are stored. True if
 /// anything differs.
 fn merge(stored: &mut Dossier, worker: &Dossier) -> bool {
-    let differs = stored.mapping != worker.mapping || stored.attention != worker.attention;
+    let attention = decisions::merged(&stored.attention, &worker.attention);
+    let differs = stored.mapping != worker.mapping || stored.attention != attention;
     if differs {
         stored.mapping.clone_from(&worker.mapping);
-        stored.attention.clone_from(&worker.attention);
+        stored.attention = attention;
     }
     differs
 }

@@ -208,11 +208,20 @@ transitions! {
         "account {account} paused: {}. {next_step}", Code(code)
     }
 
-    /// A person resumed an account.
+    /// A person paused an account.
+    ACCOUNT_PAUSED_BY_OPERATOR: INFO, "6bc0c4ed65dc4d9eac2690112eb6f37a",
+        "A person paused the account. Files are taken in unless that was to rest as well; nothing \
+         is delivered until odoo-spoold resume. The pause outlives restarts.";
+    fn account_paused_by_operator(account: &AccountId, uid: Option<u32>) => {
+        account = %account, uid,
+        "account {account} paused by {}; `odoo-spoold resume` ends it", Uid(uid)
+    }
+
+    /// An account delivers again: a person resumed it, or Odoo no longer refuses it.
     ACCOUNT_RESUMED: INFO, "23079f44a3e54f55bd398755e503efcc",
         "The account delivers again.";
     fn account_resumed(account: &AccountId) => {
-        account = %account, "account {account} resumed"
+        account = %account, "account {account} delivers again"
     }
 
     /// Odoo does not answer.
@@ -220,11 +229,11 @@ transitions! {
         "Odoo does not answer. Files are still taken; orders wait durably and go on by \
          themselves.";
     fn odoo_unreachable(account: &AccountId, code: &str) => {
-        account = %account, error_code = %Code(code), "Odoo is not reachable: {}; orders wait",
-        Code(code)
+        account = %account, error_code = %Code(code), next_step = UNREACHABLE_NEXT,
+        "Odoo is not reachable: {}; orders wait. Next: {UNREACHABLE_NEXT}", Code(code)
     }
 
-    /// Odoo answers again, after an outage or a pause.
+    /// Odoo answers again.
     ODOO_BACK: INFO, "bf77da673d334f398c450b432c9675aa",
         "Odoo answers again; delivery goes on.";
     fn odoo_back(account: &AccountId, since: Timestamp, now: Timestamp) => {
@@ -338,6 +347,22 @@ transitions! {
     }
 }
 
+/// What helps against an Odoo that does not answer.
+const UNREACHABLE_NEXT: &str = "nothing if Odoo is being restarted; else see that it runs and that \
+                                this host reaches it (odoo-spoold check)";
+
+/// A user in a sentence.
+struct Uid(Option<u32>);
+
+impl Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(uid) => write!(f, "uid {uid}"),
+            None => f.write_str("somebody"),
+        }
+    }
+}
+
 /// An order's job ended: one of several transitions, by its outcome's name.
 pub fn order_done(account: &AccountId, order: &OrderId, outcome: &str) {
     match outcome {
@@ -436,6 +461,7 @@ mod tests {
             ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
             ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
             ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
+            ("ACCOUNT_PAUSED_BY_OPERATOR", "6bc0c4ed65dc4d9eac2690112eb6f37a"),
             ("ACCOUNT_RESUMED", "23079f44a3e54f55bd398755e503efcc"),
             ("ODOO_UNREACHABLE", "ff683fe6f12d4c769fb3644c743467c0"),
             ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),

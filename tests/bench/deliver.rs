@@ -300,6 +300,10 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
         base: Base::default(),
         deleted: false,
         base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 
