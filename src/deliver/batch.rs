@@ -21,8 +21,9 @@ use super::shelf::Shelf;
 use crate::model::{
     BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
+use crate::plan::expired::without_buyer;
 use crate::plan::{Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan};
-use crate::store::{End, IdKey, Leased};
+use crate::store::{BuyerState, End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
 pub(super) const READ_CHUNK: usize = 500;
@@ -129,7 +130,12 @@ impl Batch<'_> {
         }
         self.catalog.want_products(self.sender.client, &skus).await?;
         for work in works {
-            match plan(&work.dossier, work.buyer.as_ref(), policy, self.catalog) {
+            let buyer = work.buyer.as_ref();
+            let mut plan = plan(&work.dossier, buyer, policy, self.catalog);
+            if work.leased.buyers.values().any(|state| *state == BuyerState::Expired) {
+                plan = without_buyer(plan, &work.dossier, buyer, policy);
+            }
+            match plan {
                 Plan::Done(outcome) => work.end = Some(End::Done(outcome)),
                 Plan::Wait(holds) => work.end = Some(End::Held(holds)),
                 Plan::Want(desired) => work.desired = Some(desired),

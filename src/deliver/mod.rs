@@ -22,6 +22,7 @@ pub mod settings;
 mod settle;
 mod shelf;
 pub(crate) mod value;
+mod waiting;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,6 +156,11 @@ impl Delivery {
             .iter()
             .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &catalog))
             .collect())
+    }
+
+    /// What another host's clock says, by Odoo's answers.
+    pub fn time_elsewhere(&self) -> Option<jiff::Timestamp> {
+        self.client().time_elsewhere()
     }
 
     /// How each account stands toward Odoo.

@@ -34,7 +34,11 @@ impl Lane {
         let (suspects, rest): (Vec<Leased>, Vec<Leased>) =
             leased.into_iter().partition(|leased| leased.job.attempt >= ALONE_FROM_ATTEMPT);
         let groups = std::iter::once(rest).chain(suspects.into_iter().map(|suspect| vec![suspect]));
-        for group in groups.filter(|group| !group.is_empty()) {
+        for group in groups {
+            let group = self.without_shut_buyers(group).await;
+            if group.is_empty() {
+                continue;
+            }
             let closed = self.delivery.gate(&self.account, |gate| *gate != Gate::Open);
             if closed {
                 self.delivery.store.give_back(&group);
@@ -156,7 +160,7 @@ impl Lane {
         }
     }
 
-    async fn store_settlements(
+    pub(super) async fn store_settlements(
         &self,
         settlements: Vec<Settlement>,
         now: Timestamp,

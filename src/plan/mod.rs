@@ -11,6 +11,7 @@
 //! call per kind. Nothing in here does I/O or reads a clock.
 
 pub mod diff;
+pub mod expired;
 pub mod external;
 mod lines;
 pub mod merge;

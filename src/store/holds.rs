@@ -136,7 +136,7 @@ impl Store {
         }
     }
 
-    fn move_jobs(
+    pub(super) fn move_jobs(
         &self,
         keys: &[RecordKey],
         change: impl Fn(&mut Entry) -> bool,

@@ -16,6 +16,7 @@
 //! between; sled's transaction is there for atomicity on disk.
 
 mod accounts;
+mod aging;
 mod barrier;
 mod browse;
 mod buyers;
@@ -23,6 +24,7 @@ mod daykeys;
 mod draft;
 mod entry;
 mod error;
+mod expiry;
 mod files;
 mod holds;
 mod intake;
@@ -31,6 +33,7 @@ pub mod layout;
 mod open;
 mod partners;
 mod queue;
+pub mod retention;
 mod seal;
 mod since;
 mod tally;
@@ -50,11 +53,14 @@ use barrier::Barrier;
 use daykeys::DayKeys;
 use draft::Draft;
 use queue::Queue;
+use retention::Retained;
 use vault::{Changes, Vault, engine};
 
+pub use aging::Aged;
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
 pub use error::StoreError;
+pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
 pub use holds::{Buried, Waiting};
 pub use intake::Taken;
@@ -75,6 +81,7 @@ pub struct Store {
     accounts: Accounts,
     barrier: Barrier,
     queue: Mutex<Queue>,
+    retained: Mutex<Retained>,
     installation: String,
     _lock: std::fs::File,
 }

@@ -22,6 +22,7 @@ use super::error::StoreError;
 use super::keys::{Keyring, StoreKeys};
 use super::layout::{DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key};
 use super::queue::Queue;
+use super::retention::Retained;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
 
@@ -57,6 +58,8 @@ impl Default for StoreOptions {
 
 const INSTALLATION: &[u8] = b"installation";
 const EPOCH: &[u8] = b"epoch";
+/// What retention remembers.
+pub(super) const RETENTION: &[u8] = b"retention";
 
 impl Store {
     /// Opens the state directory, and makes what is not there yet.
@@ -87,6 +90,9 @@ impl Store {
                 let _new: Option<Tally> = tallies.insert(account.tag, tally);
             }
         }
+        let retained: Retained =
+            vault.read(&changes, Tree::Meta, RETENTION)?.map(|(kept, _)| kept).unwrap_or_default();
+        days.set_terms(|today| retained.terms(today));
         vault.apply(&changes)?;
         let barrier = Barrier::new(&store)?;
         barrier.wait(&db)?;
@@ -100,6 +106,7 @@ impl Store {
             accounts,
             barrier,
             queue: Mutex::new(Queue::new(tallies, fence)),
+            retained: Mutex::new(retained),
             installation,
             _lock: lock,
         })
