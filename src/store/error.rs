@@ -134,6 +134,27 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// The decision journal's head is damaged in both copies: nothing in it can be opened.
+    #[error(
+        "{}: the decision journal is damaged at its head and cannot be read; nothing was changed: \
+         restore it from a backup, or move it away and see README.md, \"When the state is lost\"",
+        path.display()
+    )]
+    JournalHead {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The decision journal was written by a newer version.
+    #[error(
+        "{}: written by a newer odoo-spoold (version {found}); nothing was changed: install the \
+         newer version again", path.display()
+    )]
+    JournalVersion {
+        /// The journal.
+        path: PathBuf,
+        /// The version found.
+        found: u8,
+    },
 }
 
 impl StoreError {

@@ -26,8 +26,10 @@ mod entry;
 mod error;
 mod expiry;
 mod files;
+mod frames;
 mod holds;
 mod intake;
+pub mod journal;
 mod keys;
 pub mod layout;
 mod open;
@@ -46,12 +48,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::{AccountId, Dossier, Job, OrderId};
+use crate::model::{AccountId, Dossier, Job, Note, OrderId};
 
 use accounts::Accounts;
 use barrier::Barrier;
 use daykeys::DayKeys;
 use draft::Draft;
+use journal::Journal;
 use queue::Queue;
 use retention::Retained;
 use vault::{Changes, Vault, engine};
@@ -62,6 +65,7 @@ pub use buyers::BuyerState;
 pub use error::StoreError;
 pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
+pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
 pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
@@ -80,6 +84,7 @@ pub struct Store {
     days: DayKeys,
     accounts: Accounts,
     barrier: Barrier,
+    journal: Journal,
     queue: Mutex<Queue>,
     retained: Mutex<Retained>,
     installation: String,
@@ -108,6 +113,22 @@ impl Store {
     /// Returns when everything that was done before is on the disk: the only durable point.
     pub fn barrier(&self) -> Result<(), StoreError> {
         self.barrier.wait(&self.db)
+    }
+
+    /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when
+    /// it is on the disk. Written before the change that it tells of ([`journal`]).
+    pub fn note(&self, notes: &[Note]) -> Result<(), StoreError> {
+        self.journal.append(notes)
+    }
+
+    /// Hands every note of the decision journal to `each`, in order.
+    pub fn notes(&self, each: impl FnMut(Note)) -> Result<JournalReport, StoreError> {
+        self.journal.for_each(each)
+    }
+
+    /// What was found when the decision journal was opened.
+    pub fn journal_report(&self) -> &JournalReport {
+        self.journal.report()
     }
 
     /// A clean end: a barrier, and sled's snapshot, so that the next opening is quick. Then the

@@ -19,6 +19,7 @@ use super::barrier::Barrier;
 use super::daykeys::{DayKeys, sync_dir};
 use super::draft::TALLY;
 use super::error::StoreError;
+use super::journal::Journal;
 use super::keys::{Keyring, StoreKeys};
 use super::layout::{DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key};
 use super::queue::Queue;
@@ -71,6 +72,7 @@ impl Store {
         make_dir(&store)?;
         sweep(&store)?;
         blobs_empty(dir)?;
+        let journal = Journal::open(dir, keys)?;
         let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
         let db = open_sled(&store, options.cache_bytes)?;
         sync_dir(&store)?;
@@ -105,6 +107,7 @@ impl Store {
             days,
             accounts,
             barrier,
+            journal,
             queue: Mutex::new(Queue::new(tallies, fence)),
             retained: Mutex::new(retained),
             installation,
