@@ -6,6 +6,7 @@
 pub mod witness;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,12 +59,17 @@ fn synchronised_lately(mark: &Path, now: Timestamp) -> bool {
 
 /// A clock that stands still until it is moved.
 #[derive(Debug, Clone)]
-pub struct Manual(Arc<Mutex<Timestamp>>);
+pub struct Manual(Arc<Mutex<Timestamp>>, Arc<AtomicBool>);
 
 impl Manual {
     /// A clock standing at `at`.
     pub fn new(at: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(at)))
+        Self(Arc::new(Mutex::new(at)), Arc::default())
+    }
+
+    /// Whether a time service is to vouch for it.
+    pub fn set_synchronised(&self, synchronised: bool) {
+        self.1.store(synchronised, Ordering::Relaxed);
     }
 
     /// Puts the clock to `at`, forwards or backwards.
@@ -81,6 +87,10 @@ impl Manual {
 impl Clock for Manual {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_synchronised(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 }
 

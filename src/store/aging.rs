@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{AccountId, Death, FileId, FileState, JobState};
+use crate::model::{Death, FileId, FileState, JobState, Note};
 
 use super::Store;
-use super::entry::Entry;
+use super::entry::{Entry, instant};
 use super::error::StoreError;
 use super::layout::{
     DUE, RECORD_KEY_BYTES, RecordKey, Tree, after_head, due_from, file_of, file_time_head,
@@ -18,6 +18,8 @@ use super::retention::{FILE_DAYS, RECORD_DAYS};
 const FAR_HOURS: i64 = 24;
 /// Jobs moved in one transaction.
 const BATCH: usize = 200;
+/// Records in one append to the journal.
+const KEPT: usize = 100;
 /// The death of an order that nothing is known of any more.
 const EXPIRED: &str = "payload-expired";
 
@@ -148,21 +150,33 @@ impl Store {
         Ok(moved)
     }
 
-    /// Before a sealed file goes: what its unsettled orders need is kept elsewhere, durably. Says
-    /// how many those are. After an error the file must stay.
-    pub fn keep_unsettled(&self, _account: &AccountId, file: &FileId) -> Result<u64, StoreError> {
-        let mut unsettled = 0_u64;
+    /// Before a sealed file goes: what is known of its unsettled orders, but for their buyers, is
+    /// in the decision journal, durably. Says how many those are. After an error the file must stay.
+    pub fn keep_unsettled(&self, file: &FileId) -> Result<u64, StoreError> {
+        let mut kept = 0_u64;
+        let mut notes = Vec::with_capacity(KEPT);
         for cell in self.vault.under(Tree::Index, &touch_head(file)) {
             let (index_key, _) = cell?;
             let Some(key) = record_of(&index_key) else { continue };
-            if let Some(entry) = self.entry(&key)?
-                && !matches!(entry.state, JobState::Done(_))
-            {
-                unsettled = unsettled.saturating_add(1);
+            let Some(entry) = self.entry(&key)? else { continue };
+            if matches!(entry.state, JobState::Done(_)) {
+                continue;
+            }
+            notes.push(Note::Kept {
+                account: self.accounts.by_tag(key.tag())?.id.clone(),
+                dossier: Box::new(entry.dossier),
+                state: entry.state,
+                since: instant(entry.since_ms),
+            });
+            kept = kept.saturating_add(1);
+            if notes.len() >= KEPT {
+                self.note(&std::mem::take(&mut notes))?;
             }
         }
-        self.barrier()?;
-        Ok(unsettled)
+        if !notes.is_empty() {
+            self.note(&notes)?;
+        }
+        Ok(kept)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::model::{AccountId, BuyerFact, Fact, Family, JobState};
+use crate::model::{AccountId, BuyerFact, Fact, Family, JobState, Note};
 
 use super::Store;
 use super::buyers::{BuyerState, Found, StoredBuyer, day_of_cell};
@@ -93,6 +93,9 @@ impl Store {
             let mark = Destroyed { at_ms: now.as_millisecond(), swept: false };
             kept.destroyed.entry(day).or_insert(mark);
         }
+        // A store that is made anew from the journal must not take them for missing ones.
+        let notes: Vec<Note> = days.iter().map(|&day| Note::DayDestroyed { day }).collect();
+        self.note(&notes)?;
         self.retain(kept)
     }
 

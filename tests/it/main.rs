@@ -36,6 +36,7 @@ mod spool_scan;
 mod spool_watch;
 mod store_crash;
 mod store_disk;
+mod store_expiry;
 mod store_model;
 mod store_queue;
 mod store_support;
