@@ -19,7 +19,7 @@ use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
 use crate::model::{
-    BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
+    BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
 use crate::plan::expired::without_buyer;
 use crate::plan::{Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan};
@@ -132,7 +132,11 @@ impl Batch<'_> {
         for work in works {
             let buyer = work.buyer.as_ref();
             let mut plan = plan(&work.dossier, buyer, policy, self.catalog);
-            if work.leased.buyers.values().any(|state| *state == BuyerState::Expired) {
+            // All Orders names nobody: what expired of it made no difference.
+            let expired = |(family, state): (&Family, &BuyerState)| {
+                *family != Family::AllOrders && *state == BuyerState::Expired
+            };
+            if work.leased.buyers.iter().any(expired) {
                 plan = without_buyer(plan, &work.dossier, buyer, policy);
             }
             match plan {
