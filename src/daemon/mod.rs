@@ -11,6 +11,7 @@ mod intake;
 pub mod lifecycle;
 mod mouth;
 mod policy;
+mod rebuild;
 mod rehearsal;
 mod start;
 
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use intake::{Intake, IntakeAccount};
 use mouth::Mouth;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock as _, SharedClock, System};
 use crate::config::{AccountSettings, ConfigError, Keys, Settings};
 use crate::deliver::Delivery;
 use crate::deliver::settings::{AccountSettings as Delivered, Pace};
@@ -112,6 +113,7 @@ pub struct Daemon {
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
     house: housekeeper::House,
+    rebuild: rebuild::Progress,
 }
 
 /// One account's live parts.
@@ -132,6 +134,7 @@ impl Daemon {
     ) -> Result<Arc<Self>, DaemonError> {
         let now = clock.now();
         let store = Arc::new(open_store(&settings, keys)?);
+        tell_losses(&store, &settings);
         let client = Client::new(endpoint(&settings, keys))?;
         let mut accounts = BTreeMap::new();
         let mut delivered = Vec::new();
@@ -173,6 +176,7 @@ impl Daemon {
             accounts,
             log: OnceLock::new(),
             house: housekeeper::House::default(),
+            rebuild: rebuild::Progress::default(),
         }))
     }
 
@@ -308,6 +312,22 @@ impl Daemon {
     }
 }
 
+/// What was found wrong at opening.
+fn tell_losses(store: &Store, settings: &Settings) {
+    let report = store.journal_report();
+    if let Some((at, bytes)) = report.torn {
+        tracing::warn!(at, bytes, "the decision journal ended in a half-written entry, cut off");
+    }
+    for damage in &report.damage {
+        events::journal_damaged(damage.at, damage.bytes, damage.lost);
+    }
+    for account in &settings.accounts {
+        if store.is_lost(&account.id) {
+            events::state_lost(&account.id);
+        }
+    }
+}
+
 /// Opens the store that the settings name, with the accounts' id keys.
 pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
     let mut store_keys = StoreKeys::new(&keys.master.id, secret(&keys.master.key))?;
@@ -317,7 +337,7 @@ pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError>
     for account in &keys.accounts {
         store_keys = store_keys.with_account(account.id.clone(), secret(&account.id_key));
     }
-    let options = StoreOptions { cache_bytes: settings.state.cache_bytes };
+    let options = StoreOptions { cache_bytes: settings.state.cache_bytes, opened_at: System.now() };
     Store::open(&settings.state.dir, &store_keys, options)
 }
 

@@ -84,6 +84,7 @@ impl Lane {
                     id_key,
                     confirm_batch: self.delivery.pace.confirm_batch,
                     shelf: &self.shelf,
+                    now: started,
                 };
                 batch.run(&mut works).await
             }
@@ -105,8 +106,14 @@ impl Lane {
         self.size.store(next, Ordering::Relaxed);
     }
 
-    async fn settle(&self, works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
+    async fn settle(&self, mut works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
         let now = self.delivery.clock.now();
+        if let Err(stop) = self.note(&mut works, now).await {
+            // Not stored before it is noted: the orders are found in Odoo by their external ids.
+            self.delivery.store.give_back(works.iter().map(|work| &work.leased));
+            self.trouble(&stop);
+            return;
+        }
         let mut settlements = Vec::new();
         let mut back = Vec::new();
         let mut transitions = Vec::new();
@@ -158,6 +165,12 @@ impl Lane {
                 self.trouble(&stop);
             }
         }
+    }
+
+    /// What of this batch belongs into the decision journal, before it is stored.
+    async fn note(&self, works: &mut [Work], now: Timestamp) -> Result<(), Stop> {
+        self.shelf.note_delivered(works, now).await?;
+        self.shelf.note_gone(works, now).await
     }
 
     pub(super) async fn store_settlements(

@@ -89,6 +89,11 @@ pub enum Note {
         /// The start of the day on which the installation first knew it.
         at: Timestamp,
     },
+    /// The random id of the installation.
+    Installation {
+        /// The id.
+        id: String,
+    },
 }
 
 /// What a person decided on an order.
@@ -145,6 +150,7 @@ impl Note {
             }
             Self::DayDestroyed { day } => vec![format!("day {day}")],
             Self::Since { account, .. } => vec![format!("since {account}")],
+            Self::Installation { .. } => vec!["installation".to_owned()],
         }
     }
 
@@ -165,7 +171,24 @@ impl Note {
             | Self::Pin { .. }
             | Self::Kept { .. }
             | Self::DayDestroyed { .. }
-            | Self::Since { .. } => Vec::new(),
+            | Self::Since { .. }
+            | Self::Installation { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Note {
+    /// The account that it is about, where it is about one.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Delivered { account, .. }
+            | Self::Gone { account, .. }
+            | Self::Decided { account, .. }
+            | Self::Pin { account, .. }
+            | Self::Kept { account, .. }
+            | Self::Since { account, .. } => Some(account),
+            Self::Paused { account, .. } | Self::Resumed { account, .. } => account.as_ref(),
+            Self::DayDestroyed { .. } | Self::Installation { .. } => None,
         }
     }
 }

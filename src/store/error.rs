@@ -37,6 +37,8 @@ pub enum StoreError {
         path: PathBuf,
         /// The engine's words; they name offsets, not contents.
         reason: String,
+        /// It is what is in the files, not the disk.
+        corrupt: bool,
     },
     /// Written by a newer version. It was not touched; install that version again.
     #[error(

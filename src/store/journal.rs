@@ -153,6 +153,11 @@ impl Journal {
         Self::open_with(dir, keys, COMPACT_BYTES)
     }
 
+    /// Whether there is a journal under the state directory `dir`.
+    pub(super) fn stands(dir: &Path) -> bool {
+        dir.join(JOURNAL_DIR).join(FILE).symlink_metadata().is_ok()
+    }
+
     fn open_with(dir: &Path, keys: &StoreKeys, compact_bytes: u64) -> Result<Self, StoreError> {
         let dir = dir.join(JOURNAL_DIR);
         if !dir.is_dir() {

@@ -9,8 +9,8 @@
 //! name the path and the next step, and never a stored value.
 //!
 //! Does not: block politely (call it from `spawn_blocking`), read the clock (times come in), retry,
-//! decide (that is `plan`), or delete anything it cannot read. Nothing rebuilds it yet: taking the
-//! sealed files in again finds the orders in Odoo by their external ids, but not what people decided.
+//! decide (that is `plan`), or delete anything it cannot read: what cannot be opened is moved aside
+//! (`lost`), and the daemon rebuilds it from Odoo, the sealed files and the decision [`journal`].
 //!
 //! All writers share one lock (`Queue`), so a change reads, decides and writes without another in
 //! between; sled's transaction is there for atomicity on disk.
@@ -32,6 +32,7 @@ mod intake;
 pub mod journal;
 mod keys;
 pub mod layout;
+mod lost;
 mod open;
 mod partners;
 mod queue;
@@ -46,7 +47,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::model::{AccountId, Dossier, Job, Note, OrderId};
 
@@ -70,6 +71,7 @@ pub use holds::{Buried, Waiting};
 pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
+pub use lost::Restored;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
@@ -88,6 +90,9 @@ pub struct Store {
     queue: Mutex<Queue>,
     retained: Mutex<Retained>,
     installation: String,
+    /// Accounts whose state was lost, since when.
+    lost: RwLock<BTreeMap<layout::AccountTag, i64>>,
+    moved_aside: Option<PathBuf>,
     _lock: std::fs::File,
 }
 
