@@ -105,7 +105,7 @@ impl Daemon {
                     Ok(Err(error)) => tracing::error!(error = %error,
                         "what is kept too long could not be looked after; tried again within the hour"),
                     Err(_) => {
-                        tracing::error!("housekeeping ended early; tried again within the hour")
+                        tracing::error!("housekeeping ended early; tried again within the hour");
                     }
                 }
                 if due {
@@ -125,8 +125,8 @@ impl Daemon {
         let mut memory = self.house.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         let mut notices = Vec::new();
-        let mut kept = Kept::default();
-        kept.believed = self.weigh_clock(&mut memory, now, &mut notices);
+        let believed = self.weigh_clock(&mut memory, now, &mut notices);
+        let mut kept = Kept { believed, ..Kept::default() };
         let overdue = self.store.overdue_days(now)?;
         if kept.believed {
             self.store.believe(now)?;

@@ -72,6 +72,7 @@ fn mapped(addressed: bool) -> Dossier {
         items: Vec::new(),
         lines: Vec::new(),
         base: Base { addressed, ..Base::default() },
+        base_lost: false,
         deleted: false,
     });
     dossier

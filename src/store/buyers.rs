@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BuyerFact, Family, Rank};
+use crate::model::{BuyerFact, Family, JobState, Rank};
 
 use super::Store;
 use super::daykeys::KeyState;
@@ -133,13 +133,15 @@ impl Store {
         })
     }
 
-    /// Drops the payloads of an order that is done; the stubs stay.
+    /// Drops what Odoo has of an order's buyers; the stubs stay. All of it once the order is done; of
+    /// one that stands there with its buyer and waits, all but the notes for its delivery.
     pub(super) fn drop_buyers(
         &self,
         draft: &mut Draft<'_>,
         key: &RecordKey,
         entry: &mut Entry,
     ) -> Result<(), StoreError> {
+        let done = matches!(entry.state, JobState::Done(_));
         for family in Family::ALL {
             if !entry.has_buyer(family) {
                 continue;
@@ -147,9 +149,19 @@ impl Store {
             match self.find_buyer(draft, key, family)? {
                 Found::Readable { buyer: StoredBuyer { payload: None, .. }, .. } => {}
                 Found::Readable { buyer, chunks, day } => {
-                    let stub = StoredBuyer { payload: None, ..buyer };
-                    self.put_buyer(draft, key, family, &stub, day, chunks)?;
+                    let left =
+                        buyer.payload.as_ref().filter(|fact| !done && !fact.notes.is_empty());
+                    let left = left.map(|fact| {
+                        let notes = fact.notes.clone();
+                        Box::new(BuyerFact { notes, ..BuyerFact::default() })
+                    });
+                    if left != buyer.payload {
+                        let stub = StoredBuyer { payload: left, ..buyer };
+                        self.put_buyer(draft, key, family, &stub, day, chunks)?;
+                    }
                 }
+                // What waits may still be read again, or is told of when its day is swept.
+                Found::Shut(_) | Found::None if !done => {}
                 Found::Shut(_) | Found::None => {
                     let cells = self.buyer_cells(draft, key, family)?;
                     let place = buyer_key(key, family.tag());

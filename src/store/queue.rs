@@ -343,6 +343,10 @@ impl Store {
                 } else {
                     entry.put(JobState::Held(holds), now_ms);
                     entry.last_fault = None;
+                    let mapping = entry.dossier.mapping.as_ref();
+                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none()) {
+                        self.drop_buyers(draft, key, entry)?;
+                    }
                 }
             }
             End::Dead(death) => {

@@ -13,7 +13,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use odoo_spoold::model::{
-    Counts, Family, FileRecord, FileState, HoldCode, JobState, Note, Outcome,
+    Base, BuyerFact, Counts, Family, FileRecord, FileState, HoldCode, JobState, Mapping, Note,
+    Outcome,
 };
 use odoo_spoold::store::{BuyerState, End, Store, Waiting};
 
@@ -261,13 +262,19 @@ fn a_missing_key_is_not_an_expired_one() {
 
 /// Settles order `number` as delivered or held.
 fn settle(store: &Store, number: u64, end: &End, now: Timestamp) {
+    settle_in(store, number, end, now, false);
+}
+
+/// The same, with the buyer in Odoo or not.
+fn settle_in(store: &Store, number: u64, end: &End, now: Timestamp, addressed: bool) {
     let id = order(number).parse().unwrap();
     let leases = store.lease(&account(), now, 1000).unwrap().jobs;
     let (mine, others): (Vec<_>, Vec<_>) =
         leases.into_iter().partition(|leased| leased.job.order_id == id);
     store.give_back(&others);
     let mut dossier = mine[0].dossier.clone();
-    dossier.mapping = Some(mapping(5));
+    let base = Base { addressed, ..Base::default() };
+    dossier.mapping = Some(Mapping { base, ..mapping(5) });
     assert!(
         store.settle(vec![mine[0].settlement(Some(dossier), end.clone())], now).unwrap().is_empty()
     );
@@ -330,6 +337,29 @@ fn a_delivered_order_keeps_no_trace_of_its_buyer_after_its_day() {
     let id = order(1).parse().unwrap();
     let job = store.job(&account(), &id).unwrap().unwrap();
     assert_eq!(job.state, JobState::Done(Outcome::Delivered));
+}
+
+#[test]
+fn what_odoo_has_of_a_buyer_is_dropped_also_while_the_order_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let noted = BuyerFact { notes: vec!["ring twice".into()], ..buyer("Erika") };
+    for (number, said) in [(1, buyer("Erika")), (2, noted.clone()), (3, noted.clone())] {
+        let facts = vec![(fact(&order(number), SHIP, Some(1), 1), Some(said))];
+        store.take(&account(), &file(1), facts, None, day(0)).unwrap();
+    }
+    let held = End::Held(vec![hold(HoldCode::Release, "")]);
+    for (number, addressed) in [(1, true), (2, true), (3, false)] {
+        settle_in(&store, number, &held, day(0), addressed);
+    }
+    assert_eq!(seen(&store, 1, day(0)), Some(BuyerState::Dropped));
+    let notes = BuyerFact { notes: noted.notes.clone(), ..BuyerFact::default() };
+    assert_eq!(seen(&store, 2, day(0)), Some(BuyerState::Known(notes.into())));
+    assert_eq!(seen(&store, 3, day(0)), Some(BuyerState::Known(noted.into())), "not in Odoo yet");
+    // A repeat of the same is recognised.
+    let facts = vec![(fact(&order(1), SHIP, Some(1), 1), Some(buyer("Erika")))];
+    assert_eq!(store.take(&account(), &file(2), facts, None, day(1)).unwrap().unchanged, 1);
+    well(&store);
 }
 
 #[test]
