@@ -137,6 +137,8 @@ fn destroying_is_taken_up_again_after_a_crash_between_any_two_steps() {
         assert_eq!(seen(&store, 1000, now), known(), "another day is not touched");
         assert!(!key_file(dir.path(), 0).exists() && key_file(dir.path(), 5).exists());
         assert!(store.unswept_days().is_empty());
+        let left = store.sweep_day(date(0), now, &|| ()).unwrap();
+        assert_eq!(left.values, 0, "crash {crash}");
         well(&store);
     }
 }
