@@ -53,6 +53,7 @@ pub(super) struct SpoolTable {
     pub(super) dir: Option<Text>,
     pub(super) poll_interval: Option<Text>,
     pub(super) settle: Option<Text>,
+    pub(super) keep: Option<Text>,
 }
 
 /// `[state]`

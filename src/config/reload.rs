@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::model::AccountId;
 
-use super::settings::Settings;
+use super::settings::{Settings, SpoolSettings};
 
 /// The difference between two settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Reload {
 pub enum Live {
     /// `log.level`
     LogLevel,
+    /// `spool.keep`
+    Keep,
     /// An account was added.
     AccountAdded(AccountId),
     /// An account was taken out: its files stay, its jobs wait.
@@ -71,6 +73,7 @@ impl Settings {
         };
         let effective = self.merged(new);
         live(self.log != effective.log, Live::LogLevel);
+        live(self.spool.keep != effective.spool.keep, Live::Keep);
         for account in &effective.accounts {
             match self.account(&account.id) {
                 None => live(true, Live::AccountAdded(account.id.clone())),
@@ -89,7 +92,7 @@ impl Settings {
     pub fn merged(&self, new: &Self) -> Self {
         let mut merged = Self {
             odoo: self.odoo.clone(),
-            spool: self.spool.clone(),
+            spool: SpoolSettings { keep: new.spool.keep, ..self.spool.clone() },
             state: self.state.clone(),
             keys: self.keys.clone(),
             control: self.control.clone(),
@@ -119,6 +122,7 @@ impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LogLevel => f.write_str("log level"),
+            Self::Keep => f.write_str("spool.keep"),
             Self::AccountAdded(id) => write!(f, "account {id} added"),
             Self::AccountRemoved(id) => write!(f, "account {id} removed"),
             Self::AccountChanged(id) => write!(f, "account {id}"),

@@ -78,6 +78,8 @@ pub struct SpoolSettings {
     pub poll_interval: Duration,
     /// How long a file that was not renamed in must stay the same before it is claimed.
     pub settle: Duration,
+    /// How long files stay in `done/` and `rejected/`.
+    pub keep: Duration,
 }
 
 /// `[state]`
@@ -247,6 +249,8 @@ pub struct MarketplaceSettings {
     pub fba_warehouse: Option<String>,
     /// The name of the contact for orders without a buyer.
     pub anonymous_partner: String,
+    /// The file names it: then orders whose buyer expired go on with it, else they are held.
+    pub anonymous_named: bool,
     /// Ship-service level → delivery carrier's name. Levels not listed get no carrier.
     pub carriers: BTreeMap<String, String>,
     /// The tax table; (destination, rate) is unique, one default per destination at most.

@@ -4,7 +4,9 @@
 //! socket, and ends them in the reverse order: nothing more is claimed, batches on their way are
 //! finished, everything is made durable.
 
+mod again;
 mod desk;
+mod housekeeper;
 mod intake;
 #[cfg(test)]
 mod intake_tests;
@@ -41,6 +43,7 @@ use crate::spool::SpoolDirs;
 use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
 use crate::telemetry::{events, log::Log};
 
+pub use housekeeper::Kept;
 pub use start::run;
 
 /// Why the daemon cannot start or go on.
@@ -117,6 +120,7 @@ pub struct Daemon {
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
+    house: housekeeper::House,
     rebuild: rebuild::Progress,
 }
 
@@ -179,6 +183,7 @@ impl Daemon {
             config: config.to_owned(),
             accounts,
             log: OnceLock::new(),
+            house: housekeeper::House::default(),
             rebuild: rebuild::Progress::default(),
         }))
     }
@@ -209,6 +214,8 @@ impl Daemon {
         let delivering = CancellationToken::new();
         let delivery =
             tokio::spawn(Arc::clone(&self.delivery).run(delivering.clone(), beats("delivery")));
+        let house =
+            tokio::spawn(Arc::clone(self).housekeep(delivering.clone(), beats("housekeeping")));
         let mut failed = None;
         if mouths.is_empty() {
             stop.cancelled().await;
@@ -223,6 +230,9 @@ impl Daemon {
         delivering.cancel();
         if delivery.await.is_err() {
             failed.get_or_insert(DaemonError::Ended("delivery"));
+        }
+        if house.await.is_err() {
+            failed.get_or_insert(DaemonError::Ended("housekeeping"));
         }
         let store = Arc::clone(&self.store);
         let durable = tokio::task::spawn_blocking(move || store.barrier()).await;

@@ -19,14 +19,15 @@ use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
 use crate::model::{
-    BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
+    BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
 use crate::plan::diff::forget_overtaken;
+use crate::plan::expired::without_buyer;
 use crate::plan::{
     Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan,
     rule_on_marketplace,
 };
-use crate::store::{End, IdKey, Leased};
+use crate::store::{BuyerState, End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
 pub(super) const READ_CHUNK: usize = 500;
@@ -149,7 +150,16 @@ impl Batch<'_> {
         self.catalog.want_products(self.sender.client, &skus).await?;
         for work in works {
             rule_on_marketplace(&mut work.dossier);
-            match plan(&work.dossier, work.buyer.as_ref(), policy, self.catalog) {
+            let buyer = work.buyer.as_ref();
+            let mut plan = plan(&work.dossier, buyer, policy, self.catalog);
+            // All Orders names nobody: what expired of it made no difference.
+            let expired = |(family, state): (&Family, &BuyerState)| {
+                *family != Family::AllOrders && *state == BuyerState::Expired
+            };
+            if work.leased.buyers.iter().any(expired) {
+                plan = without_buyer(plan, &work.dossier, buyer, policy);
+            }
+            match plan {
                 Plan::Done(outcome) => {
                     work.look_at_adopted();
                     work.end = Some(End::Done(outcome));

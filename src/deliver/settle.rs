@@ -42,6 +42,10 @@ impl Lane {
         permit: &Permit,
     ) {
         for group in groups(leased) {
+            let group = self.without_shut_buyers(group).await;
+            if group.is_empty() {
+                continue;
+            }
             let closed = self.delivery.gate(&self.account, |gate| *gate != Gate::Open)
                 || self.delivery.store.paused(&self.account).is_some();
             if closed {
@@ -179,7 +183,7 @@ impl Lane {
         self.shelf.note_gone(works, now).await
     }
 
-    async fn store_settlements(
+    pub(super) async fn store_settlements(
         &self,
         settlements: Vec<Settlement>,
         now: Timestamp,

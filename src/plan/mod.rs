@@ -12,6 +12,7 @@
 
 pub mod diff;
 mod diff_lines;
+pub mod expired;
 pub mod external;
 mod lines;
 pub mod merge;

@@ -95,6 +95,7 @@ fn case(lines: Vec<FactLine>) -> Case {
         fba_warehouse: Some("FBA".into()),
         carriers: BTreeMap::from([("Expedited".into(), "Fast".into())]),
         anonymous_partner: "Amazon.de".into(),
+        anonymous_named: false,
     };
     let tax = |id| Found::One(Tax { id, price_include: true });
     Case {

@@ -161,7 +161,7 @@ impl Store {
         }
     }
 
-    fn move_jobs(
+    pub(super) fn move_jobs(
         &self,
         keys: &[RecordKey],
         told: Told,

@@ -14,7 +14,6 @@ use crate::model::{
 use super::Store;
 use super::accounts::Account;
 use super::buyers::Arriving;
-use super::daykeys::day_of;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::error::StoreError;
@@ -98,6 +97,7 @@ impl Store {
     ) -> Result<Taken, StoreError> {
         let (account, id_key) = self.accounts.keyed(account)?;
         let intake = Intake { account, id_key, file, import_from, now };
+        self.days.look(now);
         let mut queue = self.queue();
         let mut draft = self.draft();
         let mut taken = Taken::default();
@@ -166,7 +166,7 @@ impl Store {
         let dropped = entry.state == JobState::Done(Outcome::Dropped);
         if let Some(fact) = buyer.filter(|buyer| good && !buyer.is_empty() && !dropped) {
             let wanted = said == Said::News && entry.dossier.mapping.is_none();
-            let arriving = Arriving { family, rank, fact, today: day_of(now), wanted };
+            let arriving = Arriving { family, rank, fact, today: self.arrival_day(now), wanted };
             if self.take_buyer(draft, id_key, &key, &mut entry, &arriving)? {
                 said = Said::News;
             }
@@ -192,6 +192,7 @@ impl Store {
         if !dropped {
             entry.arm(now_ms);
         }
+        entry.heard_ms = now_ms;
         entry.dossier.last_file = file.clone();
         draft.store(account, &key, before, &entry, chunks)?;
         let value = if new { TOUCHED_NEW } else { TOUCHED_CHANGED };

@@ -23,6 +23,7 @@
 //!     └── meta                   name [‖ account tag]         → sealed(master)
 //!           installation, epoch, account ‖ tag (name, id key check), tally ‖ tag (counters),
 //!           pause ‖ tag, pause-all (by whom, since when)
+//!           retention (when the clock was last believed, destroyed days, warnings given)
 //!
 //! RecordKey   = account tag(4) ‖ kind(1; 1 = order) ‖ HMAC-SHA-256(id key, kind ‖ natural id)[..16]
 //! account tag = SHA-256(account id)[..4]; two accounts with one tag are refused at opening
@@ -46,9 +47,12 @@
 //! synced (file, then folder) before the first value sealed under it. A lease is memory only:
 //! on disk a leased job is pending at its due time, so a restart resumes it by itself.
 //!
-//! **Room for expiry.** A buyer value names its day in the clear (it is the key id). Destroying a
-//! day is: remember in `meta` that it was destroyed, unlink its file. Then a missing key with that
-//! mark is *expired*; without the mark it is *missing*, and the sealed file is read again.
+//! **Expiry.** A buyer value names its day in the clear (it is the key id). A day whose age by the
+//! clock is above 30 days does not open. It is destroyed in steps, each of which may be the last one
+//! before a crash: its mark goes into `meta` (barrier); its key file is overwritten, unlinked, the
+//! folder synced; its values are removed, a batch a transaction, and the orders that still waited
+//! for them remember it (`expired`). A key that is not there and has the mark is *expired*; without
+//! the mark it is *missing*, and the sealed file is read again. See [`retention`](super::retention).
 
 use crate::model::{AccountId, FileId, FileState, HoldCode, JobState};
 
@@ -385,6 +389,7 @@ pub(super) fn hold_byte(code: HoldCode) -> u8 {
         HoldCode::Conflict => 13,
         HoldCode::CancellationRequested => 14,
         HoldCode::Wizard => 15,
+        HoldCode::AddressExpired => 16,
     }
 }
 

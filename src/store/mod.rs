@@ -16,6 +16,7 @@
 //! between; sled's transaction is there for atomicity on disk.
 
 mod accounts;
+mod aging;
 mod barrier;
 mod browse;
 mod buyers;
@@ -24,6 +25,7 @@ mod decisions;
 mod draft;
 mod entry;
 mod error;
+mod expiry;
 mod files;
 mod frames;
 #[cfg(any(test, fuzzing))]
@@ -38,6 +40,7 @@ mod open;
 mod partners;
 mod pauses;
 mod queue;
+pub mod retention;
 mod seal;
 mod since;
 mod tally;
@@ -58,12 +61,15 @@ use daykeys::DayKeys;
 use draft::Draft;
 use journal::Journal;
 use queue::Queue;
+use retention::Retained;
 use vault::{Changes, Vault, engine};
 
+pub use aging::Aged;
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
 pub use decisions::Noticed;
 pub use error::StoreError;
+pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
 pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
@@ -89,6 +95,7 @@ pub struct Store {
     journal: Journal,
     queue: Mutex<Queue>,
     pauses: Mutex<pauses::Pauses>,
+    retained: Mutex<Retained>,
     installation: String,
     /// Accounts whose state was lost, since when.
     lost: RwLock<BTreeMap<layout::AccountTag, i64>>,

@@ -28,6 +28,7 @@ use super::layout::{
 use super::lost::{is_corrupt, mark, marked, move_aside};
 use super::pauses::{self, Pauses};
 use super::queue::Queue;
+use super::retention::Retained;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
 use crate::model::{AccountId, Note};
@@ -66,6 +67,8 @@ impl Default for StoreOptions {
 
 const INSTALLATION: &[u8] = b"installation";
 const EPOCH: &[u8] = b"epoch";
+/// What retention remembers.
+pub(super) const RETENTION: &[u8] = b"retention";
 
 impl Store {
     /// Opens the state directory, and makes what is not there yet.
@@ -96,6 +99,10 @@ impl Store {
             None => begin(&vault, &mut changes, &journal, keys, moved_aside.is_some(), options)?,
         };
         vault.apply(&changes)?;
+        let none = Changes::default();
+        let retained: Retained =
+            vault.read(&none, Tree::Meta, RETENTION)?.map(|(kept, _)| kept).unwrap_or_default();
+        days.set_terms(|today| retained.terms(today));
         let lost = marked(&vault)?;
         let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
         let barrier = Barrier::new(&dir.join(STORE_DIR))?;
@@ -112,6 +119,7 @@ impl Store {
             journal,
             queue: Mutex::new(Queue::new(tallies, fence)),
             pauses: Mutex::new(pauses),
+            retained: Mutex::new(retained),
             installation,
             lost: RwLock::new(lost),
             moved_aside,

@@ -52,8 +52,6 @@ pub(super) struct Opened {
     pub(super) plain: Zeroizing<Vec<u8>>,
     /// How many cells it takes: who overwrites it with fewer removes the rest.
     pub(super) chunks: u16,
-    /// The key it was sealed under.
-    pub(super) key_id: String,
 }
 
 impl Changes {
@@ -227,7 +225,7 @@ impl Vault {
             let Ok(part) = seal.open(&cipher, &aad).map(Zeroizing::new) else { return damaged };
             plain.extend_from_slice(&part);
         }
-        Ok(Cell::Open(Opened { plain, chunks, key_id: head.key_id.to_owned() }))
+        Ok(Cell::Open(Opened { plain, chunks }))
     }
 
     // === typed values under the master key ===

@@ -12,6 +12,7 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tracing::Level;
 
 use crate::model::{
@@ -345,6 +346,79 @@ transitions! {
     fn log_dropped(records: u64) => {
         records, "{records} log records were dropped: the journal did not take them"
     }
+
+    /// A day's buyers are too old by the clock, and nobody vouches for the clock.
+    BUYERS_LOCKED: WARN, "fff716c38f79413ab430952fdd77dadd",
+        "By this clock the buyer data of a day is older than 30 days, so it does not open any more. \
+         Nobody vouches for the clock, so nothing is destroyed: orders wait. Set the clock right \
+         (timedatectl), or let a time service do it.";
+    fn buyers_locked(day: Date) => {
+        day = %day, "buyer data of {day} is overdue by the clock and locked; it is not destroyed before \
+         the clock can be believed"
+    }
+
+    /// A day's key is destroyed, and its buyers are gone from the store.
+    BUYERS_DESTROYED: INFO, "c85862e56d564b419f7c2c4d47fa7eb6",
+        "The buyer data of a day is older than 30 days. Its key was destroyed. Orders that still waited \
+         with it go on with the anonymous partner, or are held address-expired.";
+    fn buyers_destroyed(day: Date, values: u64, orders: u64) => {
+        day = %day, values, orders,
+        "buyer data of {day} destroyed; {orders} orders still waited with it"
+    }
+
+    /// Orders wait with buyers that end soon.
+    BUYERS_WAITING: WARN, "67d3b29da52b483f80b8665768d06051",
+        "Orders that are not delivered yet wait with buyer data that is destroyed soon, 30 days after \
+         it came. See what they wait for, and end that.";
+    fn buyers_waiting(day: Date, ends: Date, orders: u64) => {
+        day = %day, ends = %ends, orders, next_step = "odoo-spoold hold list",
+        "{orders} orders still wait with buyer data of {day}; it is destroyed on {ends}; next: \
+         odoo-spoold hold list"
+    }
+
+    /// A day's key was lost, and the sealed files of that day were read again.
+    BUYERS_READ_AGAIN: WARN, "f0648a9f388e4241a94f633f45854d8e",
+        "The key of a day is missing although nobody destroyed it. The files of that day that are \
+         still in done/ were read again. Orders whose file is gone go on as if their buyer had expired.";
+    fn buyers_read_again(account: &AccountId, day: Date, files: u64, restored: u64, lost: u64) => {
+        account = %account, day = %day, files, restored, lost,
+        "the key of {day} is missing: {files} files were read again, {restored} buyers are back, \
+         {lost} orders go on without theirs"
+    }
+
+    /// Files in `done/` and `rejected/` were removed.
+    FILES_EXPIRED: INFO, "89fbb9e81f0643c69e767ad7a8a2f392",
+        "Files in done/ and rejected/ were older than spool.keep and were removed. What unsettled \
+         orders need of them is in the decision journal.";
+    fn files_expired(files: u64, kept: u64) => {
+        files, kept, "{files} files expired and were removed; {kept} unsettled orders were kept \
+         in the journal before"
+    }
+
+    /// Nobody said anything of these orders for 18 months.
+    RECORDS_EXPIRED: INFO, "b893a21166e04579879b517f0f5190d6",
+        "Nobody said anything of these orders for 18 months. Settled ones now keep only what stands \
+         in Odoo; the others are dead.";
+    fn records_expired(settled: u64, dead: u64) => {
+        settled, dead, "{settled} settled orders keep only what stands in Odoo; {dead} unsettled ones died"
+    }
+
+    /// Nobody vouches for the clock.
+    CLOCK_DOUBTED: WARN, "ad0b920625af4da19ac4e01840ff1253",
+        "The clock is more than two days off from where it was, and neither a time service nor another \
+         host vouches for it. Nothing is destroyed until it can be believed. See timedatectl.";
+    fn clock_doubted(cause: &str, now: Timestamp, believed: Option<Timestamp>) => {
+        cause, clock = %now, believed = believed.map(tracing::field::display),
+        next_step = "timedatectl",
+        "the clock cannot be believed ({cause}): nothing is destroyed meanwhile; see timedatectl"
+    }
+
+    /// The clock can be believed again.
+    CLOCK_BELIEVED: INFO, "7debba4246fc415b860fc4f7007f372f",
+        "The clock can be believed again; what is overdue is destroyed.";
+    fn clock_believed(now: Timestamp) => {
+        clock = %now, "the clock can be believed again"
+    }
 }
 
 /// What helps against an Odoo that does not answer.
@@ -478,6 +552,14 @@ mod tests {
             ("RELOAD_REFUSED", "1060cbdfecfb4bbaa83d20f1381a5812"),
             ("LOOP_SILENT", "1a6cedad015f45239db1a633b6c541a2"),
             ("LOG_DROPPED", "f72e4a510d1b4c6187e641c51da3af96"),
+            ("BUYERS_LOCKED", "fff716c38f79413ab430952fdd77dadd"),
+            ("BUYERS_DESTROYED", "c85862e56d564b419f7c2c4d47fa7eb6"),
+            ("BUYERS_WAITING", "67d3b29da52b483f80b8665768d06051"),
+            ("BUYERS_READ_AGAIN", "f0648a9f388e4241a94f633f45854d8e"),
+            ("FILES_EXPIRED", "89fbb9e81f0643c69e767ad7a8a2f392"),
+            ("RECORDS_EXPIRED", "b893a21166e04579879b517f0f5190d6"),
+            ("CLOCK_DOUBTED", "ad0b920625af4da19ac4e01840ff1253"),
+            ("CLOCK_BELIEVED", "7debba4246fc415b860fc4f7007f372f"),
         ];
         let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();
         assert_eq!(table, known);

@@ -29,6 +29,8 @@ const DEFAULT_RECHECK_SECS: u64 = 300;
 const DEFAULT_SPOOL_DIR: &str = "/var/spool/odoo-spoold";
 const DEFAULT_POLL_SECS: u64 = 30;
 const DEFAULT_SETTLE_SECS: u64 = 2;
+/// Files stay in `done/` and `rejected/` for 30 days at most, in seconds.
+const MAX_KEEP_SECS: u64 = 30 * 86_400;
 const DEFAULT_STATE_DIR: &str = "/var/lib/odoo-spoold";
 const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 /// The control socket, where neither systemd nor the settings name another.
@@ -129,7 +131,9 @@ impl Checker<'_> {
         let dir = self.path_or(table.dir.as_ref(), DEFAULT_SPOOL_DIR);
         let poll = self.duration(table.poll_interval.as_ref(), (1, 3_600), DEFAULT_POLL_SECS);
         let settle = self.duration(table.settle.as_ref(), (1, 600), DEFAULT_SETTLE_SECS);
-        Some(SpoolSettings { dir: dir?, poll_interval: poll?, settle: settle? })
+        // Files may hold buyers: 30 days is what the marketplace allows.
+        let keep = self.duration(table.keep.as_ref(), (3_600, MAX_KEEP_SECS), MAX_KEEP_SECS);
+        Some(SpoolSettings { dir: dir?, poll_interval: poll?, settle: settle?, keep: keep? })
     }
 
     fn state(&mut self, table: &StateTable) -> Option<StateSettings> {
