@@ -65,7 +65,7 @@ impl Delivery {
         let client = self.client();
         let catalog = Catalog::load(&client, &settings).await?;
         let context = Context::new(&[catalog.company]);
-        let sender = Sender { client: &client, account, context };
+        let sender = Sender { client: &client, account, context, split_unknown: false };
         let ours = ours(&sender, catalog.company, progress).await?;
         let mut ids: Vec<OdooId> = ours.values().copied().collect();
         ids.extend(noted.iter().filter(|(order, _)| !ours.contains_key(*order)).map(|(_, id)| *id));

@@ -25,6 +25,8 @@ mod entry;
 mod error;
 mod files;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod holds;
 mod intake;
 pub mod journal;
