@@ -251,6 +251,7 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             amount_total: "12.50".parse().unwrap(),
             addressed: true,
         },
+        base_lost: false,
         deleted: false,
         base_lost: false,
         marketplace: None,
