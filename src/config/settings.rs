@@ -78,6 +78,8 @@ pub struct SpoolSettings {
     pub poll_interval: Duration,
     /// How long a file that was not renamed in must stay the same before it is claimed.
     pub settle: Duration,
+    /// Bytes that must be free where the spool is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// `[state]`
@@ -87,6 +89,8 @@ pub struct StateSettings {
     pub dir: PathBuf,
     /// The store's page cache, in bytes.
     pub cache_bytes: u64,
+    /// Bytes that must be free where the state is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// Where the keys file is.

@@ -10,6 +10,7 @@ pub mod lifecycle;
 mod mouth;
 mod policy;
 mod rehearsal;
+mod room;
 mod start;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use intake::{Intake, IntakeAccount};
 use mouth::Mouth;
+use room::Room;
 
 use crate::clock::SharedClock;
 use crate::config::{AccountSettings, ConfigError, Keys, Settings};
@@ -37,6 +39,9 @@ use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
 use crate::telemetry::{events, log::Log};
 
 pub use start::run;
+
+/// How often it is looked whether the store still works.
+const BROKEN_LOOK: Duration = Duration::from_millis(500);
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,7 @@ pub struct Daemon {
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
+    room: Arc<Room>,
 }
 
 /// One account's live parts.
@@ -159,6 +165,7 @@ impl Daemon {
             pace(&settings),
             delivered,
         );
+        let room = Arc::new(Room::of(&settings));
         Ok(Arc::new(Self {
             store,
             delivery,
@@ -168,6 +175,7 @@ impl Daemon {
             config: config.to_owned(),
             accounts,
             log: OnceLock::new(),
+            room,
         }))
     }
 
@@ -190,6 +198,7 @@ impl Daemon {
                 poll: settings.spool.poll_interval,
                 wake: Arc::new(move || delivery.wake(&id)),
                 left: Arc::clone(&account.left),
+                room: Arc::clone(&self.room),
             });
             mouths.spawn(mouth.run(stop.clone(), beats("intake")));
         }
@@ -198,6 +207,7 @@ impl Daemon {
         let delivery =
             tokio::spawn(Arc::clone(&self.delivery).run(delivering.clone(), beats("delivery")));
         let mut failed = None;
+        let guard = tokio::spawn(end_when_broken(Arc::clone(&self.store), stop.clone()));
         if mouths.is_empty() {
             stop.cancelled().await;
         }
@@ -212,6 +222,7 @@ impl Daemon {
         if delivery.await.is_err() {
             failed.get_or_insert(DaemonError::Ended("delivery"));
         }
+        guard.abort();
         let store = Arc::clone(&self.store);
         let durable = tokio::task::spawn_blocking(move || store.barrier()).await;
         match (failed, durable) {
@@ -295,6 +306,18 @@ impl Daemon {
     /// An account's folders.
     pub fn dirs(&self, account: &AccountId) -> Option<&SpoolDirs> {
         self.accounts.get(account).map(|account| &account.dirs)
+    }
+}
+
+/// Stops everything once the store can make nothing durable any more. The last barrier then fails,
+/// and [`Daemon::run`] ends with its error: systemd starts a daemon that reads what is there.
+async fn end_when_broken(store: Arc<Store>, stop: CancellationToken) {
+    while !store.broken() {
+        tokio::time::sleep(BROKEN_LOOK).await;
+    }
+    if !stop.is_cancelled() {
+        events::store_broken();
+        stop.cancel();
     }
 }
 

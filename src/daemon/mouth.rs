@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
+use super::room::Room;
 use crate::envelope::{Sniff, sniff};
 use crate::model::{AccountId, FileId, FileState};
 use crate::spool::{
@@ -36,6 +37,8 @@ pub(crate) struct Mouth {
     pub(crate) wake: Arc<dyn Fn() + Send + Sync>,
     /// What lies in `incoming/` and is left there, for `status`.
     pub(crate) left: Arc<Mutex<BTreeMap<OsString, String>>>,
+    /// Whether there is room to take anything.
+    pub(crate) room: Arc<Room>,
 }
 
 /// The part that works on a thread that may block.
@@ -131,6 +134,9 @@ impl Bench {
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }
+        if !self.may_take() {
+            return Duration::from_secs(TROUBLE_SECS);
+        }
         if self.unfinished && !self.resume(stop, beat) {
             return Duration::from_secs(TROUBLE_SECS);
         }
@@ -152,11 +158,16 @@ impl Bench {
                     return Duration::ZERO;
                 }
                 beat();
-                if !self.claim(&candidate) {
+                if !self.may_take() || !self.claim(&candidate) {
                     return Duration::from_secs(TROUBLE_SECS);
                 }
             }
         }
+    }
+
+    /// Whether the disks have room, and the store works. Else everything stays where it is.
+    fn may_take(&self) -> bool {
+        self.mouth.room.enough() && !self.mouth.intake.store.broken()
     }
 
     /// Takes up what a crash or a failure left in `work/`. False if something still fails.

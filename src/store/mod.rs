@@ -103,6 +103,12 @@ impl Store {
         self.barrier.wait(&self.db)
     }
 
+    /// Whether a write or a sync failed: from then on nothing more can be made durable, and only
+    /// another opening shows what is really there.
+    pub fn broken(&self) -> bool {
+        self.vault.failed() || self.barrier.broken()
+    }
+
     /// A clean end: a barrier, and sled's snapshot, so that the next opening is quick. Then the
     /// directory is free. Dropping the store instead is safe, and only makes that one slower.
     pub fn close(self) -> Result<(), StoreError> {
