@@ -7,6 +7,8 @@
 #   tests/run.sh --long PART   something for the night instead:
 #                                properties   the property tests with 50 times as many cases (those that fix no number)
 #                                crash        every crash test 20 times
+#                                faults       the daemon dies at, and the disk refuses, every single step
+#                                powercut     a modelled power cut after every sync
 #
 # What is fetched and built is kept in ${ODOO_SPOOLD_CACHE:-/var/cache/odoo-spoold}.  ODOO19_URL or ODOO14_URL name an Odoo
 # of your own (tests/lab/README.md).  Root is needed only for the Odoos.
@@ -26,7 +28,7 @@ case "${1-}" in
   --fast) MODE=fast ;;
   --long)
     MODE=long PART=${2-}
-    case $PART in properties | crash) ;; *) usage ;; esac ;;
+    case $PART in properties | crash | faults | powercut) ;; *) usage ;; esac ;;
   *) usage ;;
 esac
 
@@ -217,6 +219,14 @@ long_part() {
   has_nextest || { fail "--long needs cargo-nextest" && exit 0; }
   case $PART in
     properties) PROPTEST_CASES=12800 counted 'properties' rust_tests --profile long ;;
+    faults)
+      ODOO_SPOOLD_FAULT_POINTS=all counted 'faults' rust_tests --profile long --success-output final \
+        -E 'test(/^fault_(crash|disk|stop)/)'
+      ;;
+    powercut)
+      ODOO_SPOOLD_FAULT_POINTS=all counted 'power cuts' rust_tests --profile long --success-output final \
+        -E 'test(/^fault_power/)'
+      ;;
     crash) counted 'crash tests' rust_tests --profile long --stress-count 20 -E 'test(/crash|kill/)' ;;
   esac
 }

@@ -98,7 +98,8 @@ impl Desk for Clerk {
 
     fn notices(&self) -> Vec<String> {
         let left = self.0.left();
-        let left = left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
+        let left =
+            left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
         self.0.room.notices().into_iter().chain(left).collect()
     }
 

@@ -42,7 +42,8 @@ struct Space {
 impl Room {
     /// The disks that the settings name.
     pub(crate) fn of(settings: &Settings) -> Self {
-        let place = |dir: &Path, min_free| Place { dir: dir.to_owned(), min_free, low: Mutex::default() };
+        let place =
+            |dir: &Path, min_free| Place { dir: dir.to_owned(), min_free, low: Mutex::default() };
         Self {
             places: vec![
                 place(&settings.spool.dir, settings.spool.min_free),
@@ -64,7 +65,10 @@ impl Room {
             .filter_map(|place| {
                 let low = place.low.lock().unwrap_or_else(PoisonError::into_inner);
                 let why = low.as_ref()?;
-                Some(format!("{}: {why}: no file is taken until that is mended", place.dir.display()))
+                Some(format!(
+                    "{}: {why}: no file is taken until that is mended",
+                    place.dir.display()
+                ))
             })
             .collect()
     }
@@ -73,13 +77,18 @@ impl Room {
 impl Place {
     fn enough(&self, space: Option<Space>) -> bool {
         let Some(space) = space else { return true };
-        let limit = self.min_free.unwrap_or_else(|| (space.total / DEFAULT_PART).min(DEFAULT_BYTES));
+        let limit =
+            self.min_free.unwrap_or_else(|| (space.total / DEFAULT_PART).min(DEFAULT_BYTES));
         let mut low = self.low.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = if low.is_some() { limit.saturating_add(limit / 4) } else { limit };
         let why = if space.read_only {
             Some("mounted read-only".to_owned())
         } else if space.free < limit {
-            Some(format!("disk nearly full ({} MiB free, {} wanted)", space.free >> 20, limit >> 20))
+            Some(format!(
+                "disk nearly full ({} MiB free, {} wanted)",
+                space.free >> 20,
+                limit >> 20
+            ))
         } else {
             None
         };

@@ -50,7 +50,13 @@ impl Barrier {
     pub(super) fn new(store: &Path) -> Result<Self, StoreError> {
         let path = store.join("db");
         let file = File::open(&path).map_err(StoreError::io("opening for sync", &path))?;
-        Ok(Self { file, path, asked: AtomicU64::new(0), turn: Mutex::default(), broken: AtomicBool::new(false) })
+        Ok(Self {
+            file,
+            path,
+            asked: AtomicU64::new(0),
+            turn: Mutex::default(),
+            broken: AtomicBool::new(false),
+        })
     }
 
     /// Returns when all that was applied before the call is on the disk.

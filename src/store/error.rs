@@ -137,6 +137,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The disk or the engine on it failed.
+    pub(super) fn is_disk(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Engine { .. } | Self::Unsynced { .. })
+    }
+
     /// Wraps an I/O error with its path.
     pub(super) fn io(
         doing: &'static str,

@@ -1,12 +1,14 @@
 //! Opening: lock, schema, sweep, sled, keys, counters; in that order.
 //!
 //! Nothing of sled is touched before the lock is held and the schema is known. An interrupted
-//! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed.
+//! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed. So would
+//! a half-written `conf`, which sled never syncs: a new store is made aside, synced, and renamed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -65,11 +67,28 @@ impl Store {
         let lock = lock(dir)?;
         let store = dir.join(STORE_DIR);
         check_schema(dir, &store)?;
-        make_dir(&store)?;
+        make_store(dir, &store)?;
         sweep(&store)?;
         blobs_empty(dir)?;
         let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
         let db = open_sled(&store, options.cache_bytes)?;
+        let kept = db.clone();
+        Self::on(db, dir, keys, days, lock).inspect_err(|error| {
+            if error.is_disk() {
+                // sled syncs while it is dropped, and panics where the disk refuses that.
+                std::mem::forget(kept);
+            }
+        })
+    }
+
+    fn on(
+        db: sled::Db,
+        dir: &Path,
+        keys: &StoreKeys,
+        days: DayKeys,
+        lock: File,
+    ) -> Result<Self, StoreError> {
+        let store = dir.join(STORE_DIR);
         sync_dir(&store)?;
         sync_dir(dir)?;
 
@@ -118,7 +137,12 @@ fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
         .flush_every_ms(Some(500));
     let started = Instant::now();
     loop {
-        match config.open() {
+        // What it finds damaged it refuses, in places by a panic.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| {
+            let reason = "it is damaged".to_owned();
+            StoreError::Engine { doing: "opening", path: store.to_owned(), reason }
+        })?;
+        match opened {
             // A dropped handle lives on until its last write on sled's own threads is done. It
             // keeps sled's lock that long; we have ours, so nobody else can be meant.
             Err(sled::Error::Io(error))
@@ -152,6 +176,30 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
         .recursive(true)
         .create(dir)
         .map_err(StoreError::io("making the folder", dir))
+}
+
+/// Makes an empty store where there is none, whole or not at all.
+fn make_store(dir: &Path, store: &Path) -> Result<(), StoreError> {
+    if store.is_dir() {
+        return Ok(());
+    }
+    let aside = dir.join("store.new");
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(StoreError::io("removing", &aside))?;
+    }
+    make_dir(&aside)?;
+    let db = open_sled(&aside, DEFAULT_CACHE_BYTES)?;
+    catch_unwind(AssertUnwindSafe(|| drop(db)))
+        .map_err(|_| StoreError::Unsynced { path: aside.clone() })?;
+    for name in ["conf", "db"] {
+        let path = aside.join(name);
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(StoreError::io("syncing", &path))?;
+    }
+    sync_dir(&aside)?;
+    fs::rename(&aside, store).map_err(StoreError::io("renaming", &aside))?;
+    sync_dir(dir)
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

@@ -72,7 +72,8 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
     println!("{} of {} actions", chosen.len(), actions.len());
     for n in chosen {
         let all = ["IO_KILL_BEFORE", "IO_KILL_AFTER", "IO_TORN"];
-        let modes = if count == usize::MAX { &all[..] } else { &all[random.below(3) as usize..][..1] };
+        let modes =
+            if count == usize::MAX { &all[..] } else { &all[random.below(3) as usize..][..1] };
         for mode in modes {
             let context = format!("{mode}={n} ({})", actions[n - 1]);
             let began = std::time::Instant::now();
@@ -86,8 +87,8 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
                 if let Some(ended) = running.ended() {
                     break ended;
                 }
-                let whole = place.files_undone() == 0
-                    && fake.records("sale.order").len() as u64 == ORDERS;
+                let whole =
+                    place.files_undone() == 0 && fake.records("sale.order").len() as u64 == ORDERS;
                 idle = if whole { idle + 1 } else { 0 };
                 if idle > 100 {
                     running.signal(rustix::process::Signal::TERM);
@@ -100,7 +101,9 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
             assert!(!said.contains("panicked"), "{context}: {said}");
             place.assert_whole(&fake, ORDERS, &context);
             println!("{context}: {} ms", began.elapsed().as_millis());
-            if std::env::var_os("DBG").is_some() { println!("{said}"); }
+            if std::env::var_os("DBG").is_some() {
+                println!("{said}");
+            }
         }
     }
 }

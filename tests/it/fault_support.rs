@@ -122,7 +122,8 @@ impl Place {
             .stdout(Stdio::null())
             .stderr(said.try_clone().unwrap());
         if !env.is_empty() {
-            let watch = format!("{}:{}", settings.spool.dir.display(), settings.state.dir.display());
+            let watch =
+                format!("{}:{}", settings.spool.dir.display(), settings.state.dir.display());
             command.env("LD_PRELOAD", shim()).env("IO_WATCH", watch);
             command.envs(env.iter().map(|(name, value)| (*name, value)));
         }
@@ -139,6 +140,8 @@ impl Place {
         };
         self.installation.drop_bytes("eu", "one.age", &report(0..orders - 1));
         self.installation.drop_bytes("eu", "two.age", &report(1..orders));
+        // With its sidecar: nothing is waited for.
+        self.installation.drop_raw("eu", "clear.txt.json", br#"{"charset": "UTF-8"}"#);
         self.installation.drop_raw("eu", "clear.txt", &report(0..1));
         self.installation.drop_bytes("eu", "none.age", b"nothing that Amazon wrote\n");
     }

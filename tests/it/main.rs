@@ -19,6 +19,8 @@ mod control;
 mod envelope_vectors;
 mod fault_crash;
 mod fault_disk;
+mod fault_power;
+mod fault_stop;
 mod fault_support;
 mod flatfile_samples;
 mod odoo_client;
