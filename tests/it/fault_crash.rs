@@ -14,12 +14,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
+use std::sync::Mutex;
 
 use crate::fault_support::{Place, points, shop};
 use crate::support::sales::Random;
 
 const ORDERS: u64 = 4;
 const USUAL: usize = 24;
+const AT_ONCE: usize = 6;
 
 /// The actions of an undisturbed run, as `kind class`, in their order.
 fn actions() -> Vec<String> {
@@ -70,40 +72,51 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
     let count = points(USUAL);
     let chosen = sample(&actions, count, &mut random);
     println!("{} of {} actions", chosen.len(), actions.len());
+    let mut todo: Vec<(&str, usize)> = Vec::new();
     for n in chosen {
         let all = ["IO_KILL_BEFORE", "IO_KILL_AFTER", "IO_TORN"];
-        let modes =
-            if count == usize::MAX { &all[..] } else { &all[random.below(3) as usize..][..1] };
-        for mode in modes {
-            let context = format!("{mode}={n} ({})", actions[n - 1]);
-            let began = std::time::Instant::now();
-            let fake = shop();
-            let place = Place::of(&fake);
-            place.drop_files(ORDERS);
-            let mut running = place.start(&[(mode, n.to_string())]);
-            // Two runs are never quite the same: one that had fewer actions is stopped in the end.
-            let mut idle = 0;
-            let ended = loop {
-                if let Some(ended) = running.ended() {
-                    break ended;
-                }
-                let whole =
-                    place.files_undone() == 0 && fake.records("sale.order").len() as u64 == ORDERS;
-                idle = if whole { idle + 1 } else { 0 };
-                if idle > 100 {
-                    running.signal(rustix::process::Signal::TERM);
-                    break running.end();
-                }
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            };
-            assert!(ended.signal() == Some(9) || ended.success(), "{context}: {}", running.said());
-            let said = place.run_until_idle(&fake, ORDERS);
-            assert!(!said.contains("panicked"), "{context}: {said}");
-            place.assert_whole(&fake, ORDERS, &context);
-            println!("{context}: {} ms", began.elapsed().as_millis());
-            if std::env::var_os("DBG").is_some() {
-                println!("{said}");
-            }
-        }
+        let one = random.below(3) as usize;
+        let modes = if count == usize::MAX { &all[..] } else { &all[one..=one] };
+        todo.extend(modes.iter().map(|mode| (*mode, n)));
     }
+    let todo = Mutex::new(todo);
+    // Most of their time they wait.
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((mode, n)) = todo.lock().unwrap().pop() else { return };
+                    die_and_recover(mode, n, &format!("{mode}={n} ({})", actions[n - 1]));
+                }
+            });
+        }
+    });
+}
+
+/// Dies at its n-th action; the next one finishes.
+fn die_and_recover(mode: &str, n: usize, context: &str) {
+    let began = std::time::Instant::now();
+    let fake = shop();
+    let place = Place::of(&fake);
+    place.drop_files(ORDERS);
+    let mut running = place.start(&[(mode, n.to_string())]);
+    // Two runs are never quite the same: one that had fewer actions is stopped in the end.
+    let mut idle = 0;
+    let ended = loop {
+        if let Some(ended) = running.ended() {
+            break ended;
+        }
+        let whole = place.files_undone() == 0 && fake.records("sale.order").len() as u64 == ORDERS;
+        idle = if whole { idle + 1 } else { 0 };
+        if idle > 100 {
+            running.signal(rustix::process::Signal::TERM);
+            break running.end();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    assert!(ended.signal() == Some(9) || ended.success(), "{context}: {}", running.said());
+    let said = place.run_until_idle(&fake, ORDERS);
+    assert!(!said.contains("panicked"), "{context}: {said}");
+    place.assert_whole(&fake, ORDERS, context);
+    println!("{context}: {} ms", began.elapsed().as_millis());
 }

@@ -21,7 +21,7 @@ use crate::support::sales::Random;
 use crate::support::skip;
 
 const ORDERS: u64 = 4;
-const USUAL: usize = 10;
+const USUAL: usize = 5;
 /// ENOSPC, EDQUOT, EIO, EROFS.
 const ERRNOS: [i32; 4] = [28, 122, 5, 30];
 
