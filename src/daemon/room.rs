@@ -58,6 +58,12 @@ impl Room {
         self.places.iter().filter(|place| !place.enough(space(&place.dir))).count() == 0
     }
 
+    /// Room without end.
+    #[cfg(test)]
+    pub(crate) fn endless() -> Self {
+        Self { places: Vec::new() }
+    }
+
     /// What `status` says.
     pub(crate) fn notices(&self) -> Vec<String> {
         self.places
@@ -122,24 +128,25 @@ mod tests {
         Place { dir: "/x".into(), min_free, low: Mutex::default() }
     }
 
-    fn disk(total: u64, free: u64) -> Option<Space> {
-        Some(Space { total: total * MIB, free: free * MIB, read_only: false })
+    fn disk(total: u64, free: u64) -> Space {
+        Space { total: total * MIB, free: free * MIB, read_only: false }
     }
 
     #[test]
     fn it_ends_a_quarter_above_where_it_began() {
         let place = place(Some(100 * MIB));
-        let seen = [100, 99, 100, 124, 125, 101, 99].map(|free| place.enough(disk(9999, free)));
+        let seen =
+            [100, 99, 100, 124, 125, 101, 99].map(|free| place.enough(Some(disk(9999, free))));
         assert_eq!(seen, [true, false, false, false, true, true, false]);
     }
 
     #[test]
     fn the_default_fits_small_disks_and_large_ones() {
-        assert!(place(None).enough(disk(1_000_000, 256)));
-        assert!(!place(None).enough(disk(1_000_000, 255)));
-        assert!(place(None).enough(disk(100, 5)));
-        assert!(!place(None).enough(disk(100, 4)));
-        assert!(place(Some(0)).enough(disk(100, 0)));
+        assert!(place(None).enough(Some(disk(1_000_000, 256))));
+        assert!(!place(None).enough(Some(disk(1_000_000, 255))));
+        assert!(place(None).enough(Some(disk(100, 5))));
+        assert!(!place(None).enough(Some(disk(100, 4))));
+        assert!(place(Some(0)).enough(Some(disk(100, 0))));
     }
 
     #[test]

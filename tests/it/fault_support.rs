@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use odoo_spoold::daemon::open_store;
@@ -31,6 +32,10 @@ use crate::support::spoold::{Installation, keys_text};
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Stands in every buyer's address.
 pub(crate) const CANARY: &[u8] = b"marketplace.amazon.de.example";
+
+/// Between fork and exec a child holds the locks of this process, too: nobody starts one while another
+/// thread has a store open.
+static STORES: RwLock<()> = RwLock::new(());
 
 /// The library that is preloaded; built when it is not there yet.
 pub(crate) fn shim() -> PathBuf {
@@ -128,6 +133,7 @@ impl Place {
             command.envs(env.iter().map(|(name, value)| (*name, value)));
         }
         self.started.set(self.started.get() + 1);
+        let _alone = STORES.write().unwrap_or_else(PoisonError::into_inner);
         Running { process: command.spawn().unwrap(), said }
     }
 
@@ -161,6 +167,7 @@ impl Place {
 
     /// What the store counts; no daemon may run.
     pub(crate) fn tally(&self) -> Tally {
+        let _open = STORES.read().unwrap_or_else(PoisonError::into_inner);
         let store = open_store(&self.installation.settings, &self.installation.keys)
             .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(store.verify().unwrap(), [""; 0]);
