@@ -11,23 +11,33 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$ODOO_SPOOLD_CACHE/target}
 
 # need_packages: what a Debian needs to build and test, installed if missing.  1: something is missing and cannot be.
 need_packages() {
+  need_debian build-essential pkg-config libsystemd-dev python3 python3-venv curl ca-certificates procps util-linux || return 1
+  need_cargo
+}
+
+# need_debian_tools: what building the package needs besides.
+need_debian_tools() { need_debian debhelper lintian fakeroot; }
+
+# need_boot_tools: what booting a Debian needs.
+need_boot_tools() { need_debian systemd-container mmdebstrap zstd util-linux; }
+
+# need_debian PACKAGE...: installs those that are missing.
+need_debian() {
   local package missing=()
-  for package in build-essential pkg-config libsystemd-dev python3 python3-venv curl ca-certificates procps util-linux; do
+  for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
-  if [ ${#missing[@]} -gt 0 ]; then
-    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-      echo "missing: ${missing[*]} (install them, or run this as root on Debian)" >&2
-      return 1
-    fi
-    echo "installing ${missing[*]}"
-    if ! apt-get update -qq ||
-      ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
-      echo "apt-get could not install ${missing[*]}" >&2
-      return 1
-    fi
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    echo "missing: ${missing[*]} (install them, or run this as root on Debian)" >&2
+    return 1
   fi
-  need_cargo
+  echo "installing ${missing[*]}"
+  if ! apt-get update -qq ||
+    ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
+    echo "apt-get could not install ${missing[*]}" >&2
+    return 1
+  fi
 }
 
 need_cargo() {

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2317  # functions are also called by name: from traps, through `step`
 # Every kind of test there is.  The last line says how many: "N passed, 0 failed, K skipped"; above it stands why.
 #
-#   tests/run.sh               everything: format, lints, docs, Rust tests, the Python checks, real Odoo 19 and 14
+#   tests/run.sh               everything: format, lints, docs, Rust tests, the Python checks, real Odoo 19 and 14, and
+#                              the package in a booted Debian 12 and 13
 #   tests/run.sh --fast        the inner loop: no Odoo, no documentation
 #   tests/run.sh --long PART   something for the night instead, each at most an hour; a line of what came of it goes to
 #                              long-results.txt in the cache:
@@ -39,17 +40,19 @@ case "${1-}" in
 esac
 
 passed=0 failed=0 skipped=0
-lab_pid='' lab_wanted=0 stop_servers=() stop_postgres=()
+lab_pid='' lab_wanted=0 package_pid='' booted_pids=() stop_servers=() stop_postgres=()
 WORK=$(mktemp -d)
 export ODOO_SPOOLD_SKIPS=$WORK/skips # tests that cannot run here write one line each (tests/it/support/skip.rs)
 : >"$ODOO_SPOOLD_SKIPS"
 
 # The one way out: stop what was started, say what came of it.
 finish() {
-  local code=$? version
+  local code=$? version pid
   trap - EXIT INT TERM
   set +e
-  stop_lab_setup
+  stop_aside "$lab_pid"
+  stop_aside "$package_pid"
+  for pid in "${booted_pids[@]}"; do stop_aside "$pid"; done
   for version in "${stop_servers[@]}"; do tests/lab/odoo.sh "$version" down; done
   for version in "${stop_postgres[@]}"; do tests/lab/odoo.sh "$version" pgdown; done
   [ "$code" = 0 ] || fail "the script ended early (code $code)"
@@ -184,11 +187,67 @@ lab_ready() {
   return "$code"
 }
 
-stop_lab_setup() {
-  [ -n "$lab_pid" ] || return 0
-  kill -TERM -- "-$lab_pid" 2>/dev/null
-  wait "$lab_pid" 2>/dev/null
-  lab_pid=
+# stop_aside PID: what runs in the background, with all its children.
+stop_aside() {
+  [ -n "$1" ] || return 0
+  kill -TERM -- "-$1" 2>/dev/null
+  wait "$1" 2>/dev/null
+}
+
+# --- the package in booted Debians ----------------------------------------------------------------------------------------
+
+# In the background, too: the release is built while the tests run, and two root file systems are fetched once.
+start_package() {
+  local why
+  if [ -n "${ODOO19_URL-}" ]; then
+    skip 'the package in a booted Debian 12 and 13: it delivers into databases of its own, and ODOO19_URL is set'
+    return
+  fi
+  if ! why=$({ need_debian_tools && need_boot_tools; } </dev/null 2>&1 | tail -n 1; exit "${PIPESTATUS[0]}") ||
+    ! why=$(tests/boot/machine.sh can); then
+    skip "the package in a booted Debian 12 and 13: $why"
+    return
+  fi
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  setsid nice bash -c '
+    for suite in bookworm trixie; do tests/boot/machine.sh create "$suite" || exit 1; done
+    packaging/build-deb.sh "$1" && packaging/build-deb.sh --next "$1"' package "$WORK/deb" \
+    >"$WORK/package.log" 2>&1 </dev/null &
+  package_pid=$!
+}
+
+package_ready() {
+  local code=0
+  wait "$package_pid" || code=$?
+  package_pid=
+  cat "$WORK/package.log"
+  return "$code"
+}
+
+# booted: both Debians at the same time, for much of it is waiting; check by check, each says for itself how it went.
+booted() {
+  local suite start=$SECONDS code version pids=()
+  version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+  for suite in bookworm trixie; do
+    setsid python3 -B tests/boot/booted.py "$suite" "$WORK/deb/odoo-spoold_${version}_amd64.deb" \
+      "$WORK/deb/odoo-spoold_${version}+next1_amd64.deb" >"$WORK/$suite.log" 2>&1 </dev/null &
+    pids+=($!)
+  done
+  booted_pids=("${pids[@]}")
+  for suite in bookworm trixie; do
+    code=0
+    wait "${pids[0]}" || code=$?
+    pids=("${pids[@]:1}")
+    echo "booted Debian, $suite:"
+    cat "$WORK/$suite.log"
+    passed=$((passed + $(grep -c '^ok ' "$WORK/$suite.log" || true)))
+    failed=$((failed + $(grep -c '^FAILED ' "$WORK/$suite.log" || true)))
+    sed -n 's/^FAILED /failed: /p' "$WORK/$suite.log" >>"$WORK/failed"
+    sed -n '/^skipped: /p' "$WORK/$suite.log" >>"$ODOO_SPOOLD_SKIPS"
+    [ "$code" = 0 ] || grep -q '^FAILED ' "$WORK/$suite.log" || fail "booted Debian, $suite: ended early (code $code)"
+  done
+  booted_pids=()
+  echo "booted Debians: $((SECONDS - start)) s"
 }
 
 # --- tools --------------------------------------------------------------------------------------------------------------
@@ -289,6 +348,8 @@ if [ "$MODE" = long ]; then
   long_part
   exit 0
 fi
+# First: it may install packages, and so may the other, in the background.
+[ "$MODE" = fast ] || start_package
 [ "$MODE" = fast ] || start_lab_setup
 [ "$MODE" = fast ] || need_tools
 step_with 'cargo fmt' 'format' cargo fmt --check
@@ -308,4 +369,11 @@ if [ "$MODE" = all ]; then
   fi
 fi
 if [ "$MODE" = fast ]; then counted 'tests' rust_tests --profile fast; else counted 'tests' rust_tests; fi
+if [ -n "$package_pid" ]; then
+  before=$failed
+  step 'package, and lintian' package_ready
+  if [ "$failed" = "$before" ]; then
+    booted
+  fi
+fi
 exit 0

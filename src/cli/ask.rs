@@ -1,6 +1,8 @@
 //! Whom to ask: the daemon, or the store itself when no daemon runs.
 
-use crate::config::{Keys, Settings};
+use std::path::Path;
+
+use crate::config::{DEFAULT_CONTROL_SOCKET, Keys, Settings};
 use crate::control::client::{Client, ClientError};
 use crate::control::wire::{
     DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery, MappingInfo, Status,
@@ -23,14 +25,28 @@ pub(super) enum Source {
 
 /// The running daemon, for what only it can do.
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
-    let settings = Settings::load(&global.config)?;
-    Ok(Client::connect(&settings.control.socket)?)
+    match Settings::load(&global.config) {
+        Ok(settings) => Ok(Client::connect(&settings.control.socket)?),
+        Err(error) => running_anyway(global).ok_or_else(|| error.into()),
+    }
+}
+
+/// The daemon that was started before its settings went wrong: it answers, and says what it thinks
+/// of them. Only for the settings file of the system, whose socket is known without it.
+fn running_anyway(global: &Global) -> Option<Client> {
+    let systems = global.config == Path::new(super::DEFAULT_CONFIG);
+    systems.then(|| Client::connect(Path::new(DEFAULT_CONTROL_SOCKET)).ok()).flatten()
 }
 
 impl Source {
     /// The daemon if it runs, else the store if this user may read it.
     pub(super) fn open(global: &Global) -> Result<Self, Problem> {
-        let settings = Settings::load(&global.config)?;
+        let settings = match Settings::load(&global.config) {
+            Ok(settings) => settings,
+            Err(error) => {
+                return running_anyway(global).map(Self::Daemon).ok_or_else(|| error.into());
+            }
+        };
         match Client::connect(&settings.control.socket) {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ClientError::NotRunning { .. }) => Self::store(settings),

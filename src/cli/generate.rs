@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 
 use super::output::Output;
 use super::problem::Problem;
+use super::settings_page;
 use super::{Cli, Generate, GenerateWhat};
 
 /// Prints what is asked for.
@@ -21,6 +22,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             let failed = |error: std::io::Error| Problem::file("writing man pages", dir, &error);
             fs::create_dir_all(dir).map_err(failed)?;
             clap_mangen::generate_to(command, dir).map_err(failed)?;
+            fs::write(dir.join(settings_page::FILE_NAME), settings_page::page()).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
             let name = command.get_name().to_owned();

@@ -17,10 +17,12 @@ mod output;
 mod problem;
 mod process;
 mod queue;
+mod rebuild;
 mod recipient;
 mod reload;
 mod run;
 mod seal;
+mod settings_page;
 mod status;
 
 use std::path::PathBuf;
@@ -100,6 +102,11 @@ pub enum Verb {
     Process(Process),
     /// Read config.toml again; waits until it is in force or refused
     Reload,
+    /// Bring back what was known, after the state was lost
+    ///
+    /// From Odoo, the sealed files that are still in the spool, and the decision journal. Writes
+    /// nothing to Odoo. Until then the accounts claim and deliver nothing.
+    Rebuild(RebuildArgs),
     /// Encrypt files for an account, as they belong into its incoming/ folder
     Seal(Seal),
     /// Make keys: a new keys file, or more accounts in one
@@ -108,6 +115,17 @@ pub enum Verb {
     Recipient(Recipient),
     /// Print the man page, shell completions or the journal's catalog
     Generate(Generate),
+}
+
+/// `rebuild`
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// Only this account; the others stay closed
+    #[arg(long, short)]
+    pub account: Option<AccountId>,
+    /// Only count what would come back
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `files`
@@ -382,7 +400,7 @@ pub struct Generate {
 /// `generate …`
 #[derive(Debug, Subcommand)]
 pub enum GenerateWhat {
-    /// The man page; with a folder, one page per command in it
+    /// The man page; with a folder, one page per command and that of config.toml in it
     Man {
         /// The folder
         #[arg(long, short, value_name = "DIR")]

@@ -15,6 +15,7 @@ pub mod secrets;
 pub mod settings;
 mod value;
 
+pub use check::DEFAULT_CONTROL_SOCKET;
 pub use error::{ConfigError, EXIT_CONFIG};
 pub use reload::{Live, Reload};
 pub use secrets::{AccountKeys, CREDENTIAL_NAME, Key32, Keys, MasterKey};

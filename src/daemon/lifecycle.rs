@@ -55,12 +55,17 @@ pub fn ready(text: &str) {
     notify(&[(sd::STATE_READY, "1"), (sd::STATE_STATUS, &line(text))]);
 }
 
+/// A reload ended, well or not; the status stays what it was.
+pub fn reloaded() {
+    notify(&[(sd::STATE_READY, "1")]);
+}
+
 /// The daemon ends.
 pub fn stopping() {
     notify(&[(sd::STATE_STOPPING, "1"), (sd::STATE_STATUS, "stopping")]);
 }
 
-/// A reload begins; [`ready`] ends it. Carries the instant, without which `Type=notify-reload`
+/// A reload begins; [`reloaded`] ends it. Carries the instant, without which `Type=notify-reload`
 /// would wait for its timeout.
 pub fn reloading() {
     let now = clock_gettime(ClockId::Monotonic);

@@ -13,6 +13,7 @@ mod mouth;
 #[cfg(test)]
 mod mouth_tests;
 mod policy;
+mod rebuild;
 mod rehearsal;
 mod room;
 mod start;
@@ -31,7 +32,7 @@ use intake::{Intake, IntakeAccount};
 use mouth::Mouth;
 use room::Room;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock as _, SharedClock, System};
 use crate::config::{AccountSettings, ConfigError, Keys, Settings};
 use crate::deliver::Delivery;
 use crate::deliver::settings::{AccountSettings as Delivered, Pace};
@@ -98,7 +99,11 @@ pub enum DaemonError {
 impl DaemonError {
     /// Starting again would not help: the configuration must change.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. })
+        match self {
+            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
+            Self::Store(error) => error.needs_person(),
+            Self::Spool { .. } | Self::Control { .. } | Self::Signals(_) | Self::Ended(_) => false,
+        }
     }
 }
 
@@ -118,6 +123,7 @@ pub struct Daemon {
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
     room: Arc<Room>,
+    rebuild: rebuild::Progress,
 }
 
 /// One account's live parts.
@@ -138,6 +144,7 @@ impl Daemon {
     ) -> Result<Arc<Self>, DaemonError> {
         let now = clock.now();
         let store = Arc::new(open_store(&settings, keys)?);
+        tell_losses(&store, &settings);
         let client = Client::new(endpoint(&settings, keys))?;
         let mut accounts = BTreeMap::new();
         let mut delivered = Vec::new();
@@ -180,6 +187,7 @@ impl Daemon {
             accounts,
             log: OnceLock::new(),
             room,
+            rebuild: rebuild::Progress::default(),
         }))
     }
 
@@ -269,7 +277,7 @@ impl Daemon {
         if let Err(error) = &reloaded {
             events::reload_refused(error);
         }
-        lifecycle::ready("");
+        lifecycle::reloaded();
         reloaded
     }
 
@@ -329,6 +337,22 @@ async fn end_when_broken(store: Arc<Store>, stop: CancellationToken) {
     }
 }
 
+/// What was found wrong at opening.
+fn tell_losses(store: &Store, settings: &Settings) {
+    let report = store.journal_report();
+    if let Some((at, bytes)) = report.torn {
+        tracing::warn!(at, bytes, "the decision journal ended in a half-written entry, cut off");
+    }
+    for damage in &report.damage {
+        events::journal_damaged(damage.at, damage.bytes, damage.lost);
+    }
+    for account in &settings.accounts {
+        if store.is_lost(&account.id) {
+            events::state_lost(&account.id);
+        }
+    }
+}
+
 /// Opens the store that the settings name, with the accounts' id keys.
 pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
     let mut store_keys = StoreKeys::new(&keys.master.id, secret(&keys.master.key))?;
@@ -338,7 +362,7 @@ pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError>
     for account in &keys.accounts {
         store_keys = store_keys.with_account(account.id.clone(), secret(&account.id_key));
     }
-    let options = StoreOptions { cache_bytes: settings.state.cache_bytes };
+    let options = StoreOptions { cache_bytes: settings.state.cache_bytes, opened_at: System.now() };
     Store::open(&settings.state.dir, &store_keys, options)
 }
 

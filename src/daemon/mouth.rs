@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
 use super::room::Room;
+use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
 use crate::model::{AccountId, FileId, FileState};
 use crate::spool::{
@@ -77,13 +78,16 @@ impl Mouth {
         let mut wait = Duration::ZERO;
         loop {
             beat();
-            let hint = tokio::select! {
-                () = stop.cancelled() => {
-                    let ended = tokio::task::spawn_blocking(move || bench.end_large(true)).await;
-                    return ended.map_err(std::io::Error::other);
+            let waiting = async {
+                tokio::select! {
+                    () = stop.cancelled() => None,
+                    hint = next(&mut hints) => Some(hint),
+                    () = tokio::time::sleep(wait) => Some(None),
                 }
-                hint = next(&mut hints) => hint,
-                () = tokio::time::sleep(wait) => None,
+            };
+            let Some(hint) = beating(waiting, beat.as_ref(), Duration::MAX).await else {
+                let ended = tokio::task::spawn_blocking(move || bench.end_large(true)).await;
+                return ended.map_err(std::io::Error::other);
             };
             let (stopping, pulse) = (stop.clone(), Arc::clone(&beat));
             let worked = tokio::task::spawn_blocking(move || {
@@ -159,6 +163,9 @@ impl fmt::Display for Chain<'_> {
 impl Bench {
     /// Everything that can be done now. Says when to look again without a hint.
     fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+        if self.mouth.intake.store.is_lost(&self.mouth.account().id) {
+            return Duration::from_secs(1);
+        }
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }

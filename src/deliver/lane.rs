@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
+use super::alive::beating;
 use super::catalog::{Catalog, CatalogError};
 use super::gate::Gate;
 use super::send::Stop;
@@ -24,6 +25,8 @@ use crate::telemetry::events;
 
 /// The loop looks at least this often, whatever woke it.
 const IDLE_SECS: u64 = 60;
+/// A turn that takes longer hangs: calls to Odoo end earlier by themselves.
+const TURN_PATIENCE: Duration = Duration::from_mins(15);
 /// A stored order whose buyers cannot be read is tried again after this.
 const STORE_TROUBLE_SECS: u64 = 10;
 
@@ -47,18 +50,21 @@ impl Lane {
         let mut batches: JoinSet<()> = JoinSet::new();
         loop {
             beat();
-            let wait = if stop.is_cancelled() { None } else { Some(self.turn(&mut batches).await) };
-            let Some(wait) = wait else { break };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wake.notified() => {}
-                Some(_) = batches.join_next(), if !batches.is_empty() => {}
-                () = tokio::time::sleep(wait) => {}
+            if stop.is_cancelled() {
+                break;
             }
+            let wait = beating(self.turn(&mut batches), beat, TURN_PATIENCE).await;
+            let waiting = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.wake.notified() => {}
+                    Some(_) = batches.join_next(), if !batches.is_empty() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            };
+            beating(waiting, beat, Duration::MAX).await;
         }
-        while batches.join_next().await.is_some() {
-            beat();
-        }
+        while beating(batches.join_next(), beat, TURN_PATIENCE).await.is_some() {}
     }
 
     /// One look at the gate, the catalog and the queue. Says how long nothing will happen.
@@ -66,6 +72,9 @@ impl Lane {
         let delivery = &self.delivery;
         let idle = Duration::from_secs(IDLE_SECS).min(delivery.pace.recheck);
         let now = delivery.clock.now();
+        if delivery.store.is_lost(&self.account) {
+            return Duration::from_secs(1);
+        }
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return wait;
         }

@@ -6,6 +6,7 @@
 //! the batch is cut smaller. Orders are independent of each other; one order is never in two
 //! batches, because its job is leased.
 
+pub mod alive;
 pub mod backoff;
 mod batch;
 pub mod catalog;
@@ -17,6 +18,7 @@ pub mod gate;
 mod lane;
 mod partners;
 mod read;
+pub mod rebuild;
 mod send;
 pub mod settings;
 mod settle;

@@ -50,13 +50,23 @@ impl Barrier {
     pub(super) fn new(store: &Path) -> Result<Self, StoreError> {
         let path = store.join("db");
         let file = File::open(&path).map_err(StoreError::io("opening for sync", &path))?;
-        Ok(Self {
+        Ok(Self::over(file, path))
+    }
+
+    /// A barrier for a file that is written directly, so that only the sync is left to do.
+    pub(super) fn over(file: File, path: PathBuf) -> Self {
+        Self {
             file,
             path,
             asked: AtomicU64::new(0),
             turn: Mutex::default(),
             broken: AtomicBool::new(false),
-        })
+        }
+    }
+
+    /// Returns when all that was written to the file before the call is on the disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.pass(|| self.file.sync_data().map_err(StoreError::io("fdatasync", &self.path)))
     }
 
     /// Returns when all that was applied before the call is on the disk.

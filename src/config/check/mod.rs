@@ -31,7 +31,8 @@ const DEFAULT_POLL_SECS: u64 = 30;
 const DEFAULT_SETTLE_SECS: u64 = 2;
 const DEFAULT_STATE_DIR: &str = "/var/lib/odoo-spoold";
 const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
-const DEFAULT_CONTROL_SOCKET: &str = "/run/odoo-spoold.sock";
+/// The control socket, where neither systemd nor the settings name another.
+pub const DEFAULT_CONTROL_SOCKET: &str = "/run/odoo-spoold.sock";
 
 /// Collects faults; the accessors give `None` after they recorded one.
 struct Checker<'a> {
