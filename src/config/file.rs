@@ -54,6 +54,7 @@ pub(super) struct SpoolTable {
     pub(super) poll_interval: Option<Text>,
     pub(super) settle: Option<Text>,
     pub(super) keep: Option<Text>,
+    pub(super) min_free: Option<Text>,
 }
 
 /// `[state]`
@@ -62,6 +63,7 @@ pub(super) struct SpoolTable {
 pub(super) struct StateTable {
     pub(super) dir: Option<Text>,
     pub(super) cache: Option<Text>,
+    pub(super) min_free: Option<Text>,
 }
 
 /// `[keys]`

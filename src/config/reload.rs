@@ -56,9 +56,11 @@ impl Settings {
         let poll = self.spool.poll_interval != new.spool.poll_interval;
         restart(poll, "spool.poll_interval");
         restart(self.spool.settle != new.spool.settle, "spool.settle");
+        restart(self.spool.min_free != new.spool.min_free, "spool.min_free");
         restart(self.spool.dir != new.spool.dir, "spool.dir");
         restart(self.state.dir != new.state.dir, "state.dir");
         restart(self.state.cache_bytes != new.state.cache_bytes, "state.cache");
+        restart(self.state.min_free != new.state.min_free, "state.min_free");
         restart(self.keys != new.keys, "keys.file");
         restart(self.control != new.control, "control.socket");
         let pairs = || self.accounts.iter().filter_map(|old| Some((old, new.account(&old.id)?)));

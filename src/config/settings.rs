@@ -80,6 +80,8 @@ pub struct SpoolSettings {
     pub settle: Duration,
     /// How long files stay in `done/` and `rejected/`.
     pub keep: Duration,
+    /// Bytes that must be free where the spool is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// `[state]`
@@ -89,6 +91,8 @@ pub struct StateSettings {
     pub dir: PathBuf,
     /// The store's page cache, in bytes.
     pub cache_bytes: u64,
+    /// Bytes that must be free where the state is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// Where the keys file is.

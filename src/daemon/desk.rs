@@ -100,7 +100,7 @@ impl Desk for Clerk {
         let left = self.0.left();
         let left =
             left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
-        left.chain(self.0.house_notices()).collect()
+        self.0.room.notices().into_iter().chain(left).chain(self.0.house_notices()).collect()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {

@@ -81,6 +81,10 @@ impl Lane {
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return wait;
         }
+        if delivery.store.broken() {
+            // The daemon ends: what is sent now could not be noted and would be sent again at once.
+            return Duration::from_secs(STORE_TROUBLE_SECS);
+        }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
         if !batches.is_empty() && delivery.connections.is_full() {
             return idle;

@@ -127,6 +127,12 @@ impl Store {
         self.barrier.wait(&self.db)
     }
 
+    /// Whether a write or a sync failed: from then on nothing more can be made durable, and only
+    /// another opening shows what is really there.
+    pub fn broken(&self) -> bool {
+        self.vault.failed() || self.barrier.broken()
+    }
+
     /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when
     /// it is on the disk. Written before the change that it tells of ([`journal`]).
     pub fn note(&self, notes: &[Note]) -> Result<(), StoreError> {

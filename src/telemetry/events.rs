@@ -9,6 +9,7 @@
 
 use std::error::Error;
 use std::fmt::{self, Display, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -258,6 +259,16 @@ transitions! {
         account = %account, error_code = "store", "store: {error}"
     }
 
+    /// The disk failed the store: the daemon ends, the next one reads what is really there.
+    STORE_BROKEN: ERROR, "5b0d7a41c2f94e7e9f3d86a1e4c7720b",
+        "The disk refused the store a write or a sync. Nothing after that would be durable, so the \
+         daemon ends and systemd starts it again; it goes on from what is on the disk. Nothing is \
+         lost. Look at the disk: space, mount, kernel log.";
+    fn store_broken() => {
+        error_code = "store-broken",
+        "the disk refused the store a write: ending, to start again from what is on the disk"
+    }
+
     /// What was known of an account is lost: it stays closed until it is rebuilt.
     STATE_LOST: ERROR, "3c0f8b6e5d1a4f7db92e64c8a7105bd3",
         "What was known of this account's orders is lost: the database was gone, or could not be \
@@ -287,18 +298,19 @@ transitions! {
 
     /// The disk is nearly full: no file is taken until there is room.
     DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
-        "The disk is nearly full. No file is taken; delivery goes on. It resumes by itself when \
-         there is room.";
-    fn disk_low(free_bytes: u64) => {
-        free_bytes, error_code = "disk-low",
-        "disk nearly full ({free_bytes} bytes free): no file is taken until there is room"
+        "The disk is nearly full, or mounted read-only. No file is taken; delivery goes on. It \
+         resumes by itself when there is room.";
+    fn disk_low(path: &Path, free_bytes: u64, why: &str) => {
+        path = %path.display(), free_bytes, error_code = "disk-low",
+        "{}: {why}: no file is taken until that is mended", path.display()
     }
 
     /// There is room again.
     DISK_BACK: INFO, "dc8ce4d8e3484cea85b50bff794089f0",
         "There is room on the disk again; files are taken.";
-    fn disk_back(free_bytes: u64) => {
-        free_bytes, "disk has room again ({free_bytes} bytes free)"
+    fn disk_back(path: &Path, free_bytes: u64) => {
+        path = %path.display(), free_bytes,
+        "{}: has room again ({free_bytes} bytes free)", path.display()
     }
 
     /// The daemon serves.

@@ -152,7 +152,7 @@ fn beside(bad: u64) {
 fn small_files(bad: Option<u64>) -> (f64, f64) {
     const FILES: u64 = 100;
     const FIRST: u64 = 5_000_000;
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));

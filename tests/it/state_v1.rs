@@ -253,7 +253,6 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
         },
         base_lost: false,
         deleted: false,
-        base_lost: false,
         marketplace: None,
         declined: Vec::new(),
         ruling: None,

@@ -133,13 +133,30 @@ impl Checker<'_> {
         let settle = self.duration(table.settle.as_ref(), (1, 600), DEFAULT_SETTLE_SECS);
         // Files may hold buyers: 30 days is what the marketplace allows.
         let keep = self.duration(table.keep.as_ref(), (3_600, MAX_KEEP_SECS), MAX_KEEP_SECS);
-        Some(SpoolSettings { dir: dir?, poll_interval: poll?, settle: settle?, keep: keep? })
+        let min_free = self.min_free(table.min_free.as_ref());
+        Some(SpoolSettings {
+            dir: dir?,
+            poll_interval: poll?,
+            settle: settle?,
+            keep: keep?,
+            min_free: min_free?,
+        })
     }
 
     fn state(&mut self, table: &StateTable) -> Option<StateSettings> {
         let dir = self.path_or(table.dir.as_ref(), DEFAULT_STATE_DIR);
         let cache = self.size(table.cache.as_ref(), (8 << 20, 64 << 30), DEFAULT_CACHE_BYTES);
-        Some(StateSettings { dir: dir?, cache_bytes: cache? })
+        let min_free = self.min_free(table.min_free.as_ref());
+        Some(StateSettings { dir: dir?, cache_bytes: cache?, min_free: min_free? })
+    }
+
+    /// Not written is a choice of its own.
+    #[expect(clippy::option_option, reason = "outside: a fault was found; inside: not written")]
+    fn min_free(&mut self, text: Option<&Text>) -> Option<Option<u64>> {
+        match text {
+            None => Some(None),
+            Some(text) => self.size(Some(text), (0, 64 << 40), 0).map(Some),
+        }
     }
 
     fn log(&mut self, table: &LogTable) -> Option<LogSettings> {
