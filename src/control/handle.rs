@@ -19,7 +19,7 @@ use crate::model::AccountId;
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::ProcessReport;
+use super::wire::{ProcessReport, Reconcile, ReconcileReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -65,6 +65,15 @@ pub trait Desk: Send + Sync {
 
     /// Age recipients of each account, newest first: the public half of the keys it opens with.
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>>;
+
+    /// Takes the account's Odoo for the right one and mends what is known of it.
+    fn reconcile(
+        &self,
+        request: Reconcile,
+    ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
+        drop(request);
+        Box::pin(std::future::ready(Err(ControlError::Unavailable(NOT_RUNNING.to_owned()))))
+    }
 
     /// Whether there is a daemon at all.
     fn running(&self) -> bool {

@@ -20,6 +20,7 @@ mod peer;
 mod process;
 pub mod queue;
 mod recipients;
+mod reconcile;
 mod reload;
 pub mod status;
 mod translate;
@@ -61,6 +62,7 @@ fn router(handle: Handle) -> Router {
         .route("/dead/{account}/{order}", get(dead::get))
         .route("/dead/requeue", post(dead::post_requeue))
         .route("/map/{account}/{order}", get(mappings::get))
+        .route("/reconcile", post(reconcile::post))
         .route("/reload", post(reload::post))
         .route("/recipients", get(recipients::get))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -16,6 +16,8 @@ use crate::model::{
     Refusal, RowFault,
 };
 
+pub use super::reconcile::{Reconcile, ReconcileReport};
+
 /// The first part of every path.
 pub const VERSION: &str = "v1";
 /// Largest document that can be handed over, in bytes. Larger ones go through `incoming/`.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Daemon, rehearsal};
-use crate::control::wire::ProcessReport;
+use super::{Daemon, reconcile, rehearsal};
+use crate::control::wire::{ProcessReport, Reconcile, ReconcileReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, FileRecord, FileState};
@@ -125,6 +125,14 @@ impl Desk for Clerk {
                 daemon.hand_in(&account, source).await
             }
         })
+    }
+
+    fn reconcile(
+        &self,
+        request: Reconcile,
+    ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
+        let daemon = Arc::clone(&self.0);
+        Box::pin(async move { reconcile::reconcile(&daemon, request).await })
     }
 
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {

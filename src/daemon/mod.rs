@@ -9,6 +9,7 @@ mod intake;
 pub mod lifecycle;
 mod mouth;
 mod policy;
+mod reconcile;
 mod rehearsal;
 mod start;
 

@@ -18,6 +18,7 @@ use super::read;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
+use super::write::has_writes;
 use crate::model::{
     BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
@@ -203,6 +204,7 @@ impl Batch<'_> {
     }
 
     fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
+        let now = self.sender.writing.hands.clock.now();
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let (Some(desired), Some(mapping), Some(current)) =
                 (&work.desired, &work.dossier.mapping, &work.current)
@@ -212,6 +214,9 @@ impl Batch<'_> {
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
             if let Some(mapping) = &mut work.dossier.mapping {
+                if has_writes(&work.changes) || work.changes.confirm || work.changes.cancel {
+                    mapping.written = Some(now);
+                }
                 // Lines of ours that a crash kept from being remembered.
                 read::take_missing(mapping, desired, current);
             }
@@ -250,6 +255,8 @@ pub(super) fn new_mapping() -> Mapping {
         lines: Vec::new(),
         base: crate::model::Base::default(),
         deleted: false,
+        created: None,
+        written: None,
     }
 }
 

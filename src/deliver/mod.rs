@@ -17,11 +17,13 @@ pub mod gate;
 mod lane;
 mod partners;
 mod read;
+pub mod reconcile;
 mod send;
 pub mod settings;
 mod settle;
 mod shelf;
 pub(crate) mod value;
+mod window;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +38,7 @@ use gate::Gate;
 use lane::Lane;
 use settings::{AccountSettings, Pace};
 use shelf::Shelf;
+use window::Window;
 
 use crate::clock::SharedClock;
 use crate::model::{AccountId, BuyerFact, Dossier, Sku};
@@ -53,6 +56,7 @@ pub struct Delivery {
     accounts: RwLock<BTreeMap<AccountId, Arc<AccountSettings>>>,
     gates: Mutex<BTreeMap<AccountId, Gate>>,
     wakes: Mutex<BTreeMap<AccountId, Arc<Notify>>>,
+    windows: Mutex<BTreeMap<AccountId, Arc<Window>>>,
     /// Accounts whose new settings have not been looked at yet: they may end holds.
     reloaded: Mutex<BTreeSet<AccountId>>,
     connections: Arc<Semaphore>,
@@ -77,6 +81,7 @@ impl Delivery {
             pace,
             accounts: RwLock::new(accounts),
             gates: Mutex::default(),
+            windows: Mutex::default(),
             reloaded: Mutex::default(),
             wakes: Mutex::new(wakes),
             connections: Arc::new(Semaphore::new(pace.connections.max(1))),
@@ -95,6 +100,7 @@ impl Delivery {
             let lane = Arc::new(Lane {
                 shelf: Shelf { store: Arc::clone(&self.store), account: account.clone() },
                 wake: self.wake_of(&account),
+                window: self.window_of(&account),
                 delivery: Arc::clone(&self),
                 account,
                 catalog: Mutex::new(None),
@@ -166,6 +172,12 @@ impl Delivery {
             .collect()
     }
 
+    /// The account's lane asks for everything anew.
+    fn look_again(&self, account: &AccountId) {
+        self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone());
+        self.wake(account);
+    }
+
     fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -181,6 +193,11 @@ impl Delivery {
     fn wake_of(&self, account: &AccountId) -> Arc<Notify> {
         let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(wakes.entry(account.clone()).or_default())
+    }
+
+    fn window_of(&self, account: &AccountId) -> Arc<Window> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(windows.entry(account.clone()).or_default())
     }
 
     fn gate<T>(&self, account: &AccountId, use_it: impl FnOnce(&mut Gate) -> T) -> T {

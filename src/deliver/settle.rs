@@ -13,6 +13,7 @@ use super::gate::Gate;
 use super::lane::Lane;
 use super::send::{Sender, Stop};
 use super::settings::AccountSettings;
+use super::window::Writing;
 use crate::model::{Family, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
@@ -74,6 +75,7 @@ impl Lane {
                         client: &client,
                         account: &self.account,
                         context: Context::new(&[catalog.company]),
+                        writing: Writing { window: &self.window, hands: self.hands(&client) },
                     },
                     settings,
                     catalog,

@@ -30,6 +30,10 @@ pub struct Mapping {
     pub base: Base,
     /// Gone from Odoo although it stood there: a person deleted it.
     pub deleted: bool,
+    /// When we last began to create it; none where it was found there.
+    pub created: Option<Timestamp>,
+    /// When we last began to change something of it.
+    pub written: Option<Timestamp>,
 }
 
 /// Who made the order in Odoo.

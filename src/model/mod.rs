@@ -13,6 +13,7 @@ pub mod hold;
 pub mod ids;
 pub mod job;
 pub mod mapping;
+pub mod marker;
 pub mod marketplace;
 pub mod money;
 
@@ -26,5 +27,6 @@ pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};
 pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
+pub use marker::{Doubt, Marker, OdooPin};
 pub use marketplace::Marketplace;
 pub use money::Currency;

@@ -84,6 +84,8 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
                 addressed: false,
             },
             deleted: false,
+            created: None,
+            written: None,
         },
         desired: Desired {
             order_id: ORDER.parse().unwrap(),

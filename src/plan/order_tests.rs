@@ -227,6 +227,8 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
         lines: Vec::new(),
         base: Base::default(),
         deleted: false,
+        created: None,
+        written: None,
     }
 }
 

@@ -178,7 +178,7 @@ impl Store {
     }
 
     /// How many cells a value that does not open takes.
-    fn buyer_cells(
+    pub(super) fn buyer_cells(
         &self,
         draft: &Draft<'_>,
         key: &RecordKey,

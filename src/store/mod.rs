@@ -30,6 +30,7 @@ mod keys;
 pub mod layout;
 mod open;
 mod partners;
+mod pins;
 mod queue;
 mod seal;
 mod since;
@@ -61,6 +62,7 @@ pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
+pub use pins::{MappedOrder, Mend, Mended};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
 

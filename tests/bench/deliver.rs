@@ -215,6 +215,8 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
         lines: lines.collect(),
         base: Base::default(),
         deleted: false,
+        created: None,
+        written: None,
     }
 }
 

@@ -121,5 +121,7 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
         lines: Vec::new(),
         base: odoo_spoold::model::Base::default(),
         deleted: false,
+        created: None,
+        written: None,
     }
 }
