@@ -18,7 +18,7 @@ pub(super) async fn reconcile(
     let Reconcile { account, since, dry_run } = request;
     let dirs =
         daemon.dirs(&account).ok_or_else(|| ControlError::UnknownAccount(account.clone()))?.clone();
-    let found = daemon.delivery.reconcile(&account, since, dry_run).await.map_err(refused)?;
+    let found = daemon.delivery.reconcile(&account, since, dry_run).await.map_err(|error| refused(&error))?;
     let (store, records) = (Arc::clone(&daemon.store), found.buyers.clone());
     let (files, files_missing) = tokio::task::spawn_blocking(move || {
         let (mut again, mut missing) = (0_u64, 0_u64);
@@ -83,8 +83,8 @@ fn report(
     }
 }
 
-fn refused(error: ReconcileError) -> ControlError {
-    let (code, next_step) = match &error {
+fn refused(error: &ReconcileError) -> ControlError {
+    let (code, next_step) = match error {
         ReconcileError::Account => ("account-off", "switch the account on in config.toml"),
         ReconcileError::Busy => ("reconciling", "ask again in a moment"),
         ReconcileError::IdKey(_) => {

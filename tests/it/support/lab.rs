@@ -63,6 +63,11 @@ impl Lab {
         Self { version, database, env }
     }
 
+    /// A copy, as a lab of its own. It is the copy that is dropped, so this must be forgotten.
+    pub fn beside(other: &Self, copy: &Backup) -> Self {
+        Self { version: other.version, database: copy.database.clone(), env: other.env.clone() }
+    }
+
     pub fn text(&self, key: &str) -> String {
         self.env[key].as_str().unwrap().to_owned()
     }
