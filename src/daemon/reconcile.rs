@@ -18,7 +18,11 @@ pub(super) async fn reconcile(
     let Reconcile { account, since, dry_run } = request;
     let dirs =
         daemon.dirs(&account).ok_or_else(|| ControlError::UnknownAccount(account.clone()))?.clone();
-    let found = daemon.delivery.reconcile(&account, since, dry_run).await.map_err(|error| refused(&error))?;
+    let found = daemon
+        .delivery
+        .reconcile(&account, since, dry_run)
+        .await
+        .map_err(|error| refused(&error))?;
     let (store, records) = (Arc::clone(&daemon.store), found.buyers.clone());
     let (files, files_missing) = tokio::task::spawn_blocking(move || {
         let (mut again, mut missing) = (0_u64, 0_u64);
