@@ -15,6 +15,7 @@ mod company;
 mod create;
 mod host;
 mod marketplace;
+pub mod prepare;
 mod products;
 mod report;
 mod rights;

@@ -23,14 +23,14 @@ pub(super) enum Source {
 
 /// The running daemon, for what only it can do.
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
-    let settings = Settings::load(&global.config)?;
+    let settings = Settings::load(&global.config())?;
     Ok(Client::connect(&settings.control.socket)?)
 }
 
 impl Source {
     /// The daemon if it runs, else the store if this user may read it.
     pub(super) fn open(global: &Global) -> Result<Self, Problem> {
-        let settings = Settings::load(&global.config)?;
+        let settings = Settings::load(&global.config())?;
         match Client::connect(&settings.control.socket) {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ClientError::NotRunning { .. }) => Self::store(settings),

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::problem::Problem;
 use super::{
     Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, recipient, reload,
-    run, seal, status,
+    run, seal, setup, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -15,7 +15,9 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
     let mut out = Output::stdout(global);
     let ended: Result<ExitCode, Problem> = match &cli.verb {
         Verb::Run => run::run(global),
-        Verb::Check(args) => return ExitCode::from(check::run(&global.config, args, global.json)),
+        Verb::Setup(args) => setup::run(global, args, &mut out),
+        Verb::Account(args) => setup::add(global, args, &mut out),
+        Verb::Check(args) => return ExitCode::from(check::run(global, args)),
         Verb::Status => status::run(global, &mut out),
         Verb::Files(args) => files::run(global, args, &mut out),
         Verb::Queue(args) => queue::run(global, args, &mut out),

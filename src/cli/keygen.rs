@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::clock::{Clock as _, System};
 use crate::config::{CREDENTIAL_NAME, Keys, KeysSource, Settings};
 use crate::envelope::generate_identity;
 use crate::model::AccountId;
@@ -47,7 +48,7 @@ struct MadeAccount {
 pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<ExitCode, Problem> {
     let file = match &args.output {
         Some(path) => path.clone(),
-        None => configured(&Settings::load(&global.config)?)?,
+        None => configured(&Settings::load(&global.config())?)?,
     };
     let piped = file == Path::new("-");
     if piped && io::stdout().is_terminal() {
@@ -66,7 +67,7 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     }
     let mut accounts = args.account.clone();
     if accounts.is_empty() {
-        accounts.extend(Settings::load(&global.config)?.accounts.into_iter().map(|a| a.id));
+        accounts.extend(Settings::load(&global.config())?.accounts.into_iter().map(|a| a.id));
     }
     if accounts.is_empty() {
         return Err(Problem::usage("config.toml has no account: name one (--account)"));
@@ -125,7 +126,7 @@ fn create(
     api_key: Option<&SecretString>,
 ) -> Result<(SecretString, Vec<String>), Problem> {
     let mut recipients = Vec::new();
-    let text = Keys::generate(accounts, api_key, || {
+    let text = Keys::generate(accounts, api_key, System.now(), || {
         let (identity, recipient) = generate_identity();
         recipients.push(recipient.clone());
         (identity, recipient)
@@ -137,7 +138,7 @@ fn add(file: &Path, accounts: &[AccountId]) -> Result<(SecretString, Vec<String>
     let mut text = read_secret(file)?;
     let mut recipients = Vec::new();
     for account in accounts {
-        text = Keys::add_account(file, &text, account, || {
+        text = Keys::add_account(file, &text, account, System.now(), || {
             let (identity, recipient) = generate_identity();
             recipients.push(recipient.clone());
             (identity, recipient)

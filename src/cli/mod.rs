@@ -11,16 +11,20 @@ mod files;
 mod generate;
 mod hold;
 mod keygen;
+mod keystore;
 mod map;
 mod offline;
 mod output;
 mod problem;
 mod process;
+mod prompt;
 mod queue;
 mod recipient;
+mod recover;
 mod reload;
 mod run;
 mod seal;
+pub mod setup;
 mod status;
 
 use std::path::PathBuf;
@@ -71,6 +75,21 @@ pub struct Global {
     /// Print only what was asked for: no progress, no remarks
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Look for /etc, /var and /run below this folder
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+impl Global {
+    /// The settings file.
+    pub(crate) fn config(&self) -> PathBuf {
+        match &self.root {
+            Some(root) if self.config.as_os_str() == DEFAULT_CONFIG => {
+                root.join(DEFAULT_CONFIG.trim_start_matches('/'))
+            }
+            _ => self.config.clone(),
+        }
+    }
 }
 
 /// What to do.
@@ -78,6 +97,12 @@ pub struct Global {
 pub enum Verb {
     /// Run the daemon in the foreground; systemd does this
     Run,
+    /// Make keys, settings and folders, and test Odoo; asks, or takes options
+    ///
+    /// Can be run again at any time: it completes what is missing and changes nothing else.
+    Setup(Box<setup::Args>),
+    /// Add a seller account
+    Account(Box<setup::Account>),
     /// Prove that what is configured can work, and say what to do
     ///
     /// Looks at settings, keys, folders, and at everything the accounts need in Odoo.

@@ -146,7 +146,7 @@ pub struct AccountSettings {
     pub unknown_sku: UnknownSku,
     /// The products of lines that are no goods.
     pub products: ServiceProducts,
-    /// At least one.
+    /// None: a new account; its orders are held `marketplace`.
     pub marketplaces: Vec<MarketplaceSettings>,
 }
 

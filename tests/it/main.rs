@@ -31,6 +31,7 @@ mod real_repeat;
 mod real_restored;
 mod real_support;
 mod real_trouble;
+mod setup;
 mod spool_claim;
 mod spool_scan;
 mod spool_watch;
