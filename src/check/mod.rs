@@ -14,6 +14,7 @@
 mod company;
 mod create;
 mod host;
+mod keys;
 mod marketplace;
 pub mod prepare;
 mod products;

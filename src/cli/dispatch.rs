@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, recipient, reload,
-    run, seal, setup, status,
+    Cli, Verb, check, dead, files, generate, hold, keygen, keys, map, process, queue, recipient,
+    reload, run, seal, setup, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -16,6 +16,7 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
     let ended: Result<ExitCode, Problem> = match &cli.verb {
         Verb::Run => run::run(global),
         Verb::Setup(args) => setup::run(global, args, &mut out),
+        Verb::Keys(args) => keys::run(global, args, &mut out),
         Verb::Account(args) => setup::add(global, args, &mut out),
         Verb::Check(args) => return ExitCode::from(check::run(global, args)),
         Verb::Status => status::run(global, &mut out),

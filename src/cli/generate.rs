@@ -21,12 +21,22 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             let failed = |error: std::io::Error| Problem::file("writing man pages", dir, &error);
             fs::create_dir_all(dir).map_err(failed)?;
             clap_mangen::generate_to(command, dir).map_err(failed)?;
+            let errors = crate::telemetry::codes::man();
+            fs::write(dir.join("odoo-spoold-errors.7"), errors).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
             let name = command.get_name().to_owned();
             clap_complete::generate(*shell, &mut command, name, &mut text);
         }
-        GenerateWhat::Catalog => text.extend(crate::telemetry::events::catalog().bytes()),
+        GenerateWhat::Catalog => {
+            text.extend(crate::telemetry::events::catalog().bytes());
+            text.extend(crate::telemetry::codes::catalog().bytes());
+        }
+        GenerateWhat::Errors => text.extend(crate::telemetry::codes::man().bytes()),
+        GenerateWhat::Openapi => {
+            let document = crate::control::openapi::document();
+            text.extend(format!("{document:#}\n").bytes());
+        }
     }
     out.raw(&text)?;
     Ok(ExitCode::SUCCESS)

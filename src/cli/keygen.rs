@@ -20,6 +20,7 @@ use crate::envelope::generate_identity;
 use crate::model::AccountId;
 
 use super::atomic::{Atomic, Existing};
+use super::keystore::{Keep, KeyStore, Paths, Place};
 use super::output::Output;
 use super::problem::Problem;
 use super::{Global, Keygen};
@@ -46,7 +47,9 @@ struct MadeAccount {
 
 /// Makes what is asked for.
 pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<ExitCode, Problem> {
+    let store = if args.credential { Some(credential(global)?) } else { None };
     let file = match &args.output {
+        _ if store.is_some() => store.as_ref().map(|s| s.path().to_owned()).unwrap_or_default(),
         Some(path) => path.clone(),
         None => configured(&Settings::load(&global.config())?)?,
     };
@@ -75,8 +78,11 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     let mut seen = std::collections::BTreeSet::new();
     accounts.retain(|account| seen.insert(account.clone()));
     let api_key = args.api_key_file.as_deref().map(read_secret).transpose()?;
-    let (text, recipients) =
-        if exists { add(&file, &accounts)? } else { create(&accounts, api_key.as_ref())? };
+    let (text, recipients) = if exists {
+        add(&file, store.as_ref(), &accounts)?
+    } else {
+        create(&accounts, api_key.as_ref())?
+    };
     if piped {
         out.raw(text.expose_secret().as_bytes())?;
         for (account, recipient) in accounts.iter().zip(&recipients) {
@@ -84,7 +90,16 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
         }
         return Ok(ExitCode::SUCCESS);
     }
-    write(&file, &text, exists)?;
+    match &store {
+        Some(store) => {
+            store.write(&text)?;
+            // Without an API key they are not in force yet, and have no name.
+            if let Ok(keys) = Keys::parse(&file, text.expose_secret()) {
+                store.announce(&keys)?;
+            }
+        }
+        None => write(&file, &text, exists)?,
+    }
     let accounts = accounts
         .into_iter()
         .zip(recipients)
@@ -102,6 +117,9 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     if api_key.is_none() && made.created {
         out.remark(format!("now put Odoo's API key into {}", made.file.display()));
     }
+    out.remark(
+        "a running daemon takes new keys at its next start: `systemctl restart odoo-spoold`",
+    );
     out.remark("keep a copy elsewhere: without these keys nothing sealed can be read");
     Ok(ExitCode::SUCCESS)
 }
@@ -134,8 +152,24 @@ fn create(
     Ok((text, recipients))
 }
 
-fn add(file: &Path, accounts: &[AccountId]) -> Result<(SecretString, Vec<String>), Problem> {
-    let mut text = read_secret(file)?;
+/// This host's credential.
+fn credential(global: &Global) -> Result<KeyStore, Problem> {
+    let paths = Paths::new(global);
+    match KeyStore::find(&paths, None, None) {
+        Some(store) if matches!(store.place, Place::Credential(_)) => Ok(store),
+        _ => Ok(KeyStore::choose(&paths, None, Keep::Credential, None)?.0),
+    }
+}
+
+fn add(
+    file: &Path,
+    store: Option<&KeyStore>,
+    accounts: &[AccountId],
+) -> Result<(SecretString, Vec<String>), Problem> {
+    let mut text = match store {
+        Some(store) => store.read()?,
+        None => read_secret(file)?,
+    };
     let mut recipients = Vec::new();
     for account in accounts {
         text = Keys::add_account(file, &text, account, System.now(), || {

@@ -223,6 +223,9 @@ impl KeyStore {
         if fs::read_to_string(&path).is_ok_and(|old| old == name) {
             return Ok(());
         }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
         let mut atomic = Atomic::create(&path).map_err(failed)?;
         atomic.write_all(name.as_bytes()).map_err(failed)?;
         atomic.keep(NAME_MODE, Existing::Replaced).map_err(failed)

@@ -11,6 +11,7 @@ mod files;
 mod generate;
 mod hold;
 mod keygen;
+pub mod keys;
 mod keystore;
 mod map;
 mod offline;
@@ -101,6 +102,8 @@ pub enum Verb {
     ///
     /// Can be run again at any time: it completes what is missing and changes nothing else.
     Setup(Box<setup::Args>),
+    /// List keys and their ages; rotate and remove them
+    Keys(Box<keys::Args>),
     /// Add a seller account
     Account(Box<setup::Account>),
     /// Prove that what is configured can work, and say what to do
@@ -383,6 +386,9 @@ pub struct Keygen {
     /// the accounts are added and all other keys stay
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write this host's credential instead of a file
+    #[arg(long, conflicts_with = "output")]
+    pub credential: bool,
     /// Take Odoo's API key from this file, or stdin (-); without it its place is left empty
     #[arg(long, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
@@ -418,8 +424,12 @@ pub enum GenerateWhat {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The journal's message catalog
+    /// The journal's message catalog, with an entry for every error code
     Catalog,
+    /// The man page of error codes, odoo-spoold-errors(7)
+    Errors,
+    /// The control socket's API as an OpenAPI document
+    Openapi,
 }
 
 /// A word of the control API; the error lists the ones there are.

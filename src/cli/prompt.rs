@@ -43,13 +43,14 @@ impl Terminal {
         let failed = |error: rustix::io::Errno| {
             Problem::new("terminal", format!("the terminal does not hide what is typed: {error}"))
         };
-        say(&format!("{what} (not shown): "));
         let stdin = io::stdin();
         let before = tcgetattr(&stdin).map_err(failed)?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
         tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
+        // Asked only now: what is typed before is thrown away and not shown.
+        say(&format!("{what} (not shown): "));
         let said = line();
         tcsetattr(&stdin, OptionalActions::Drain, &before).map_err(failed)?;
         Ok(said?.trim().into())

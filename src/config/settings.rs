@@ -31,6 +31,8 @@ pub struct Settings {
     pub state: StateSettings,
     /// Where the secrets are.
     pub keys: KeysSource,
+    /// From which age on a key is worth a word.
+    pub keys_warn_after: Duration,
     /// The control socket.
     pub control: ControlSettings,
     /// The journal.

@@ -19,7 +19,7 @@ use crate::model::AccountId;
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::ProcessReport;
+use super::wire::{KeysStatus, ProcessReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -65,6 +65,11 @@ pub trait Desk: Send + Sync {
 
     /// Age recipients of each account, newest first: the public half of the keys it opens with.
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>>;
+
+    /// The master keys it works with; none where there is no daemon.
+    fn keys(&self) -> Option<KeysStatus> {
+        None
+    }
 
     /// Whether there is a daemon at all.
     fn running(&self) -> bool {

@@ -16,6 +16,7 @@ mod headline;
 pub mod hold;
 mod listen;
 pub mod mappings;
+pub mod openapi;
 mod peer;
 mod process;
 pub mod queue;

@@ -94,6 +94,7 @@ fn status() {
             since: at(0),
         }],
         notices: vec!["n".into()],
+        keys: None,
         store: Some(StoreStatus {
             installation: "i".into(),
             disk_bytes: 1,

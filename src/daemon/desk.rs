@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Daemon, rehearsal};
-use crate::control::wire::ProcessReport;
+use crate::control::wire::{KeysStatus, ProcessReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, FileRecord, FileState};
@@ -98,7 +98,9 @@ impl Desk for Clerk {
 
     fn notices(&self) -> Vec<String> {
         let left = self.0.left();
-        left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}")).collect()
+        let left = left.into_iter();
+        let left = left.map(|(account, text)| format!("{account}: in incoming/: {text}"));
+        left.chain(self.0.key_notices()).collect()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
@@ -125,6 +127,10 @@ impl Desk for Clerk {
                 daemon.hand_in(&account, source).await
             }
         })
+    }
+
+    fn keys(&self) -> Option<KeysStatus> {
+        Some(self.0.keys_status())
     }
 
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {

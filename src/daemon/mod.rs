@@ -6,6 +6,7 @@
 
 mod desk;
 mod intake;
+mod keys;
 pub mod lifecycle;
 mod mouth;
 mod policy;
@@ -108,6 +109,7 @@ pub struct Daemon {
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
+    keys: keys::KeyWatch,
 }
 
 /// One account's live parts.
@@ -168,6 +170,7 @@ impl Daemon {
             config: config.to_owned(),
             accounts,
             log: OnceLock::new(),
+            keys: keys::KeyWatch::new(keys),
         }))
     }
 
@@ -193,6 +196,10 @@ impl Daemon {
             });
             mouths.spawn(mouth.run(stop.clone(), beats("intake")));
         }
+        let resealing = tokio::task::spawn_blocking({
+            let (daemon, stop) = (Arc::clone(self), stop.clone());
+            move || daemon.reseal(&stop)
+        });
         // Delivery stops after intake, so that what was taken in last is at least durable.
         let delivering = CancellationToken::new();
         let delivery =
@@ -211,6 +218,9 @@ impl Daemon {
         delivering.cancel();
         if delivery.await.is_err() {
             failed.get_or_insert(DaemonError::Ended("delivery"));
+        }
+        if resealing.await.is_err() {
+            failed.get_or_insert(DaemonError::Ended("sealing anew"));
         }
         let store = Arc::clone(&self.store);
         let durable = tokio::task::spawn_blocking(move || store.barrier()).await;
@@ -278,6 +288,8 @@ impl Daemon {
             *live.intake.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(intake);
         }
         said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
+        said.extend(self.keys_wait(&keys));
+        self.keys.replace(&keys);
         self.delivery.reload(client, delivered);
         if let Some(log) = self.log.get() {
             log.set_level(merged.log.level);

@@ -31,6 +31,7 @@ pub mod layout;
 mod open;
 mod partners;
 mod queue;
+mod reseal;
 mod seal;
 mod since;
 mod tally;
@@ -62,6 +63,7 @@ pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
+pub use reseal::Reseal;
 pub use tally::Tally;
 
 /// The open store. Shared by reference; all methods take `&self`.

@@ -18,6 +18,7 @@ mod config;
 mod control;
 mod envelope_vectors;
 mod flatfile_samples;
+mod keys;
 mod odoo_client;
 mod real_changes;
 mod real_companies;

@@ -13,17 +13,17 @@ use sha2::Digest as _;
 use crate::support::fake_odoo::{API_KEY, DATABASE, FakeOdoo, Flavor, LOGIN};
 
 /// A root of its own, and an Odoo.
-struct Host {
+pub(crate) struct Host {
     dir: tempfile::TempDir,
     url: String,
 }
 
-fn odoo() -> FakeOdoo {
+pub(crate) fn odoo() -> FakeOdoo {
     FakeOdoo::start_new(Flavor::V19)
 }
 
 impl Host {
-    fn new(odoo: &FakeOdoo) -> Self {
+    pub(crate) fn new(odoo: &FakeOdoo) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("etc")).unwrap();
         std::fs::write(dir.path().join("etc/group"), "odoo:x:7003:\n").unwrap();
@@ -32,11 +32,11 @@ impl Host {
         Self { dir, url: odoo.url() }
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_odoo-spoold"));
         command.args(args).arg("--root").arg(self.dir.path()).current_dir(self.dir.path());
         command.env_remove("CREDENTIALS_DIRECTORY").stdin(Stdio::null());
@@ -44,8 +44,12 @@ impl Host {
     }
 
     /// `setup` with everything that has to be said, and more.
-    fn setup(&self, more: &[&str]) -> Command {
-        let mut command = self.command(&["setup", "--non-interactive", "--keys-in", "file"]);
+    pub(crate) fn setup(&self, more: &[&str]) -> Command {
+        self.setup_in("file", more)
+    }
+
+    fn setup_in(&self, keys_in: &str, more: &[&str]) -> Command {
+        let mut command = self.command(&["setup", "--non-interactive", "--keys-in", keys_in]);
         command.args(["--odoo-url", &self.url, "--odoo-database", DATABASE]);
         command.args(["--odoo-login", LOGIN, "--odoo-api-key-file", "api", "--account", "eu"]);
         command.args(more);
@@ -56,7 +60,7 @@ impl Host {
         Settings::load(&self.at("etc/odoo-spoold/config.toml")).unwrap_or_else(|e| panic!("{e}"))
     }
 
-    fn keys(&self) -> Keys {
+    pub(crate) fn keys(&self) -> Keys {
         Keys::load(&self.settings()).unwrap_or_else(|e| panic!("{e}"))
     }
 
@@ -82,18 +86,18 @@ impl Host {
     }
 }
 
-fn ok(mut command: Command) -> String {
+pub(crate) fn ok(mut command: Command) -> String {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", text(&done.stderr));
     text(&done.stdout)
 }
 
-fn json(mut command: Command) -> Value {
+pub(crate) fn json(mut command: Command) -> Value {
     command.arg("--json");
     serde_json::from_str(&ok(command)).unwrap()
 }
 
-fn fails(mut command: Command) -> String {
+pub(crate) fn fails(mut command: Command) -> String {
     let done: Output = command.output().unwrap();
     assert!(!done.status.success(), "{command:?}: {}", text(&done.stdout));
     text(&done.stderr)
@@ -111,7 +115,7 @@ fn mode(path: &Path) -> u32 {
         & 0o7777
 }
 
-fn recipients(keys: &Keys, account: &str) -> Vec<String> {
+pub(crate) fn recipients(keys: &Keys, account: &str) -> Vec<String> {
     let own = keys.account(&account.parse().unwrap()).unwrap();
     let texts = own.identities.iter().map(secrecy::ExposeSecret::expose_secret);
     Keyring::from_identities(texts).unwrap().recipients()
@@ -278,4 +282,69 @@ fn an_account_is_added_with_keys_settings_and_folders() {
     let unchanged = host.census();
     ok(add(&[]));
     assert_eq!(host.census(), unchanged);
+}
+
+#[test]
+fn where_the_host_seals_credentials_the_keys_are_one() {
+    let probe = Command::new("systemd-creds")
+        .args(["encrypt", "--with-key=host", "--name=x", "-", "-"])
+        .stdin(Stdio::null())
+        .output();
+    if !probe.is_ok_and(|done| done.status.success()) {
+        crate::support::skip::skip("systemd-creds seals nothing on this machine");
+        return;
+    }
+    let odoo = odoo();
+    let host = Host::new(&odoo);
+    ok(host.setup_in("credential", &["--no-recovery"]));
+    let sealed = std::fs::read(host.at("etc/credstore.encrypted/odoo-spoold.keys")).unwrap();
+    assert!(!String::from_utf8_lossy(&sealed).contains("AGE-SECRET"));
+    assert!(!host.at("etc/odoo-spoold/keys.toml").exists());
+    assert_eq!(mode(&host.at("etc/credstore.encrypted/odoo-spoold.keys")), 0o600);
+    let before = host.census();
+    assert_eq!(json(host.setup_in("credential", &["--no-recovery"]))["changed"], false);
+    assert_eq!(host.census(), before);
+    ok(host.command(&["keys", "rotate", "identity", "--account", "eu"]));
+    ok(host.command(&["keygen", "--credential", "--account", "na"]));
+    let listed = json(host.command(&["keys", "list"]));
+    assert_eq!(listed.as_array().unwrap().len(), 4, "{listed}");
+    // Root's check opens the credential by itself.
+    let checked = host.command(&["check"]).output().unwrap();
+    assert!(text(&checked.stdout).contains("id key there"), "{}", text(&checked.stdout));
+}
+
+/// Types the answers as a person does: through a pseudo-terminal.
+#[test]
+fn a_person_is_asked_on_a_terminal_and_secrets_do_not_show() {
+    let odoo = odoo();
+    let host = Host::new(&odoo);
+    let answers = [
+        host.url.as_str(),
+        DATABASE,
+        LOGIN,
+        API_KEY,
+        "eu",
+        "./r.age",
+        "correct horse battery",
+        "correct horse battery",
+    ];
+    let done = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/answer.py"))
+        .arg(serde_json::to_string(&answers).unwrap())
+        .arg(env!("CARGO_BIN_EXE_odoo-spoold"))
+        .args(["setup", "--keys-in", "file", "--root"])
+        .arg(host.dir.path())
+        .current_dir(host.dir.path())
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .output()
+        .unwrap();
+    let screen = text(&done.stdout);
+    assert!(done.status.success(), "{screen}{}", text(&done.stderr));
+    assert!(screen.contains("Odoo's database") && screen.contains("age -r "), "{screen}");
+    assert!(!screen.contains(API_KEY) && !screen.contains("battery"), "a secret was shown");
+    assert_eq!(host.keys().api_key.expose_secret(), API_KEY);
+    let second = Host::new(&odoo);
+    let mut restore = second.setup(&["--recovery-passphrase-file", "word"]);
+    restore.arg("--restore").arg(host.at("r.age"));
+    ok(restore);
 }

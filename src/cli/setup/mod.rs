@@ -32,7 +32,7 @@ use super::prompt::Terminal;
 use super::recover::{self, Decision, RecoveryArgs};
 
 use answers::{AccountSpec, Answers};
-use report::Report;
+pub(super) use report::Report;
 
 /// The daemon's user, as the package makes it.
 const SERVICE_USER: &str = "odoo-spoold";
