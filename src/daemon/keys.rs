@@ -88,7 +88,7 @@ impl Daemon {
                 "some values do not open and stay under an older master key"
             ),
             Err(error) => {
-                tracing::error!(%error, "counting what is sealed under older master keys")
+                tracing::error!(%error, "counting what is sealed under older master keys");
             }
         }
     }

@@ -54,15 +54,12 @@ impl Store {
             last = Some(key);
         }
         self.vault.apply(&changes)?;
-        match last {
-            Some(key) => {
-                // The next key in order: this one and a zero byte.
-                progress.from = key.iter().copied().chain([0]).collect();
-            }
-            None => {
-                progress.tree = progress.tree.saturating_add(1);
-                progress.from = Vec::new();
-            }
+        if let Some(key) = last {
+            // The next key in order: this one and a zero byte.
+            progress.from = key.iter().copied().chain([0]).collect();
+        } else {
+            progress.tree = progress.tree.saturating_add(1);
+            progress.from = Vec::new();
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ fn an_older_key_that_is_still_needed_is_counted() {
     assert!(!progress.done && store.under_older().unwrap()["m1"] > 0);
     assert_eq!(store.masters(), ("m2".to_owned(), vec!["m1".to_owned()]));
     drop(store);
-    assert!(matches!(open(dir.path(), &[("m2", 2)]), Err(_)), "refused, not half read");
+    assert!(open(dir.path(), &[("m2", 2)]).is_err(), "refused, not half read");
 }
 
 #[test]

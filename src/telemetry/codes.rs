@@ -448,7 +448,12 @@ pub const ALL: &[Code] = &[
         "the store failed",
         "do what the message says; journalctl -u odoo-spoold",
     ),
-    row("internal", Command, "a bug", "report it, with the journal around this time"),
+    row(
+        "internal",
+        Command,
+        "a bug: the handler ended without an answer",
+        "report it, with the journal around this time",
+    ),
     row(
         "not-running",
         Command,

@@ -18,7 +18,10 @@ fn sources() -> Vec<(String, String)> {
             let name = path.strip_prefix(&root).unwrap().display().to_string();
             if path.is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".rs") && !name.contains("tests") && !name.contains("_test") {
+            } else if path.extension().is_some_and(|ext| ext == "rs")
+                && !name.contains("tests")
+                && !name.contains("_test")
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 found.push((name, text));
@@ -62,7 +65,7 @@ fn used() -> BTreeSet<String> {
         // Where a code is given in passing.
         for place in ["Problem::new(", "failed(", "error_code = ", "code: ", "Self::new("] {
             for (at, _) in text.match_indices(place) {
-                let rest = &text[at + place.len()..];
+                let rest = text.get(at + place.len()..).unwrap();
                 let told = place != "Self::new(" || name == "cli/problem.rs";
                 let asked = place != "failed(" || name.starts_with("daemon/");
                 if told && asked {

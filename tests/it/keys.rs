@@ -147,7 +147,7 @@ fn identities_and_the_master_key_are_rotated_with_crashes_between() {
     assert_eq!(status["keys"]["older"].as_array().unwrap().len(), 0);
     assert_eq!(status["store"]["orders"], orders);
     let listed = ok(host.command(&["queue", "list", "--json"]));
-    assert!(listed.contains("\"order\""), "the orders open: {listed}");
+    assert!(listed.contains("\"order_id\""), "the orders open: {listed}");
     let kinds = json(host.command(&["keys", "list"]));
     let uses: Vec<_> =
         kinds.as_array().unwrap().iter().map(|key| key["use"].as_str().unwrap()).collect();
