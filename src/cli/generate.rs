@@ -21,7 +21,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             let failed = |error: std::io::Error| Problem::file("writing man pages", dir, &error);
             fs::create_dir_all(dir).map_err(failed)?;
             clap_mangen::generate_to(command, dir).map_err(failed)?;
-            let errors = crate::telemetry::codes::man();
+            let errors = crate::telemetry::explain::man();
             fs::write(dir.join("odoo-spoold-errors.7"), errors).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
@@ -30,9 +30,9 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
         }
         GenerateWhat::Catalog => {
             text.extend(crate::telemetry::events::catalog().bytes());
-            text.extend(crate::telemetry::codes::catalog().bytes());
+            text.extend(crate::telemetry::explain::catalog().bytes());
         }
-        GenerateWhat::Errors => text.extend(crate::telemetry::codes::man().bytes()),
+        GenerateWhat::Errors => text.extend(crate::telemetry::explain::man().bytes()),
         GenerateWhat::Openapi => {
             let document = crate::control::openapi::document();
             text.extend(format!("{document:#}\n").bytes());

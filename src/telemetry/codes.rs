@@ -4,10 +4,6 @@
 //! Promises: codes never change and each has a row; a test reads the source and compares. Holds
 //! (`sku`, `price` …) are no errors: they stand in `odoo-spoold hold`.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
-
 /// What kind of thing a code stops, and with that its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stops {
@@ -547,55 +543,6 @@ pub const ALL: &[Code] = &[
     row("output", Command, "writing the answer failed", "look where it goes, then again"),
     row("sealed-twice", Command, "the file is sealed already", "drop it as it is"),
 ];
-
-/// The id of a code's entry in the catalog: `journalctl --catalog` finds it by `dump-catalog`.
-fn entry_id(code: &str) -> String {
-    let hash: [u8; 32] =
-        Sha256::new_with_prefix(b"odoo-spoold error code\0").chain_update(code).finalize().into();
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The codes as entries of the journal's catalog.
-pub fn catalog() -> String {
-    let mut text = String::new();
-    for code in ALL {
-        let _infallible = writeln!(
-            text,
-            "-- {}\nSubject: odoo-spoold: error code {}\nDefined-By: odoo-spoold\nDocumentation: \
-             man:odoo-spoold-errors(7)\n\nCause: {}.\nEffect: {}\nNext: {}\n",
-            entry_id(code.code),
-            code.code,
-            code.cause,
-            code.stops.effect(),
-            code.next
-        );
-    }
-    text
-}
-
-/// The man page of codes.
-pub fn man() -> String {
-    let escaped = |text: &str| text.replace('\\', "\\e").replace('-', "\\-");
-    let mut text = format!(
-        ".TH odoo-spoold-errors 7 \"\" \"odoo-spoold {}\"\n.SH NAME\nodoo\\-spoold\\-errors \\- \
-         error codes of odoo\\-spoold\n.SH DESCRIPTION\nCodes stand in ERROR_CODE= of the journal, \
-         in reason files beside rejected files, in answers of the control socket and in what \
-         commands say with \\-\\-json. They never change.\n.SH CODES\n",
-        env!("CARGO_PKG_VERSION")
-    );
-    for code in ALL {
-        let _infallible = writeln!(
-            text,
-            ".TP\n.B {}\nCause: {}.\n.br\nEffect: {}\n.br\nNext: {}",
-            escaped(code.code),
-            escaped(code.cause),
-            escaped(code.stops.effect()),
-            escaped(code.next)
-        );
-    }
-    text.push_str(".SH SEE ALSO\n.BR odoo\\-spoold (1),\n.BR journalctl (1)\n");
-    text
-}
 
 #[cfg(test)]
 #[path = "codes_tests.rs"]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::explain::{catalog, entry_id, man};
 use super::*;
 
 /// Words that stand where codes stand and are none.

@@ -5,6 +5,7 @@
 
 pub mod codes;
 pub mod events;
+pub mod explain;
 pub mod log;
 mod queue;
 #[cfg(test)]
