@@ -125,6 +125,9 @@ pub(crate) fn recipients(keys: &Keys, account: &str) -> Vec<String> {
 fn from_nothing_to_ready_and_again_without_a_change() {
     let odoo = odoo();
     let host = Host::new(&odoo);
+    // As the package installs it: comments only.
+    std::fs::create_dir_all(host.at("etc/odoo-spoold")).unwrap();
+    std::fs::write(host.at("etc/odoo-spoold/config.toml"), "# Settings of odoo-spoold.\n").unwrap();
     let said = json(host.setup(&["--no-recovery"]));
     assert_eq!(said["changed"], true);
     let settings = host.settings();

@@ -408,8 +408,10 @@ impl Host {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(Problem::file("reading it", &paths.config, &error)),
         };
-        let settings =
-            config.as_deref().map(|text| Settings::parse(&paths.config, text)).transpose()?;
+        // The package installs one that says nothing yet.
+        let begun = |text: &&str| text.lines().any(|line| line.trim_start().starts_with("[odoo]"));
+        let settings = config.as_deref().filter(begun);
+        let settings = settings.map(|text| Settings::parse(&paths.config, text)).transpose()?;
         let root = rustix::process::geteuid().is_root();
         let daemon = if root { paths.user(SERVICE_USER) } else { None };
         let droppers = match &args.group {
