@@ -111,6 +111,7 @@ pub(super) fn keys(
         identities(keys, account, sheet);
     }
     sheet.about(None);
+    super::keys::prove(settings, keys, accounts, sheet);
 }
 
 fn whereabouts(source: &KeysSource) -> String {

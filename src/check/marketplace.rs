@@ -42,6 +42,11 @@ pub(super) async fn prove(
             return;
         }
     };
+    if account.marketplaces.is_empty() {
+        let next = "add an [[account.marketplace]] table for each marketplace it sells on";
+        let detail = "there is none: its orders are held `marketplace`";
+        sheet.warn(Area::Marketplace, "marketplaces", detail, next);
+    }
     for settings in &account.marketplaces {
         let one = One { searcher, account, settings };
         one.pricelist(&mut offer, fix, sheet).await;

@@ -14,7 +14,9 @@
 mod company;
 mod create;
 mod host;
+mod keys;
 mod marketplace;
+pub mod prepare;
 mod products;
 mod report;
 mod rights;

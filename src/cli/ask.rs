@@ -26,7 +26,7 @@ pub(super) enum Source {
 
 /// The running daemon, for what only it can do.
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
-    match Settings::load(&global.config) {
+    match Settings::load(&global.config()) {
         Ok(settings) => Ok(Client::connect(&settings.control.socket)?),
         Err(error) => running_anyway(global).ok_or_else(|| error.into()),
     }
@@ -35,14 +35,14 @@ pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
 /// The daemon that was started before its settings went wrong: it answers, and says what it thinks
 /// of them. Only for the settings file of the system, whose socket is known without it.
 fn running_anyway(global: &Global) -> Option<Client> {
-    let systems = global.config == Path::new(super::DEFAULT_CONFIG);
+    let systems = global.config() == Path::new(super::DEFAULT_CONFIG);
     systems.then(|| Client::connect(Path::new(DEFAULT_CONTROL_SOCKET)).ok()).flatten()
 }
 
 impl Source {
     /// The daemon if it runs, else the store if this user may read it.
     pub(super) fn open(global: &Global) -> Result<Self, Problem> {
-        let settings = match Settings::load(&global.config) {
+        let settings = match Settings::load(&global.config()) {
             Ok(settings) => settings,
             Err(error) => {
                 return running_anyway(global).map(Self::Daemon).ok_or_else(|| error.into());

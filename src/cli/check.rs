@@ -4,13 +4,15 @@
 //! Ends with 0 where nothing fails, 78 where settings or keys are wrong, else 1.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
 
 use serde_json::json;
 
 use crate::check::{Options, Report, Row, State, run as look};
-use crate::config::{EXIT_CONFIG, Keys, Settings};
+use crate::config::{EXIT_CONFIG, Settings};
 use crate::model::AccountId;
+
+use super::Global;
+use super::keystore::load;
 
 /// Proves that what is configured can work, and says what to do.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -24,7 +26,8 @@ pub struct Args {
 }
 
 /// Looks at everything and prints it to standard output; the exit code.
-pub fn run(config: &Path, args: &Args, json: bool) -> u8 {
+pub fn run(global: &Global, args: &Args) -> u8 {
+    let (config, json) = (&global.config(), global.json);
     let out = io::stdout();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (report, code) = match Settings::load(config) {
@@ -34,9 +37,9 @@ pub fn run(config: &Path, args: &Args, json: bool) -> u8 {
                 say(writeln!(io::stderr(), "odoo-spoold: this host gives no more resources"));
                 return 1;
             };
-            let keys = Keys::load(&settings);
+            let keys = load(global, &settings);
             let options =
-                Options { fix: args.fix, account: args.account.clone(), config: config.to_owned() };
+                Options { fix: args.fix, account: args.account.clone(), config: config.clone() };
             let report = runtime.block_on(look(&settings, &keys, &options));
             let code = report.exit_code();
             (report, code)

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, attention, check, dead, files, generate, hold, keygen, map, pause, process, queue,
-    rebuild, recipient, reconcile, reload, run, seal, status,
+    Cli, Verb, attention, check, dead, files, generate, hold, keygen, keys, map, pause, process,
+    queue, rebuild, recipient, reconcile, reload, run, seal, setup, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -15,7 +15,10 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
     let mut out = Output::stdout(global);
     let ended: Result<ExitCode, Problem> = match &cli.verb {
         Verb::Run => run::run(global),
-        Verb::Check(args) => return ExitCode::from(check::run(&global.config, args, global.json)),
+        Verb::Setup(args) => setup::run(global, args, &mut out),
+        Verb::Keys(args) => keys::run(global, args, &mut out),
+        Verb::Account(args) => setup::add(global, args, &mut out),
+        Verb::Check(args) => return ExitCode::from(check::run(global, args)),
         Verb::Status => status::run(global, &mut out),
         Verb::Files(args) => files::run(global, args, &mut out),
         Verb::Queue(args) => queue::run(global, args, &mut out),

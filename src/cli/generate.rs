@@ -31,12 +31,22 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             command.build();
             pages(&command, command.get_name(), dir).map_err(failed)?;
             fs::write(dir.join(settings_page::FILE_NAME), settings_page::page()).map_err(failed)?;
+            let errors = crate::telemetry::explain::man();
+            fs::write(dir.join("odoo-spoold-errors.7"), errors).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
             let name = command.get_name().to_owned();
             clap_complete::generate(*shell, &mut command, name, &mut text);
         }
-        GenerateWhat::Catalog => text.extend(crate::telemetry::events::catalog().bytes()),
+        GenerateWhat::Catalog => {
+            text.extend(crate::telemetry::events::catalog().bytes());
+            text.extend(crate::telemetry::explain::catalog().bytes());
+        }
+        GenerateWhat::Errors => text.extend(crate::telemetry::explain::man().bytes()),
+        GenerateWhat::Openapi => {
+            let document = crate::control::openapi::document();
+            text.extend(format!("{document:#}\n").bytes());
+        }
     }
     out.raw(&text)?;
     Ok(ExitCode::SUCCESS)

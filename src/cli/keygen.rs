@@ -14,11 +14,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::clock::{Clock as _, System};
 use crate::config::{CREDENTIAL_NAME, Keys, KeysSource, Settings};
 use crate::envelope::generate_identity;
 use crate::model::AccountId;
 
 use super::atomic::{Atomic, Existing};
+use super::keystore::{Keep, KeyStore, Paths, Place};
 use super::output::Output;
 use super::problem::Problem;
 use super::{Global, Keygen};
@@ -45,9 +47,11 @@ struct MadeAccount {
 
 /// Makes what is asked for.
 pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<ExitCode, Problem> {
+    let store = if args.credential { Some(credential(global)?) } else { None };
     let file = match &args.output {
+        _ if store.is_some() => store.as_ref().map(|s| s.path().to_owned()).unwrap_or_default(),
         Some(path) => path.clone(),
-        None => configured(&Settings::load(&global.config)?)?,
+        None => configured(&Settings::load(&global.config())?)?,
     };
     let piped = file == Path::new("-");
     if piped && io::stdout().is_terminal() {
@@ -66,7 +70,7 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     }
     let mut accounts = args.account.clone();
     if accounts.is_empty() {
-        accounts.extend(Settings::load(&global.config)?.accounts.into_iter().map(|a| a.id));
+        accounts.extend(Settings::load(&global.config())?.accounts.into_iter().map(|a| a.id));
     }
     if accounts.is_empty() {
         return Err(Problem::usage("config.toml has no account: name one (--account)"));
@@ -74,8 +78,11 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     let mut seen = std::collections::BTreeSet::new();
     accounts.retain(|account| seen.insert(account.clone()));
     let api_key = args.api_key_file.as_deref().map(read_secret).transpose()?;
-    let (text, recipients) =
-        if exists { add(&file, &accounts)? } else { create(&accounts, api_key.as_ref())? };
+    let (text, recipients) = if exists {
+        add(&file, store.as_ref(), &accounts)?
+    } else {
+        create(&accounts, api_key.as_ref())?
+    };
     if piped {
         out.raw(text.expose_secret().as_bytes())?;
         for (account, recipient) in accounts.iter().zip(&recipients) {
@@ -83,7 +90,16 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
         }
         return Ok(ExitCode::SUCCESS);
     }
-    write(&file, &text, exists)?;
+    match &store {
+        Some(store) => {
+            store.write(&text)?;
+            // Without an API key they are not in force yet, and have no name.
+            if let Ok(keys) = Keys::parse(&file, text.expose_secret()) {
+                store.announce(&keys)?;
+            }
+        }
+        None => write(&file, &text, exists)?,
+    }
     let accounts = accounts
         .into_iter()
         .zip(recipients)
@@ -101,6 +117,9 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     if api_key.is_none() && made.created {
         out.remark(format!("now put Odoo's API key into {}", made.file.display()));
     }
+    out.remark(
+        "a running daemon takes new keys at its next start: `systemctl restart odoo-spoold`",
+    );
     out.remark("keep a copy elsewhere: without these keys nothing sealed can be read");
     Ok(ExitCode::SUCCESS)
 }
@@ -125,7 +144,7 @@ fn create(
     api_key: Option<&SecretString>,
 ) -> Result<(SecretString, Vec<String>), Problem> {
     let mut recipients = Vec::new();
-    let text = Keys::generate(accounts, api_key, || {
+    let text = Keys::generate(accounts, api_key, System.now(), || {
         let (identity, recipient) = generate_identity();
         recipients.push(recipient.clone());
         (identity, recipient)
@@ -133,11 +152,27 @@ fn create(
     Ok((text, recipients))
 }
 
-fn add(file: &Path, accounts: &[AccountId]) -> Result<(SecretString, Vec<String>), Problem> {
-    let mut text = read_secret(file)?;
+/// This host's credential.
+fn credential(global: &Global) -> Result<KeyStore, Problem> {
+    let paths = Paths::new(global);
+    match KeyStore::find(&paths, None, None) {
+        Some(store) if matches!(store.place, Place::Credential(_)) => Ok(store),
+        _ => Ok(KeyStore::choose(&paths, None, Keep::Credential, None)?.0),
+    }
+}
+
+fn add(
+    file: &Path,
+    store: Option<&KeyStore>,
+    accounts: &[AccountId],
+) -> Result<(SecretString, Vec<String>), Problem> {
+    let mut text = match store {
+        Some(store) => store.read()?,
+        None => read_secret(file)?,
+    };
     let mut recipients = Vec::new();
     for account in accounts {
-        text = Keys::add_account(file, &text, account, || {
+        text = Keys::add_account(file, &text, account, System.now(), || {
             let (identity, recipient) = generate_identity();
             recipients.push(recipient.clone());
             (identity, recipient)

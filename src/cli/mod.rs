@@ -12,20 +12,25 @@ mod files;
 mod generate;
 mod hold;
 mod keygen;
+pub mod keys;
+mod keystore;
 mod map;
 mod offline;
 mod output;
 pub mod pause;
 mod problem;
 mod process;
+mod prompt;
 mod queue;
 mod rebuild;
 mod recipient;
 mod reconcile;
+mod recover;
 mod reload;
 mod run;
 mod seal;
 mod settings_page;
+pub mod setup;
 mod status;
 
 use std::path::PathBuf;
@@ -76,6 +81,21 @@ pub struct Global {
     /// Print only what was asked for: no progress, no remarks
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Look for /etc, /var and /run below this folder
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+impl Global {
+    /// The settings file.
+    pub(crate) fn config(&self) -> PathBuf {
+        match &self.root {
+            Some(root) if self.config.as_os_str() == DEFAULT_CONFIG => {
+                root.join(DEFAULT_CONFIG.trim_start_matches('/'))
+            }
+            _ => self.config.clone(),
+        }
+    }
 }
 
 /// What to do.
@@ -83,6 +103,14 @@ pub struct Global {
 pub enum Verb {
     /// Run the daemon in the foreground; systemd does this
     Run,
+    /// Make keys, settings and folders, and test Odoo; asks, or takes options
+    ///
+    /// Can be run again at any time: it completes what is missing and changes nothing else.
+    Setup(Box<setup::Args>),
+    /// List keys and their ages; rotate and remove them
+    Keys(Box<keys::Args>),
+    /// Add a seller account
+    Account(Box<setup::Account>),
     /// Prove that what is configured can work, and say what to do
     ///
     /// Looks at settings, keys, folders, and at everything the accounts need in Odoo.
@@ -439,6 +467,9 @@ pub struct Keygen {
     /// the accounts are added and all other keys stay
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write this host's credential instead of a file
+    #[arg(long, conflicts_with = "output")]
+    pub credential: bool,
     /// Take Odoo's API key from this file, or stdin (-); without it its place is left empty
     #[arg(long, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
@@ -474,8 +505,12 @@ pub enum GenerateWhat {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The journal's message catalog
+    /// The journal's message catalog, with an entry for every error code
     Catalog,
+    /// The man page of error codes, odoo-spoold-errors(7)
+    Errors,
+    /// The control socket's API as an OpenAPI document
+    Openapi,
 }
 
 /// A word of the control API; the error lists the ones there are.

@@ -66,7 +66,7 @@ fn unknown(account: &AccountId) -> Problem {
 }
 
 fn known(global: &Global) -> Result<Recipients, Problem> {
-    let settings = Settings::load(&global.config)?;
+    let settings = Settings::load(&global.config())?;
     let asked = Client::connect(&settings.control.socket).and_then(|client| client.recipients());
     match asked {
         Ok(known) => Ok(known),

@@ -13,7 +13,7 @@ use super::problem::Problem;
 pub(super) fn run(global: &Global) -> Result<ExitCode, Problem> {
     // systemd says here which stream is the journal's.
     let to = log::To::detect(std::env::var_os("JOURNAL_STREAM").as_deref());
-    crate::daemon::run(&global.config, to).map_err(|error| {
+    crate::daemon::run(&global.config(), to).map_err(|error| {
         let configuration = error.is::<ConfigError>()
             || error.downcast_ref::<DaemonError>().is_some_and(DaemonError::is_configuration);
         let told = Problem::new("daemon", format!("{error:#}"));

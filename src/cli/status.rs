@@ -41,6 +41,7 @@ fn stopped(why: &Problem, now: Timestamp) -> Status {
         accounts: Vec::new(),
         rejected: Vec::new(),
         notices: vec![why.message().to_owned()],
+        keys: None,
         store: None,
     }
 }

@@ -56,6 +56,16 @@ pub enum ConfigError {
     /// The content is wrong: each fault says where, and what to write instead.
     #[error("{0}")]
     Faulty(Faults),
+    /// A change of the keys that cannot be: the cure says what can.
+    #[error("{}: {what}\n   = help: {cure}", path.display())]
+    Refused {
+        /// The keys.
+        path: PathBuf,
+        /// What was asked, or found.
+        what: String,
+        /// What to do.
+        cure: String,
+    },
     /// The operating system's random generator failed: nothing was made.
     #[error("the system's random generator failed: {0}")]
     Random(String),

@@ -71,6 +71,7 @@ pub(super) struct StateTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct KeysTable {
     pub(super) file: Option<Text>,
+    pub(super) warn_after: Option<Text>,
 }
 
 /// `[control]`

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use rand::RngCore as _;
 use rand::rngs::OsRng;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,6 +27,7 @@ impl Keys {
     pub fn generate(
         accounts: &[AccountId],
         api_key: Option<&SecretString>,
+        now: Timestamp,
         mut new_identity: impl FnMut() -> (SecretString, String),
     ) -> Result<SecretString, ConfigError> {
         let mut text = Room::for_accounts(accounts.len());
@@ -41,15 +43,14 @@ impl Keys {
         text.line("");
         text.line("[state]");
         text.line(
-            "# Seals what the daemon remembers. To rotate: move it to `older`, add a new one",
+            "# Seals what the daemon remembers. To rotate: `odoo-spoold keys rotate master`.",
         );
-        text.line("# under another id, restart.");
         let master = random_key()?;
         text.secret("master = { id = \"m1\", key = ", &master);
-        text.close(" }");
+        text.close(&format!(", created = \"{now}\" }}"));
         text.line("older = []");
         for account in accounts {
-            account_table(&mut text, account, &mut new_identity)?;
+            account_table(&mut text, account, now, &mut new_identity)?;
         }
         pasted(Path::new("new keys"), &text.0)?;
         Ok(text.into_secret())
@@ -60,6 +61,7 @@ impl Keys {
         path: &Path,
         text: &SecretString,
         account: &AccountId,
+        now: Timestamp,
         new_identity: impl FnOnce() -> (SecretString, String),
     ) -> Result<SecretString, ConfigError> {
         let text = text.expose_secret();
@@ -73,14 +75,14 @@ impl Keys {
             return Err(ConfigError::Faulty(Faults { path: path.to_owned(), list: vec![fault] }));
         }
         let mut whole = Room::after(text);
-        account_table(&mut whole, account, new_identity)?;
+        account_table(&mut whole, account, now, new_identity)?;
         pasted(path, &whole.0)?;
         Ok(whole.into_secret())
     }
 }
 
 /// The keys in a text whose API key may still have to be pasted in.
-fn pasted(path: &Path, text: &str) -> Result<Keys, ConfigError> {
+pub(super) fn pasted(path: &Path, text: &str) -> Result<Keys, ConfigError> {
     let text = Zeroizing::new(text.replacen(NO_API_KEY, "api_key = \"-\"", 1));
     Keys::parse(path, &text)
 }
@@ -88,6 +90,7 @@ fn pasted(path: &Path, text: &str) -> Result<Keys, ConfigError> {
 fn account_table(
     text: &mut Room,
     account: &AccountId,
+    now: Timestamp,
     new_identity: impl FnOnce() -> (SecretString, String),
 ) -> Result<(), ConfigError> {
     let (identity, recipient) = new_identity();
@@ -99,13 +102,14 @@ fn account_table(
     text.secret("id_key = ", &id_key);
     text.line("# Newest first. Files for this account are sealed to:");
     text.line(&format!("# {recipient}"));
-    text.secret("identities = [", identity.expose_secret());
+    let noted = Zeroizing::new(format!("# created: {now}\\n{}", identity.expose_secret()));
+    text.secret("identities = [", &noted);
     text.close("]");
     Ok(())
 }
 
 /// 32 bytes from the operating system, in base64.
-fn random_key() -> Result<Zeroizing<String>, ConfigError> {
+pub(super) fn random_key() -> Result<Zeroizing<String>, ConfigError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     OsRng
         .try_fill_bytes(bytes.as_mut_slice())
@@ -158,6 +162,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secrets::identity_created;
     use super::*;
 
     fn identity() -> (SecretString, String) {
@@ -171,12 +176,16 @@ mod tests {
     #[test]
     fn what_is_made_is_what_is_read() {
         let ids = accounts(&["eu", "na"]);
-        let text = Keys::generate(&ids, Some(&"k123".into()), identity).unwrap();
+        let text =
+            Keys::generate(&ids, Some(&"k123".into()), Timestamp::UNIX_EPOCH, identity).unwrap();
         let path = Path::new("keys.toml");
         let keys = Keys::parse(path, text.expose_secret()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(keys.api_key.expose_secret(), "k123");
         assert_eq!(keys.accounts.iter().map(|a| a.id.clone()).collect::<Vec<_>>(), ids);
-        assert_eq!(keys.accounts[1].identities[0].expose_secret(), "AGE-SECRET-KEY-1TEST");
+        let identity = &keys.accounts[1].identities[0];
+        assert!(identity.expose_secret().ends_with("\nAGE-SECRET-KEY-1TEST"));
+        assert_eq!(identity_created(identity), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(keys.master.created, Some(Timestamp::UNIX_EPOCH));
         assert_ne!(
             keys.accounts[0].id_key.expose_secret(),
             keys.accounts[1].id_key.expose_secret()
@@ -187,11 +196,14 @@ mod tests {
 
     #[test]
     fn the_api_key_may_come_later() {
-        let text = Keys::generate(&accounts(&["eu"]), None, identity).unwrap();
+        let text =
+            Keys::generate(&accounts(&["eu"]), None, Timestamp::UNIX_EPOCH, identity).unwrap();
         let path = Path::new("keys.toml");
         let error = Keys::parse(path, text.expose_secret()).unwrap_err().to_string();
         assert!(error.contains("API key is empty"), "{error}");
-        let text = Keys::add_account(path, &text, &"na".parse().unwrap(), identity).unwrap();
+        let text =
+            Keys::add_account(path, &text, &"na".parse().unwrap(), Timestamp::UNIX_EPOCH, identity)
+                .unwrap();
         let pasted = text.expose_secret().replace(NO_API_KEY, "api_key = \"k\"");
         assert_eq!(Keys::parse(path, &pasted).unwrap().accounts.len(), 2);
     }
@@ -199,8 +211,15 @@ mod tests {
     #[test]
     fn an_account_is_never_given_new_keys() {
         let ids = accounts(&["eu"]);
-        let text = Keys::generate(&ids, Some(&"k".into()), identity).unwrap();
-        let error = Keys::add_account(Path::new("keys.toml"), &text, &ids[0], identity);
+        let text =
+            Keys::generate(&ids, Some(&"k".into()), Timestamp::UNIX_EPOCH, identity).unwrap();
+        let error = Keys::add_account(
+            Path::new("keys.toml"),
+            &text,
+            &ids[0],
+            Timestamp::UNIX_EPOCH,
+            identity,
+        );
         let error = error.unwrap_err().to_string();
         assert!(error.contains("has keys already"), "{error}");
     }

@@ -10,6 +10,7 @@ pub mod error;
 mod example_test;
 mod file;
 mod keygen;
+mod rekey;
 mod reload;
 pub mod secrets;
 pub mod settings;
@@ -17,8 +18,12 @@ mod value;
 
 pub use check::DEFAULT_CONTROL_SOCKET;
 pub use error::{ConfigError, EXIT_CONFIG};
+pub use rekey::{KeysDraft, id_keys_text, read_id_keys};
 pub use reload::{Live, Reload};
-pub use secrets::{AccountKeys, CREDENTIAL_NAME, Key32, Keys, MasterKey};
+pub use secrets::{
+    AccountKeys, CREDENTIAL_NAME, Key32, Keys, MasterKey, Recovery, identity_created,
+    keys_are_newer, newest_keys_path,
+};
 pub use settings::{
     AccountSettings, AlreadyShipped, ControlSettings, Destination, ExistingOrders, FacilitatorTax,
     ImportFrom, KeysSource, LogSettings, MarketplaceSettings, OdooSettings, OdooUrl, PartnerPolicy,

@@ -97,6 +97,7 @@ impl Settings {
             spool: SpoolSettings { keep: new.spool.keep, ..self.spool.clone() },
             state: self.state.clone(),
             keys: self.keys.clone(),
+            keys_warn_after: new.keys_warn_after,
             control: self.control.clone(),
             log: new.log.clone(),
             accounts: new.accounts.clone(),

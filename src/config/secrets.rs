@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde::{Deserialize, Deserializer};
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -46,6 +48,20 @@ pub struct Keys {
     pub older: Vec<MasterKey>,
     /// The keys of each account, in the order of the file.
     pub accounts: Vec<AccountKeys>,
+    /// What is known of the recovery file.
+    pub recovery: Recovery,
+}
+
+/// Whether these keys can come back if this host does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Recovery {
+    /// Nobody decided yet.
+    #[default]
+    Undecided,
+    /// The operator wants none.
+    Declined,
+    /// A recovery file was made that holds the keys with this [`Keys::seals`].
+    Covers(String),
 }
 
 /// A master key and the name that sealed values know it by.
@@ -55,6 +71,8 @@ pub struct MasterKey {
     pub id: String,
     /// The key.
     pub key: Key32,
+    /// When it was made; none: nobody wrote it down.
+    pub created: Option<Timestamp>,
 }
 
 /// The keys of one account.
@@ -75,6 +93,17 @@ struct KeysFile {
     state: StateTable,
     #[serde(default)]
     account: Vec<AccountTable>,
+    #[serde(default)]
+    recovery: RecoveryTable,
+}
+
+/// What `setup` noted of the recovery file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecoveryTable {
+    covers: Option<String>,
+    #[serde(default)]
+    declined: bool,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +125,7 @@ struct StateTable {
 struct MasterTable {
     id: Spanned<Wiped>,
     key: Spanned<Wiped>,
+    created: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -153,10 +183,69 @@ impl Keys {
         }
     }
 
+    /// Names what seals and blinds (masters, id keys, identities) without telling it: two keys texts
+    /// with the same name open the same things.
+    pub fn seals(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(b"odoo-spoold keys 1\0");
+        let mut part = |bytes: &[u8]| {
+            hash.update(bytes.len().to_be_bytes());
+            hash.update(bytes);
+        };
+        for master in std::iter::once(&self.master).chain(&self.older) {
+            part(master.id.as_bytes());
+            part(master.key.expose_secret());
+        }
+        for account in &self.accounts {
+            part(account.id.as_str().as_bytes());
+            part(account.id_key.expose_secret());
+            for identity in &account.identities {
+                part(identity_line(identity.expose_secret()).as_bytes());
+            }
+        }
+        short_hex(hash)
+    }
+
+    /// Names all of them, the API key too: what a running daemon has loaded, or not yet.
+    pub fn generation(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(b"odoo-spoold generation 1\0");
+        hash.update(self.seals());
+        hash.update(self.api_key.expose_secret());
+        short_hex(hash)
+    }
+
     /// The keys of one account.
     pub fn account(&self, id: &AccountId) -> Option<&AccountKeys> {
         self.accounts.iter().find(|keys| &keys.id == id)
     }
+}
+
+/// Where the name of the newest keys stands ([`Keys::generation`]): a file beside config.toml that
+/// everybody may read, since a daemon cannot see the credential that its next start will get.
+pub fn newest_keys_path(config: &Path) -> PathBuf {
+    config.with_file_name("keys.newest")
+}
+
+/// Whether newer keys than these were made.
+pub fn keys_are_newer(config: &Path, loaded: &Keys) -> bool {
+    let newest = std::fs::read_to_string(newest_keys_path(config)).unwrap_or_default();
+    !newest.trim().is_empty() && newest.trim() != loaded.generation()
+}
+
+/// The line of an identity that is one, without what people note around it.
+fn identity_line(text: &str) -> &str {
+    let line = text.lines().map(str::trim).find(|line| line.starts_with("AGE-SECRET-KEY-"));
+    line.unwrap_or(text)
+}
+
+/// When an identity was made, if its text says so the way `age-keygen` does: `# created: …`.
+pub fn identity_created(identity: &SecretString) -> Option<Timestamp> {
+    let line = identity.expose_secret().lines().find_map(|line| line.strip_prefix("# created:"));
+    line?.trim().parse().ok()
+}
+
+fn short_hex(hash: Sha256) -> String {
+    let bytes: [u8; 32] = hash.finalize().into();
+    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The path of the keys, and whether systemd guards it.
@@ -169,8 +258,7 @@ fn locate(source: &KeysSource, directory: Option<&Path>) -> Result<(PathBuf, boo
         (KeysSource::Credential, Some(directory)) => Ok((directory.join(CREDENTIAL_NAME), true)),
         (KeysSource::Credential, None) => Err(ConfigError::NoKeys {
             what: format!("[keys] file is not set, and systemd passed no {CREDENTIAL_NAME}"),
-            cure: "make keys with `odoo-spoold keygen`, then store them with systemd-creds or \
-                   name their file in [keys]"
+            cure: "make keys with `odoo-spoold setup` (or `odoo-spoold keygen`), as root"
                 .to_owned(),
         }),
     }
@@ -250,6 +338,11 @@ impl Reader<'_> {
             master: master?,
             older: older.into_iter().collect::<Option<_>>()?,
             accounts: accounts?,
+            recovery: match file.recovery {
+                RecoveryTable { covers: Some(covers), .. } => Recovery::Covers(covers),
+                RecoveryTable { declined: true, .. } => Recovery::Declined,
+                RecoveryTable { .. } => Recovery::Undecided,
+            },
         })
     }
 
@@ -277,7 +370,19 @@ impl Reader<'_> {
             let message = "two master keys have this id".to_owned();
             return self.fault(table.id.span(), message, "give the new one another id");
         }
-        Some(MasterKey { id: id.to_owned(), key: key? })
+        let created = match table.created.as_ref().map(|text| (text.get_ref().parse(), text)) {
+            None => None,
+            Some((Ok(created), _)) => Some(created),
+            Some((Err(_), text)) => {
+                let message = "this is not an instant".to_owned();
+                return self.fault(
+                    text.span(),
+                    message,
+                    "as in 2026-11-21T12:00:00Z, or remove it",
+                );
+            }
+        };
+        Some(MasterKey { id: id.to_owned(), key: key?, created })
     }
 
     fn accounts(&mut self, tables: &[AccountTable]) -> Option<Vec<AccountKeys>> {

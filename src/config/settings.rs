@@ -31,6 +31,8 @@ pub struct Settings {
     pub state: StateSettings,
     /// Where the secrets are.
     pub keys: KeysSource,
+    /// From which age on a key is worth a word.
+    pub keys_warn_after: Duration,
     /// The control socket.
     pub control: ControlSettings,
     /// The journal.
@@ -152,7 +154,7 @@ pub struct AccountSettings {
     pub unknown_sku: UnknownSku,
     /// The products of lines that are no goods.
     pub products: ServiceProducts,
-    /// At least one.
+    /// None: a new account; its orders are held `marketplace`.
     pub marketplaces: Vec<MarketplaceSettings>,
 }
 

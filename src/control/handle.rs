@@ -19,7 +19,7 @@ use crate::model::AccountId;
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::{ProcessReport, RebuildReport, Reconcile, ReconcileReport};
+use super::wire::{KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -87,6 +87,11 @@ pub trait Desk: Send + Sync {
     ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
         drop(request);
         Box::pin(std::future::ready(Err(ControlError::Unavailable(NOT_RUNNING.to_owned()))))
+    }
+
+    /// The master keys it works with; none where there is no daemon.
+    fn keys(&self) -> Option<KeysStatus> {
+        None
     }
 
     /// Whether there is a daemon at all.

@@ -19,6 +19,7 @@ mod headline;
 pub mod hold;
 mod listen;
 pub mod mappings;
+pub mod openapi;
 pub mod pause;
 mod peer;
 mod process;

@@ -81,6 +81,7 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
             day_keys: stats.day_keys,
             oldest_day: stats.oldest_day,
         }),
+        keys: handle.desk.keys(),
     })
 }
 

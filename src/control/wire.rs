@@ -79,6 +79,22 @@ pub struct Status {
     pub notices: Vec<String>,
     /// What the store weighs; none where it could not be opened.
     pub store: Option<StoreStatus>,
+    /// The master keys that the daemon has; none where it does not run.
+    #[serde(default)]
+    pub keys: Option<KeysStatus>,
+}
+
+/// The master keys in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysStatus {
+    /// The id of the one that seals.
+    pub master: String,
+    /// The ids of older ones that were loaded.
+    pub older: Vec<String>,
+    /// Whether nothing is sealed under older ones any more: they may be removed.
+    pub resealed: bool,
+    /// Whether newer keys were made than the daemon has: they wait for a restart.
+    pub newer: bool,
 }
 
 /// One account.

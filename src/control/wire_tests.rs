@@ -96,6 +96,12 @@ fn status() {
             since: at(0),
         }],
         notices: vec!["n".into()],
+        keys: Some(KeysStatus {
+            master: "m2".into(),
+            older: vec!["m1".into()],
+            resealed: false,
+            newer: true,
+        }),
         store: Some(StoreStatus {
             installation: "i".into(),
             disk_bytes: 1,
@@ -123,6 +129,7 @@ fn status() {
             ],
             "rejected": [{"id": "F0000000001", "account": "eu", "code": "c",
                 "since": "1970-01-01T00:00:00Z"}],
+            "keys": { "master": "m2", "older": ["m1"], "resealed": false, "newer": true },
             "notices": ["n"],
             "store": {"installation": "i", "disk_bytes": 1, "orders": 15, "day_keys": 1,
                 "oldest_day": "2025-11-21"},

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Daemon, rebuild, reconcile, rehearsal};
-use crate::control::wire::{ProcessReport, RebuildReport, Reconcile, ReconcileReport};
+use crate::control::wire::{KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, FileRecord, FileState};
@@ -100,7 +100,14 @@ impl Desk for Clerk {
         let left = self.0.left();
         let left =
             left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
-        self.0.room.notices().into_iter().chain(left).chain(self.0.house_notices()).collect()
+        self.0
+            .room
+            .notices()
+            .into_iter()
+            .chain(left)
+            .chain(self.0.house_notices())
+            .chain(self.0.key_notices())
+            .collect()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
@@ -147,6 +154,10 @@ impl Desk for Clerk {
     ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
         let daemon = Arc::clone(&self.0);
         Box::pin(async move { reconcile::reconcile(&daemon, request).await })
+    }
+
+    fn keys(&self) -> Option<KeysStatus> {
+        Some(self.0.keys_status())
     }
 
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {

@@ -10,6 +10,7 @@ mod housekeeper;
 mod intake;
 #[cfg(test)]
 mod intake_tests;
+mod keys;
 pub mod lifecycle;
 mod mouth;
 #[cfg(test)]
@@ -129,6 +130,7 @@ pub struct Daemon {
     house: housekeeper::House,
     room: Arc<Room>,
     rebuild: rebuild::Progress,
+    keys: keys::KeyWatch,
 }
 
 /// One account's live parts.
@@ -194,6 +196,7 @@ impl Daemon {
             house: housekeeper::House::default(),
             room,
             rebuild: rebuild::Progress::default(),
+            keys: keys::KeyWatch::new(keys),
         }))
     }
 
@@ -220,6 +223,10 @@ impl Daemon {
             });
             mouths.spawn(mouth.run(stop.clone(), beats("intake")));
         }
+        let resealing = tokio::task::spawn_blocking({
+            let (daemon, stop) = (Arc::clone(self), stop.clone());
+            move || daemon.reseal(&stop)
+        });
         // Delivery stops after intake, so that what was taken in last is at least durable.
         let delivering = CancellationToken::new();
         let delivery =
@@ -246,6 +253,9 @@ impl Daemon {
             failed.get_or_insert(DaemonError::Ended("housekeeping"));
         }
         guard.abort();
+        if resealing.await.is_err() {
+            failed.get_or_insert(DaemonError::Ended("sealing anew"));
+        }
         let store = Arc::clone(&self.store);
         let durable = tokio::task::spawn_blocking(move || store.barrier()).await;
         if self.store.broken() {
@@ -316,6 +326,8 @@ impl Daemon {
             *live.intake.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(intake);
         }
         said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
+        said.extend(self.keys_wait(&keys));
+        self.keys.replace(&keys);
         self.delivery.reload(client, delivered);
         if let Some(log) = self.log.get() {
             log.set_level(merged.log.level);

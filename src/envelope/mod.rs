@@ -23,6 +23,7 @@ mod guarded;
 mod gzip;
 mod header;
 mod keyring;
+mod recovery;
 mod seal;
 mod sidecar;
 mod sniff;
@@ -34,6 +35,7 @@ use std::io::Read;
 
 pub use error::OpenError;
 pub use keyring::{Keyring, KeyringError, generate_identity};
+pub use recovery::{RecoveryError, Safe, SafeKey, lock_away, take_out};
 pub use seal::{SealError, Sealer, seal};
 pub use sidecar::{DocumentKey, MAX_SIDECAR_BYTES, Sidecar, SidecarError};
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};

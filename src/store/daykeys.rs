@@ -198,13 +198,63 @@ impl DayKeys {
         self.dir.join(format!("{day}.key"))
     }
 
-    fn load(&self, day: Date) -> Result<Option<Cipher>, StoreError> {
+    /// Wraps all day keys under the current master key; how many were not. One that does not open
+    /// stays as it is.
+    pub(super) fn rewrap(&self) -> Result<u64, StoreError> {
+        let _cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rewrapped: u64 = 0;
+        for day in self.days()? {
+            if self.wrapped_under(day)?.is_none_or(|id| id == self.keyring.current_id()) {
+                continue;
+            }
+            match self.unwrapped(day) {
+                Ok(Some(key)) => self.wrap(day, &key)?,
+                Ok(None) | Err(StoreError::Damaged { .. } | StoreError::UnknownKey { .. }) => {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            rewrapped = rewrapped.saturating_add(1);
+        }
+        Ok(rewrapped)
+    }
+
+    /// How many day keys are wrapped by each older master key.
+    pub(super) fn under_older(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut found = BTreeMap::new();
+        for day in self.days()? {
+            if let Some(id) = self.wrapped_under(day)?
+                && id != self.keyring.current_id()
+            {
+                let count: &mut u64 = found.entry(id).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The master key that a day key names; none where it cannot be read.
+    fn wrapped_under(&self, day: Date) -> Result<Option<String>, StoreError> {
+        let sealed = self.sealed(day)?;
+        Ok(sealed.and_then(|bytes| Seal::parse(&bytes).ok().map(|seal| seal.key_id.to_owned())))
+    }
+
+    fn sealed(&self, day: Date) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(day);
-        let sealed = match fs::read(&path) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io("reading", path)(error)),
-        };
+        match fs::read(&path) {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("reading", path)(error)),
+        }
+    }
+
+    fn load(&self, day: Date) -> Result<Option<Cipher>, StoreError> {
+        let key = self.unwrapped(day)?;
+        Ok(key.map(|key| Arc::new(XChaCha20Poly1305::new((&*key).into()))))
+    }
+
+    fn unwrapped(&self, day: Date) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
+        let Some(sealed) = self.sealed(day)? else { return Ok(None) };
         let damaged = || StoreError::Damaged { tree: "daykeys", key: day.to_string() };
         let seal = Seal::parse(&sealed).map_err(|_| damaged())?;
         let cipher = self
@@ -214,17 +264,23 @@ impl DayKeys {
         let aad = seal::associated(SPACE, day.to_string().as_bytes(), b"");
         let plain = seal.open(&cipher, &aad).map(Zeroizing::new).map_err(|_| damaged())?;
         let key: &[u8; 32] = plain.as_slice().try_into().map_err(|_| damaged())?;
-        Ok(Some(Arc::new(XChaCha20Poly1305::new(key.into()))))
+        Ok(Some(Zeroizing::new(*key)))
     }
 
     fn make(&self, day: Date) -> Result<Cipher, StoreError> {
         let mut key = Zeroizing::new([0_u8; 32]);
         rand::rngs::OsRng.fill_bytes(&mut *key);
+        self.wrap(day, &key)?;
+        Ok(Arc::new(XChaCha20Poly1305::new((&*key).into())))
+    }
+
+    /// Puts a day's key on the disk under the current master key, in place of one that is there.
+    fn wrap(&self, day: Date, key: &[u8; 32]) -> Result<(), StoreError> {
         let id = self.keyring.current_id();
         let unknown = || StoreError::UnknownKey { key_id: id.to_owned() };
         let master = self.keyring.day_keys(id).ok_or_else(unknown)?;
         let aad = seal::associated(SPACE, day.to_string().as_bytes(), b"");
-        let sealed = seal::seal(&master, id, &aad, &*key).ok_or_else(unknown)?;
+        let sealed = seal::seal(&master, id, &aad, key).ok_or_else(unknown)?;
 
         // Written aside and renamed: a crash leaves no half key that would block the day.
         let path = self.path(day);
@@ -240,8 +296,7 @@ impl DayKeys {
         file.write_all(&sealed).map_err(StoreError::io("writing", &aside))?;
         file.sync_all().map_err(StoreError::io("syncing", &aside))?;
         fs::rename(&aside, &path).map_err(StoreError::io("renaming", &aside))?;
-        sync_dir(&self.dir)?;
-        Ok(Arc::new(XChaCha20Poly1305::new((&*key).into())))
+        sync_dir(&self.dir)
     }
 }
 

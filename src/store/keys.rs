@@ -158,6 +158,11 @@ impl Keyring {
         &self.current
     }
 
+    /// The ids of the others.
+    pub(super) fn older_ids(&self) -> Vec<String> {
+        self.masters.keys().filter(|id| **id != self.current).cloned().collect()
+    }
+
     /// The cipher of `tree` under the master key `id`.
     pub(super) fn tree(&self, id: &str, tree: Tree) -> Option<Cipher> {
         self.masters.get(id)?.trees.get(&tree).cloned()

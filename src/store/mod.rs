@@ -41,6 +41,7 @@ mod partners;
 mod pauses;
 mod pins;
 mod queue;
+mod reseal;
 pub mod retention;
 mod seal;
 mod since;
@@ -82,6 +83,7 @@ pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use pauses::Pause;
 pub use pins::{MappedOrder, Mend, Mended};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
+pub use reseal::Reseal;
 pub use tally::Tally;
 
 /// The open store. Shared by reference; all methods take `&self`.

@@ -111,6 +111,16 @@ impl Vault {
         self.keyring.current_id()
     }
 
+    /// The ids of the other master keys.
+    pub(super) fn older_keys(&self) -> Vec<String> {
+        self.keyring.older_ids()
+    }
+
+    /// The cipher of `tree` under the master key `id`.
+    pub(super) fn cipher(&self, id: &str, tree: Tree) -> Option<Cipher> {
+        self.keyring.tree(id, tree)
+    }
+
     /// One raw cell, gathered changes first.
     pub(super) fn raw(
         &self,

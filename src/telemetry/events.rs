@@ -354,6 +354,14 @@ transitions! {
         if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
     }
 
+    /// Nothing is sealed under older master keys any more.
+    RESEALED: INFO, "e3b2f4a85c0d4f6fb7a1907c2d64e851",
+        "Everything the daemon remembers is sealed under the newest master key now. The older ones \
+         can be removed: odoo-spoold keys remove --master ID.";
+    fn resealed(master: &str, values: u64) => {
+        master, values, "{values} values are sealed under the master key {master} now; older ones can go"
+    }
+
     /// The new settings are wrong; the old ones hold on.
     RELOAD_REFUSED: ERROR, "1060cbdfecfb4bbaa83d20f1381a5812",
         "The new settings are wrong and were not taken; the old ones hold on. Check them with \
@@ -582,6 +590,7 @@ mod tests {
             ("READY", "84418d0298e14cb1a484bc7f7ce90faf"),
             ("STOPPING", "4489972e34cd4a7891f9925ad2fac51b"),
             ("RELOADED", "b0956979c1f149ceb52b39b19cfc8d2b"),
+            ("RESEALED", "e3b2f4a85c0d4f6fb7a1907c2d64e851"),
             ("RELOAD_REFUSED", "1060cbdfecfb4bbaa83d20f1381a5812"),
             ("LOOP_SILENT", "1a6cedad015f45239db1a633b6c541a2"),
             ("LOG_DROPPED", "f72e4a510d1b4c6187e641c51da3af96"),

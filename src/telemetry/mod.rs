@@ -3,7 +3,9 @@
 //! [`events`] is the table of everything worth a `MESSAGE_ID`; [`log`] starts the writer thread;
 //! [`record`] and [`queue`] carry events to it, [`sink`] writes them.
 
+pub mod codes;
 pub mod events;
+pub mod explain;
 pub mod log;
 mod queue;
 #[cfg(test)]

@@ -189,13 +189,6 @@ fn settle(store: &Store) {
 
 /// What delivery would know of it.
 fn mapping(leased: &Leased) -> Mapping {
-    created: None,
-    written: None,
-    base_lost: false,
-    marketplace: None,
-    declined: Vec::new(),
-    ruling: None,
-    seen: String::new(),
     let line = |number: usize| MappedLine {
         external: format!("line_{}_{number}", leased.job.order_id),
         odoo_id: 1_000_000,
@@ -214,6 +207,13 @@ fn mapping(leased: &Leased) -> Mapping {
         lines: (0..lines).map(line).collect(),
         base: Base { date_order: "2026-01-01 00:00:00".into(), ..Base::default() },
         deleted: false,
+        created: None,
+        written: None,
+        base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 

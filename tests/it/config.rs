@@ -122,7 +122,7 @@ fn every_mistake_has_its_place() {
         // accounts
         (
             with("[[account]]\nid = \"EU\"\nregion = \"EU\"\ncompany_id = 1\n"),
-            "5:1 this account has no marketplace|6:6 this account id has a character that is not allowed",
+            "6:6 this account id has a character that is not allowed",
         ),
         (account("", "").replace("\"EU\"", "\"XX\""), "7:10 this word is not known here"),
         (

@@ -41,7 +41,7 @@ fn sizes(fake: &FakeOdoo) -> Vec<usize> {
 fn one_bad_order_with_words_nobody_knows_costs_few_calls_and_stops_no_other() {
     let fake = shop(Flavor::V19);
     // One line, ended by a newline, of no field: PostgreSQL in a language that nobody knows.
-    fake.refuse("sale.order", "client_order_ref", json!(order_id(37)), "ni nokta dum\n");
+    fake.refuse("sale.order", "client_order_ref", json!(order_id(37)), "ni nokta damu\n");
     let (place, spoold, clock, eu) = ready(&fake, "");
     place.drop_bytes("eu", "orders.age", &order_report(0..100));
     fast_forward(&spoold, &clock, &eu);

@@ -54,12 +54,8 @@ impl Checker<'_> {
         let id = self.account_id(&table.id);
         let regions = [("EU", Region::Eu), ("NA", Region::Na), ("FE", Region::Fe)];
         let region = self.must_word(&table.region, &regions);
-        let company = self.record(
-            "company",
-            table.company.as_ref(),
-            table.company_id.as_ref(),
-            header.clone(),
-        );
+        let company =
+            self.record("company", table.company.as_ref(), table.company_id.as_ref(), header);
         let max_file_bytes =
             self.size(table.max_file_size.as_ref(), (1 << 10, 64 << 30), DEFAULT_MAX_FILE_BYTES);
         let import_from = self.import_from(table.import_from.as_ref());
@@ -85,7 +81,7 @@ impl Checker<'_> {
         let unknown_sku =
             self.unknown_sku(table.unknown_sku.as_ref(), table.default_product.as_ref());
         let products = self.products(&table.products);
-        let marketplaces = self.marketplaces(&table.marketplace, region, header);
+        let marketplaces = self.marketplaces(&table.marketplace, region);
         let default_marketplace = match &table.default_marketplace {
             None => Some(None),
             Some(text) => self.default_marketplace(text, &table.marketplace).map(Some),
@@ -247,15 +243,7 @@ impl Checker<'_> {
         &mut self,
         tables: &[Spanned<MarketplaceTable>],
         region: Option<Region>,
-        header: Range<usize>,
     ) -> Option<Vec<MarketplaceSettings>> {
-        if tables.is_empty() {
-            return self.fault(
-                header,
-                "this account has no marketplace",
-                "add an [[account.marketplace]] table for each marketplace it sells on",
-            );
-        }
         let mut seen = BTreeMap::new();
         let mut list = Vec::new();
         for table in tables {

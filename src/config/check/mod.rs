@@ -26,6 +26,7 @@ const DEFAULT_BATCH: usize = 100;
 const DEFAULT_CONFIRM_BATCH: usize = 50;
 const DEFAULT_LIMIT_TIME_REAL_SECS: u64 = 120;
 const DEFAULT_RECHECK_SECS: u64 = 300;
+const DEFAULT_KEYS_WARN_SECS: u64 = 365 * 86_400;
 const DEFAULT_SPOOL_DIR: &str = "/var/spool/odoo-spoold";
 const DEFAULT_POLL_SECS: u64 = 30;
 const DEFAULT_SETTLE_SECS: u64 = 2;
@@ -78,6 +79,9 @@ impl Checker<'_> {
             Some(text) => self.path(text).map(KeysSource::File),
             None => Some(KeysSource::Credential),
         };
+        let warn_after = (86_400, 86_400 * 36_500);
+        let keys_warn_after =
+            self.duration(file.keys.warn_after.as_ref(), warn_after, DEFAULT_KEYS_WARN_SECS);
         let socket = self.path_or(file.control.socket.as_ref(), DEFAULT_CONTROL_SOCKET);
         let log = self.log(&file.log);
         let accounts = self.accounts(&file.account);
@@ -89,6 +93,7 @@ impl Checker<'_> {
             spool: spool?,
             state: state?,
             keys: keys?,
+            keys_warn_after: keys_warn_after?,
             control: ControlSettings { socket: socket? },
             log: log?,
             accounts: accounts?,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use odoo_spoold::clock::{SharedClock, System};
+use odoo_spoold::clock::{Clock as _, SharedClock, System};
 use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, DaemonError};
 use odoo_spoold::envelope;
@@ -413,9 +413,13 @@ fn config_text(lab: &Lab, options: &[&str], dir: &Path) -> String {
 /// A new keys file for these accounts.
 pub fn keys_text(accounts: &[String], api_key: &str) -> String {
     let accounts: Vec<AccountId> = accounts.iter().map(|id| id.parse().unwrap()).collect();
-    let text =
-        Keys::generate(&accounts, Some(&api_key.to_owned().into()), envelope::generate_identity)
-            .unwrap();
+    let text = Keys::generate(
+        &accounts,
+        Some(&api_key.to_owned().into()),
+        System.now(),
+        envelope::generate_identity,
+    )
+    .unwrap();
     text.expose_secret().to_owned()
 }
 

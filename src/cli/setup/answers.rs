@@ -1,0 +1,306 @@
+//! What `setup` has to know: from options, else from what is there, else from the person.
+//!
+//! Promises: Odoo is asked with what will be written, before it is written. An API key is tried
+//! once for each time it was given: Odoo locks out who knocks too often.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::check::prepare::{self, Known};
+use crate::config::{Keys, RecordRef, Region, Settings};
+use crate::model::{AccountId, OdooId};
+
+use super::super::problem::Problem;
+use super::super::prompt::Terminal;
+use super::super::recover::read_line;
+use super::conf::Wanted;
+use super::{Args, Host, KeyStore, Place};
+
+/// An account as it is given on the command line: `eu`, `shop_2:NA`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSpec {
+    /// Its id.
+    pub id: AccountId,
+    /// Its region.
+    pub region: Region,
+}
+
+impl FromStr for AccountSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, region) = match text.split_once(':') {
+            Some((id, region)) => (id, region.to_owned()),
+            None => (text, text.chars().take(2).collect()),
+        };
+        let id = id.parse().map_err(|why| format!("this account id {why}"))?;
+        let region = match region.to_ascii_uppercase().as_str() {
+            "EU" => Region::Eu,
+            "NA" => Region::Na,
+            "FE" => Region::Fe,
+            _ => return Err(format!("say its region: {text}:EU, {text}:NA or {text}:FE")),
+        };
+        Ok(Self { id, region })
+    }
+}
+
+/// Everything that `setup` needs.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) url: String,
+    pub(super) database: String,
+    pub(super) login: String,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) api_key: SecretString,
+    /// Those that this run is about.
+    pub(super) accounts: Vec<AccountSpec>,
+    /// Of those that config.toml does not have yet.
+    company: Option<RecordRef>,
+}
+
+impl Answers {
+    /// Gathers, and asks Odoo where something of it is new.
+    pub(super) fn gather(
+        args: &Args,
+        host: &Host,
+        keys: Option<&(SecretString, Keys)>,
+        terminal: Option<&Terminal>,
+    ) -> Result<Self, Problem> {
+        let settings = host.settings.as_ref();
+        let odoo = settings.map(|settings| &settings.odoo);
+        let say =
+            |given: &Option<String>, there: Option<&str>, what: &str, option: &str, guess| match (
+                given, there, terminal,
+            ) {
+                (Some(given), _, _) => Ok(given.trim().to_owned()),
+                (None, Some(there), _) => Ok(there.to_owned()),
+                (None, None, Some(terminal)) => terminal.ask(what, guess),
+                (None, None, None) => Err(missing(what, option)),
+            };
+        let url = odoo.map(|odoo| odoo.url.as_str());
+        let guess = Some("http://localhost:8069");
+        let url = say(&args.odoo_url, url, "Odoo's address (URL)", "--odoo-url URL", guess)?;
+        let database = odoo.map(|odoo| odoo.database.as_str());
+        let option = "--odoo-database NAME";
+        let database = say(&args.odoo_database, database, "Odoo's database", option, None)?;
+        let login = odoo.map(|odoo| odoo.login.as_str());
+        let (what, option) = ("The integration user's login", "--odoo-login LOGIN");
+        let login = say(&args.odoo_login, login, what, option, None)?;
+        let there = keys.map(|(_, keys)| &keys.api_key);
+        // A keys text whose API key is still to be pasted in says "-".
+        let there = there.filter(|key| key.expose_secret() != "-");
+        let what = "The integration user's API key";
+        let api_key = match (&args.odoo_api_key_file, there, terminal) {
+            (Some(file), _, _) => read_line(file)?,
+            (None, Some(there), _) => there.clone(),
+            (None, None, Some(terminal)) => terminal.secret(what)?,
+            (None, None, None) => return Err(missing(what, "--odoo-api-key-file FILE")),
+        };
+        let ca_file = args.odoo_ca_file.clone();
+        let ca_file = ca_file.or_else(|| odoo.and_then(|odoo| odoo.ca_file.clone()));
+        let accounts = accounts(args, settings, keys.map(|(_, keys)| keys), terminal)?;
+        let mut answers = Self { url, database, login, ca_file, api_key, accounts, company: None };
+        let unknown = answers
+            .accounts
+            .iter()
+            .any(|account| settings.is_none_or(|settings| settings.account(&account.id).is_none()));
+        let changed = odoo.is_none_or(|odoo| {
+            odoo.url.as_str() != answers.url
+                || odoo.database != answers.database
+                || odoo.login != answers.login
+        }) || there
+            .is_none_or(|key| key.expose_secret() != answers.api_key.expose_secret());
+        let known = if args.skip_odoo || !(changed || unknown) {
+            None
+        } else {
+            Some(answers.ask_odoo(args, terminal)?)
+        };
+        if unknown {
+            answers.company = Some(company(args, known.as_ref(), terminal)?);
+        }
+        Ok(answers)
+    }
+
+    /// What config.toml shall say.
+    pub(super) fn wanted(&self, host: &Host, store: &KeyStore) -> Wanted {
+        let settings = host.settings.as_ref();
+        let missing = |account: &&AccountSpec| {
+            settings.is_none_or(|settings| settings.account(&account.id).is_none())
+        };
+        let accounts = self.accounts.iter().filter(missing).filter_map(|account| {
+            Some((account.id.clone(), account.region, self.company.clone()?))
+        });
+        let root = host.paths.root.clone();
+        Wanted {
+            url: Some(self.url.clone()),
+            database: Some(self.database.clone()),
+            login: Some(self.login.clone()),
+            ca_file: self.ca_file.clone(),
+            root: (root != std::path::Path::new("/")).then_some(root),
+            keys_file: match &store.place {
+                Place::File(path) => Some(path.clone()),
+                Place::Credential(_) => None,
+            },
+            accounts: accounts.collect(),
+        }
+    }
+
+    /// Until it lets us in, or the person gives up (Ctrl-C).
+    fn ask_odoo(&mut self, args: &Args, terminal: Option<&Terminal>) -> Result<Known, Problem> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime
+            .map_err(|error| Problem::new("host", format!("no runtime on this host: {error}")))?;
+        loop {
+            let odoo = prepare::Odoo {
+                url: self.url.clone(),
+                database: self.database.clone(),
+                login: self.login.clone(),
+                api_key: self.api_key.clone(),
+                ca_file: self.ca_file.clone(),
+            };
+            let error = match runtime.block_on(prepare::ask(odoo)) {
+                Ok(known) => return Ok(known),
+                Err(error) => error,
+            };
+            let Some(terminal) = terminal else {
+                let step = format!("{}; or --skip-odoo", error.next_step());
+                return Err(
+                    Problem::new("odoo", format!("Odoo does not let us in: {error}")).next(step)
+                );
+            };
+            terminal.tell(&format!("Odoo does not let us in: {error}\n"));
+            terminal.tell(&format!("  next: {}", error.next_step()));
+            self.url = terminal.ask("Odoo's address (URL)", Some(&self.url))?;
+            self.database = terminal.ask("Odoo's database", Some(&self.database))?;
+            self.login = terminal.ask("The integration user's login", Some(&self.login))?;
+            if args.odoo_api_key_file.is_none() {
+                self.api_key = terminal.secret("The integration user's API key")?;
+            }
+        }
+    }
+}
+
+fn missing(what: &str, option: &str) -> Problem {
+    Problem::usage(format!("{what}: not given, and nobody to ask")).next(option)
+}
+
+/// The accounts this run is about: those named, else those known, else those asked for.
+fn accounts(
+    args: &Args,
+    settings: Option<&Settings>,
+    keys: Option<&Keys>,
+    terminal: Option<&Terminal>,
+) -> Result<Vec<AccountSpec>, Problem> {
+    let mut accounts = args.account.clone();
+    for account in settings.into_iter().flat_map(|settings| &settings.accounts) {
+        if args.account.is_empty() {
+            accounts.push(AccountSpec { id: account.id.clone(), region: account.region });
+        } else if let Some(named) = accounts.iter_mut().find(|named| named.id == account.id) {
+            named.region = account.region;
+        }
+    }
+    if accounts.is_empty() {
+        // Restored keys know their accounts, but not all ids tell the region.
+        let ids = keys.into_iter().flat_map(|keys| &keys.accounts);
+        for id in ids.map(|account| account.id.to_string()) {
+            match (id.parse::<AccountSpec>(), terminal) {
+                (Ok(account), _) => accounts.push(account),
+                (Err(_), Some(terminal)) => accounts.push(ask_account(terminal, Some(&id))?),
+                (Err(why), None) => {
+                    return Err(Problem::usage(why).next("--account ID:REGION for each"));
+                }
+            }
+        }
+    }
+    if accounts.is_empty() {
+        match terminal {
+            Some(terminal) => accounts.push(ask_account(terminal, None)?),
+            None => return Err(missing("A seller account", "--account ID[:REGION]")),
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    accounts.retain(|account| seen.insert(account.id.clone()));
+    Ok(accounts)
+}
+
+fn ask_account(terminal: &Terminal, id: Option<&str>) -> Result<AccountSpec, Problem> {
+    loop {
+        let what = match id {
+            Some(id) => format!("Region of the account {id} (EU, NA or FE)"),
+            None => "Seller account (an id you choose, it can never change; id:REGION)".to_owned(),
+        };
+        let said = terminal.ask(&what, id.is_none().then_some("eu"))?;
+        let text = id.map_or_else(|| said.clone(), |id| format!("{id}:{said}"));
+        match text.parse() {
+            Ok(account) => return Ok(account),
+            Err(why) => terminal.tell(&why),
+        }
+    }
+}
+
+fn company(
+    args: &Args,
+    known: Option<&Known>,
+    terminal: Option<&Terminal>,
+) -> Result<RecordRef, Problem> {
+    let written = |text: &str| match text.parse::<OdooId>() {
+        Ok(id) if id > 0 => RecordRef::Id(id),
+        _ => RecordRef::Name(text.to_owned()),
+    };
+    let companies = known.map(|known| known.companies.as_slice()).unwrap_or_default();
+    let there = |wanted: &RecordRef| {
+        companies.iter().any(|(id, name)| match wanted {
+            RecordRef::Id(wanted) => wanted == id,
+            RecordRef::Name(wanted) => wanted == name,
+        })
+    };
+    let names: Vec<&str> = companies.iter().map(|(_, name)| name.as_str()).collect();
+    let names = names.join(", ");
+    if let Some(given) = &args.company {
+        let wanted = written(given.trim());
+        if known.is_some() && !there(&wanted) {
+            let what = format!("the user may not work for a company {wanted}; it may for: {names}");
+            return Err(Problem::usage(what));
+        }
+        return Ok(wanted);
+    }
+    match (companies, terminal) {
+        ([(id, name)], _) => {
+            // Two companies of one name would not be told apart by it.
+            Ok(if name.is_empty() { RecordRef::Id(*id) } else { RecordRef::Name(name.clone()) })
+        }
+        (_, Some(terminal)) => {
+            if !names.is_empty() {
+                terminal.tell(&format!("The user may work for: {names}"));
+            }
+            loop {
+                let wanted = written(&terminal.ask("The company that sells", None)?);
+                if known.is_none() || there(&wanted) {
+                    return Ok(wanted);
+                }
+            }
+        }
+        ([], None) => Err(missing("The company that sells", "--company NAME")),
+        (_, None) => {
+            Err(Problem::usage(format!("the user may work for several companies: {names}"))
+                .next("--company NAME"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_region_or_it_is_said() {
+        let region = |text: &str| text.parse::<AccountSpec>().map(|account| account.region);
+        assert_eq!(region("eu"), Ok(Region::Eu));
+        assert_eq!(region("na_2"), Ok(Region::Na));
+        assert_eq!(region("shop:fe"), Ok(Region::Fe));
+        assert!(region("shop").unwrap_err().contains("shop:EU"));
+        assert!(region("EU").is_err(), "ids are lower case");
+    }
+}

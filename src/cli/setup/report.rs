@@ -1,0 +1,169 @@
+//! What `setup` did, for people and for scripts; and `check` at its end.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::check::{self, Options};
+use crate::config::{Keys, Settings};
+use crate::control::client::Client;
+use crate::envelope::Keyring;
+use crate::model::AccountId;
+
+use super::super::Global;
+use super::super::check::print_table;
+use super::super::keystore::Place;
+use super::super::output::Output;
+use super::super::problem::Problem;
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::cli) struct Report {
+    changed: bool,
+    steps: Vec<Step>,
+    accounts: Vec<Sealing>,
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<String>,
+    restart_needed: bool,
+    next_step: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    what: &'static str,
+    done: &'static str,
+    place: String,
+}
+
+/// How whoever drops files seals them.
+#[derive(Debug, Serialize)]
+struct Sealing {
+    account: AccountId,
+    recipient: String,
+    incoming: String,
+    command: String,
+}
+
+impl Report {
+    /// Something worth a sentence.
+    pub(super) fn note(&mut self, text: String) {
+        self.notes.push(text);
+    }
+
+    /// What became of one thing.
+    pub(super) fn step(&mut self, what: &'static str, changed: bool, new: bool, place: &str) {
+        let done = match (changed, new) {
+            (true, true) => "made",
+            (true, false) => "changed",
+            (false, _) => "unchanged",
+        };
+        self.changed |= changed;
+        self.steps.push(Step { what, done, place: place.to_owned() });
+    }
+
+    pub(super) fn keys(&mut self, place: &Place, changed: bool, new: bool) {
+        self.step("keys", changed, new, &super::whereabouts(place));
+    }
+
+    pub(in crate::cli) fn recovery(&mut self, path: &Path) {
+        self.changed = true;
+        self.recovery = Some(path.display().to_string());
+    }
+
+    /// How to seal for each account.
+    pub(super) fn recipients(&mut self, settings: &Settings, keys: &Keys) -> Result<(), Problem> {
+        for account in &settings.accounts {
+            let Some(own) = keys.account(&account.id) else { continue };
+            let texts = own.identities.iter().map(secrecy::ExposeSecret::expose_secret);
+            let recipient = Keyring::from_identities(texts)?.recipients().into_iter().next();
+            let recipient = recipient.unwrap_or_default();
+            let incoming = settings.spool.dir.join(account.id.as_str()).join("incoming");
+            let incoming = incoming.display().to_string();
+            let command = format!(
+                "age -r {recipient} -o {incoming}/.report.tmp report.txt && \
+                 mv {incoming}/.report.tmp {incoming}/report.txt.age"
+            );
+            self.accounts.push(Sealing {
+                account: account.id.clone(),
+                recipient,
+                incoming,
+                command,
+            });
+        }
+        Ok(())
+    }
+
+    /// What is to be done now.
+    pub(super) fn restart(&mut self, settings: &Settings, changed: bool) {
+        let running = Client::connect(&settings.control.socket).is_ok();
+        self.restart_needed = running && changed;
+        self.next_step = match (running, changed) {
+            (true, true) => "`systemctl restart odoo-spoold`: new keys and accounts wait for it",
+            (true, false) => "nothing: it runs",
+            (false, _) => "`systemctl enable --now odoo-spoold.socket odoo-spoold.service`",
+        };
+    }
+
+    /// Checks (what is given) and tells everything. What `check` finds is told, and is no failure
+    /// of what was set up.
+    pub(super) fn tell(
+        mut self,
+        global: &Global,
+        checked: Option<(&Settings, Keys)>,
+        out: &mut Output,
+    ) -> Result<ExitCode, Problem> {
+        let found = match checked {
+            None => None,
+            Some((settings, keys)) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.map_err(|error| Problem::new("host", error.to_string()))?;
+                let options = Options { config: global.config(), ..Options::default() };
+                Some(runtime.block_on(check::run(settings, &Ok(keys), &options)))
+            }
+        };
+        if let Some(found) = &found {
+            let rows = serde_json::to_value(&found.rows).unwrap_or_default();
+            self.check = Some(serde_json::json!({ "exit_code": found.exit_code(), "rows": rows }));
+        }
+        out.answer(&self, |out, report| {
+            report.people(out)?;
+            if let Some(found) = &found {
+                let mut table = Vec::new();
+                print_table(found, &mut table, false).map_err(Problem::stdout)?;
+                out.line("")?;
+                out.raw(&table)?;
+            }
+            out.line("")?;
+            out.line(format_args!("next: {}", report.next_step))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn people(&self, out: &mut Output) -> Result<(), Problem> {
+        if !self.changed {
+            out.line("everything was set up already: nothing changed")?;
+        }
+        for step in &self.steps {
+            out.line(format_args!("{:<9} {:<10} {}", step.done, step.what, step.place))?;
+        }
+        if let Some(recovery) = &self.recovery {
+            out.line(format_args!("made      recovery   {recovery}: keep it away from this host"))?;
+        }
+        for note in &self.notes {
+            out.line(format_args!("note: {note}"))?;
+        }
+        for account in &self.accounts {
+            out.line("")?;
+            out.line(format_args!(
+                "Files for {} are sealed to {}",
+                account.account, account.recipient
+            ))?;
+            out.line(format_args!("  {}", account.command))?;
+        }
+        Ok(())
+    }
+}
