@@ -100,6 +100,9 @@ pub mod daemon;
 pub mod deliver;
 pub mod envelope;
 pub mod flatfile;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod model;
 pub mod odoo;
 pub mod plan;

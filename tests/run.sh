@@ -5,9 +5,15 @@
 #   tests/run.sh               everything: format, lints, docs, Rust tests, the Python checks, real Odoo 19 and 14, and
 #                              the package in a booted Debian 12 and 13
 #   tests/run.sh --fast        the inner loop: no Odoo, no documentation
-#   tests/run.sh --long PART   something for the night instead:
+#   tests/run.sh --long PART   something for the night instead, each at most an hour; a line of what came of it goes to
+#                              long-results.txt in the cache:
 #                                properties   the property tests with 50 times as many cases (those that fix no number)
 #                                crash        every crash test 20 times
+#                                model        the store against its model, 100,000 steps
+#                                fuzz-1       fuzzing, a quarter of an hour each: envelope, lines, report
+#                                fuzz-2       likewise: sealed, control, settings
+#                                kill-19      kill -9 of the daemon against real Odoo 19, 300 rounds
+#                                kill-14      likewise Odoo 14
 #
 # What is fetched and built is kept in ${ODOO_SPOOLD_CACHE:-/var/cache/odoo-spoold}.  ODOO19_URL or ODOO14_URL name an Odoo
 # of your own (tests/lab/README.md).  Root is needed only for the Odoos.
@@ -27,7 +33,7 @@ case "${1-}" in
   --fast) MODE=fast ;;
   --long)
     MODE=long PART=${2-}
-    case $PART in properties | crash) ;; *) usage ;; esac ;;
+    case $PART in properties | crash | model | fuzz-[12] | kill-19 | kill-14) ;; *) usage ;; esac ;;
   *) usage ;;
 esac
 
@@ -148,6 +154,8 @@ rust_tests() {
 
 # --- the Odoos --------------------------------------------------------------------------------------------------------
 
+LAB_VERSIONS='19 14'
+
 # In the background while the tests are built: much of it is waiting for the network.
 start_lab_setup() {
   local version status
@@ -155,17 +163,17 @@ start_lab_setup() {
     skip "real Odoo 19 and 14: setting them up needs root"
     return
   fi
-  for version in 19 14; do
+  for version in $LAB_VERSIONS; do
     status=$(tests/lab/odoo.sh "$version" status 2>/dev/null || true)
     case $status in own* | 'server up'*) ;; *) stop_servers+=("$version") ;; esac
     case $status in own* | *'postgresql up'*) ;; *) stop_postgres+=("$version") ;; esac
   done
   lab_wanted=1
-  # shellcheck disable=SC2016  # expanded by the inner shell
+  # shellcheck disable=SC2016,SC2086  # expanded by the inner shell; one word a version
   setsid bash -c '
-    for version in 19 14; do
+    for version; do
       for verb in install template up; do tests/lab/odoo.sh "$version" "$verb" || exit 1; done
-    done' >"$WORK/lab.log" 2>&1 </dev/null &
+    done' lab $LAB_VERSIONS >"$WORK/lab.log" 2>&1 </dev/null &
   lab_pid=$!
 }
 
@@ -272,12 +280,57 @@ python_checks() {
   step 'vectors: as their script makes them' python3 -B tests/vectors/make.py --check
 }
 
+# What `cargo test` says is shown and kept; one binary, so that a seed and its counts stand together.
+told() { cargo test --locked --quiet --test it -- --nocapture --test-threads 1 "$@"; }
+
+fuzz() {
+  local target log=$WORK/fuzz.log
+  for target; do
+    step "fuzzing $target" tests/fuzz/run.sh "$target" "${ODOO_SPOOLD_FUZZ_SECS:-900}" "$ODOO_SPOOLD_SEED"
+    cat "$WORK/step.log" >>"$log"
+  done
+  cp "$log" "$WORK/tests.log"
+}
+
+kills() {
+  LAB_VERSIONS=$1
+  start_lab_setup
+  [ "$lab_wanted" = 1 ] || return 0
+  step 'build' cargo test --locked --quiet --no-run --test it
+  step "Odoo $1" lab_ready
+  export ODOO_SPOOLD_LAB=1 ODOO_SPOOLD_LAB_ONLY=$1 ODOO_SPOOLD_ROUNDS=${ODOO_SPOOLD_ROUNDS:-300}
+  counted "kill -9, Odoo $1" told --exact real_crash::killed_at_any_moment_every_order_stands_in_odoo_once
+}
+
 long_part() {
-  has_nextest || { fail "--long needs cargo-nextest" && exit 0; }
+  local start=$SECONDS results=$ODOO_SPOOLD_CACHE/long-results.txt
+  export ODOO_SPOOLD_SEED=${ODOO_SPOOLD_SEED:-$((RANDOM * 32768 + RANDOM))}
+  : >"$WORK/tests.log"
   case $PART in
+    properties | crash) has_nextest || { fail "--long $PART needs cargo-nextest" && exit 0; } ;;
+  esac
+  case $PART in
+    # A property under proptest takes the seed of its own; it prints what failed.
     properties) PROPTEST_CASES=12800 counted 'properties' rust_tests --profile long ;;
     crash) counted 'crash tests' rust_tests --profile long --stress-count 20 -E 'test(/crash|kill/)' ;;
+    model)
+      export ODOO_SPOOLD_MODEL_STEPS=${ODOO_SPOOLD_MODEL_STEPS:-100000}
+      counted 'model' told store_model:: ;;
+    fuzz-1) fuzz envelope lines report ;;
+    fuzz-2) fuzz sealed control settings ;;
+    kill-19) kills 19 ;;
+    kill-14) kills 14 ;;
   esac
+  # A line a run: when, what, from which sources, with which seed, what came of it, and what was counted.
+  {
+    printf '%s %s %s seed %s: %s passed, %s failed, %s skipped in %s s' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$PART" \
+      "$(git describe --always --dirty 2>/dev/null || echo unknown)" "$ODOO_SPOOLD_SEED" \
+      "$passed" "$failed" "$(skips)" "$((SECONDS - start))"
+    sed -n 's/.*counts: /; /p' "$WORK/tests.log" | tr -d '\n'
+    echo
+  } >>"$results"
+  tail -n 1 "$results"
+  echo "kept in $results"
 }
 
 need_packages </dev/null || { fail 'what building needs is missing, see above' && exit 0; }

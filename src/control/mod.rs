@@ -11,6 +11,8 @@ pub mod client;
 pub mod dead;
 mod error;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod handle;
 mod headline;
 pub mod hold;

@@ -6,8 +6,12 @@
 
 mod desk;
 mod intake;
+#[cfg(test)]
+mod intake_tests;
 pub mod lifecycle;
 mod mouth;
+#[cfg(test)]
+mod mouth_tests;
 mod policy;
 mod rehearsal;
 mod start;

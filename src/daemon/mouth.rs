@@ -1,6 +1,7 @@
-//! One account's way in: watch, scan, claim, take in; one file at a time.
+//! One account's way in: watch, scan, claim, take in; one file at a time, and one large one beside.
 //!
-//! Hints make it fast, the scan makes it true. What a crash interrupted is taken up first. When the
+//! A large file is taken in on a thread of its own, so that it keeps no small one waiting; which
+//! of them ends first makes no difference to what is known then. Hints make it fast, the scan makes it true. What a crash interrupted is taken up first. When the
 //! disk or the store fails nothing more is claimed for a while; what was claimed stays in `work/`.
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -25,6 +27,11 @@ use crate::telemetry::events;
 
 /// After the disk or the store failed, nothing is claimed for so long.
 const TROUBLE_SECS: u64 = 10;
+
+/// From so many bytes on a file is large: reading it takes longer than anyone should wait behind it.
+const LARGE_BYTES: u64 = 1024 * 1024;
+/// How soon to look again while a large file is being taken in, in ms.
+const LARGE_LOOK_MS: u64 = 200;
 
 /// One account's way in.
 pub(crate) struct Mouth {
@@ -45,6 +52,8 @@ struct Bench {
     scanner: Scanner,
     /// Something of ours lies in `work/` without anybody working on it.
     unfinished: bool,
+    /// The large file that is being taken in; says whether that went well.
+    large: Option<JoinHandle<bool>>,
 }
 
 impl Mouth {
@@ -61,7 +70,7 @@ impl Mouth {
                 "incoming/ gives no events: it is only looked at now and then");
         }
         let scanner = Scanner::new(self.dirs.clone(), self.settle).with_sidecars(needs_sidecar);
-        let mut bench = Bench { mouth: Arc::clone(&self), scanner, unfinished: true };
+        let mut bench = Bench { mouth: Arc::clone(&self), scanner, unfinished: true, large: None };
         let beat = Arc::new(beat);
         let mut wait = Duration::ZERO;
         loop {
@@ -74,7 +83,8 @@ impl Mouth {
                 }
             };
             let Some(hint) = beating(waiting, beat.as_ref(), Duration::MAX).await else {
-                return Ok(());
+                let ended = tokio::task::spawn_blocking(move || bench.end_large(true)).await;
+                return ended.map_err(std::io::Error::other);
             };
             let (stopping, pulse) = (stop.clone(), Arc::clone(&beat));
             let worked = tokio::task::spawn_blocking(move || {
@@ -93,6 +103,22 @@ impl Mouth {
 
     fn account(&self) -> Arc<IntakeAccount> {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a claimed file in. False if it stays in `work/`.
+    fn take(&self, claimed: Claim) -> bool {
+        let account = self.account();
+        let id = claimed.id.clone();
+        match self.intake.take(&account, claimed, self.wake.as_ref()) {
+            Ok(_) => {
+                (self.wake)();
+                true
+            }
+            Err(error) => {
+                trouble(&account.id, &id, &error);
+                false
+            }
+        }
     }
 }
 
@@ -137,8 +163,15 @@ impl Bench {
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }
-        if self.unfinished && !self.resume(stop, beat) {
-            return Duration::from_secs(TROUBLE_SECS);
+        self.end_large(false);
+        if self.unfinished {
+            if self.large.is_some() {
+                // Recovery looks at everything in `work/`: it waits for who works there.
+                return Duration::from_millis(LARGE_LOOK_MS);
+            }
+            if !self.resume(stop, beat) {
+                return Duration::from_secs(TROUBLE_SECS);
+            }
         }
         loop {
             let scan = match self.scanner.scan(Instant::now()) {
@@ -150,17 +183,26 @@ impl Bench {
                 }
             };
             self.tell(&scan.notices);
-            if scan.ready.is_empty() {
-                return scan.next_look.unwrap_or(self.mouth.poll).max(Duration::from_millis(10));
-            }
+            let mut claimed = false;
             for candidate in scan.ready {
                 if stop.is_cancelled() {
                     return Duration::ZERO;
                 }
                 beat();
+                self.end_large(false);
+                // The next large one waits where it lies for the one before it.
+                if candidate.bytes >= LARGE_BYTES && self.large.is_some() {
+                    continue;
+                }
+                claimed = true;
                 if !self.claim(&candidate) {
                     return Duration::from_secs(TROUBLE_SECS);
                 }
+            }
+            if !claimed {
+                let look = scan.next_look.unwrap_or(self.mouth.poll).max(Duration::from_millis(10));
+                let busy = self.large.is_some();
+                return if busy { look.min(Duration::from_millis(LARGE_LOOK_MS)) } else { look };
             }
         }
     }
@@ -238,19 +280,23 @@ impl Bench {
         }
     }
 
+    /// Takes a claimed file in; a large one beside, if no other is. False if it stays in `work/`.
     fn take(&mut self, claimed: Claim) -> bool {
-        let account = self.mouth.account();
-        let id = claimed.id.clone();
-        match self.mouth.intake.take(&account, claimed, self.mouth.wake.as_ref()) {
-            Ok(_) => {
-                (self.mouth.wake)();
-                true
-            }
-            Err(error) => {
-                self.unfinished = true;
-                trouble(&account.id, &id, &error);
-                false
-            }
+        if claimed.bytes >= LARGE_BYTES && self.large.is_none() && !self.unfinished {
+            let mouth = Arc::clone(&self.mouth);
+            self.large = Some(std::thread::spawn(move || mouth.take(claimed)));
+            return true;
+        }
+        let well = self.mouth.take(claimed);
+        self.unfinished |= !well;
+        well
+    }
+
+    /// Sees how the large file ended, if it did; waits for it if told to.
+    fn end_large(&mut self, wait: bool) {
+        if let Some(large) = self.large.take_if(|large| wait || large.is_finished()) {
+            // A panic leaves the file in `work/`, as any trouble does.
+            self.unfinished |= !large.join().unwrap_or(false);
         }
     }
 

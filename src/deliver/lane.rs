@@ -2,8 +2,7 @@
 //! to `settle`, a few batches at once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +17,7 @@ use super::gate::Gate;
 use super::send::Stop;
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
+use super::throttle::BatchSize;
 use crate::model::{AccountId, HoldCode, Sku};
 use crate::plan::{Found, Lookup};
 use crate::store::Waiting;
@@ -37,8 +37,8 @@ pub(super) struct Lane {
     pub(super) shelf: Shelf,
     pub(super) wake: Arc<Notify>,
     pub(super) catalog: Mutex<Option<(Arc<Catalog>, Timestamp)>>,
-    /// Orders in the next batch: halves when Odoo takes too long, grows when it does not.
-    pub(super) size: AtomicUsize,
+    /// Orders in the next batch.
+    pub(super) size: Mutex<BatchSize>,
 }
 
 impl Lane {
@@ -76,7 +76,7 @@ impl Lane {
             return wait;
         }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
-        if !batches.is_empty() && delivery.connections.available_permits() == 0 {
+        if !batches.is_empty() && delivery.connections.is_full() {
             return idle;
         }
         if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
@@ -106,8 +106,8 @@ impl Lane {
         }
         let Some((catalog, _)) = self.catalog() else { return idle };
         // Only as many batches as there are connections: the rest stays in the store.
-        while let Ok(permit) = Arc::clone(&delivery.connections).try_acquire_owned() {
-            let size = self.size.load(Ordering::Relaxed).max(1);
+        while let Some(permit) = delivery.connections.try_acquire() {
+            let size = self.size().now();
             let leased =
                 self.shelf.run(move |store, account| store.lease(account, now, size)).await;
             let leases = match leased {
@@ -123,13 +123,18 @@ impl Lane {
             let (lane, settings, catalog) =
                 (Arc::clone(self), Arc::clone(&settings), Arc::clone(&catalog));
             batches.spawn(async move {
-                lane.deliver(&settings, &catalog, leases.jobs).await;
+                lane.deliver(&settings, &catalog, leases.jobs, &permit).await;
                 drop(permit);
                 // Other accounts may be waiting for it.
                 lane.delivery.wake_all();
             });
         }
         idle
+    }
+
+    /// How many orders at once. Held for a moment only.
+    pub(super) fn size(&self) -> MutexGuard<'_, BatchSize> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn catalog(&self) -> Option<(Arc<Catalog>, Timestamp)> {
@@ -148,6 +153,13 @@ impl Lane {
     async fn refresh(&self, settings: &AccountSettings) -> Result<(), Duration> {
         let delivery = &self.delivery;
         let client = delivery.client();
+        // One account asks at a time, and tells the others what it learned meanwhile.
+        let asking = delivery.asking.lock().await;
+        let now = delivery.clock.now();
+        if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
+            return Err(wait);
+        }
+        let was_down = delivery.gate(&self.account, |gate| matches!(gate, Gate::Down(_)));
         let asked = match client.probe().await {
             Ok(_) => Catalog::load(&client, settings).await,
             Err(fault) => Err(CatalogError::Fault(fault)),
@@ -155,7 +167,11 @@ impl Lane {
         let now = delivery.clock.now();
         let catalog = match asked {
             Ok(catalog) => Arc::new(catalog),
-            Err(CatalogError::Fault(fault)) => return Err(self.close(&Stop::from(fault))),
+            Err(CatalogError::Fault(fault)) => {
+                let stop = Stop::from(fault);
+                delivery.close_others(&self.account, &stop, now);
+                return Err(self.close(&stop));
+            }
             Err(error) => {
                 let stop = Stop::Pause { code: "odoo-catalog", next_step: "" };
                 return Err(self.close_with(&stop, &error.to_string()));
@@ -164,6 +180,12 @@ impl Lane {
         if let Some(closed) = delivery.gate(&self.account, Gate::open) {
             events::odoo_back(&self.account, closed.since, now);
         }
+        if was_down {
+            // What piled up meanwhile comes back step by step.
+            delivery.connections.restart();
+            delivery.retry_others(&self.account, now);
+        }
+        drop(asking);
         let before = self.catalog().map(|(catalog, _)| catalog);
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Arc::clone(&catalog), now));

@@ -22,21 +22,24 @@ mod send;
 pub mod settings;
 mod settle;
 mod shelf;
+mod throttle;
 pub(crate) mod value;
 mod write;
 
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use catalog::{Catalog, CatalogError};
 use gate::Gate;
 use lane::Lane;
+use send::Stop;
 use settings::{AccountSettings, Pace};
 use shelf::Shelf;
+use throttle::{BatchSize, Throttle};
 
 use crate::clock::SharedClock;
 use crate::model::{AccountId, BuyerFact, Dossier, Sku};
@@ -56,7 +59,9 @@ pub struct Delivery {
     wakes: Mutex<BTreeMap<AccountId, Arc<Notify>>>,
     /// Accounts whose new settings have not been looked at yet: they may end holds.
     reloaded: Mutex<BTreeSet<AccountId>>,
-    connections: Arc<Semaphore>,
+    connections: Arc<Throttle>,
+    /// Held by the one lane that asks Odoo who it is and what it has.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Delivery {
@@ -80,7 +85,8 @@ impl Delivery {
             gates: Mutex::default(),
             reloaded: Mutex::default(),
             wakes: Mutex::new(wakes),
-            connections: Arc::new(Semaphore::new(pace.connections.max(1))),
+            connections: Throttle::new(pace.connections),
+            asking: tokio::sync::Mutex::default(),
         })
     }
 
@@ -99,7 +105,7 @@ impl Delivery {
                 delivery: Arc::clone(&self),
                 account,
                 catalog: Mutex::new(None),
-                size: AtomicUsize::new(self.pace.batch.max(1)),
+                size: Mutex::new(BatchSize::new(self.pace.batch)),
             });
             let (stop, beat) = (stop.clone(), Arc::clone(&beat));
             lanes.spawn(async move { lane.run(stop, beat.as_ref()).await });
@@ -182,6 +188,31 @@ impl Delivery {
     fn wake_of(&self, account: &AccountId) -> Arc<Notify> {
         let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(wakes.entry(account.clone()).or_default())
+    }
+
+    /// Odoo did not answer a probe: that holds for every account.
+    fn close_others(&self, prober: &AccountId, stop: &Stop, now: Timestamp) {
+        let Stop::Retry { code, down: true, wait, .. } = stop else { return };
+        for account in self.account_ids().iter().filter(|account| *account != prober) {
+            self.gate(account, |gate| {
+                if !matches!(gate, Gate::Paused(_)) {
+                    // One cause, one message: the prober's.
+                    let _news = gate.down(code, *wait, now);
+                }
+            });
+        }
+    }
+
+    /// Odoo is back: nobody waits for a probe of its own.
+    fn retry_others(&self, prober: &AccountId, now: Timestamp) {
+        for account in self.account_ids().iter().filter(|account| *account != prober) {
+            self.gate(account, |gate| {
+                if matches!(gate, Gate::Down(_)) {
+                    gate.retry_now(now);
+                }
+            });
+            self.wake(account);
+        }
     }
 
     fn gate<T>(&self, account: &AccountId, use_it: impl FnOnce(&mut Gate) -> T) -> T {

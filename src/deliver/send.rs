@@ -16,6 +16,9 @@ pub(super) struct Sender<'a> {
     pub(super) client: &'a Client,
     pub(super) account: &'a AccountId,
     pub(super) context: Context,
+    /// These records failed together before with a text that nobody understands: halve them rather
+    /// than wait once more.
+    pub(super) split_unknown: bool,
 }
 
 /// What became of one record of a `load()`.
@@ -151,7 +154,11 @@ impl Sender<'_> {
                     }
                 }
                 Verdict::Transient(_) => return Err(Stop::transient("odoo-serialization")),
-                Verdict::Unknown(_) if group.len() > 1 => {
+                Verdict::Unknown(words) if group.len() > 1 && self.split_unknown => {
+                    self.divide(&group, &words, &mut groups, &mut results);
+                }
+                // The whole again first: such a text may be a lost race in an unknown language.
+                Verdict::Unknown(_) if group.len() > 1 || !self.split_unknown => {
                     return Err(Stop::transient("odoo-load-unclear"));
                 }
                 Verdict::Unknown(words) => {

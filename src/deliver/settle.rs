@@ -1,7 +1,6 @@
 //! A batch from lease to settlement: what stopped it decides where its jobs go.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,14 +12,16 @@ use super::gate::Gate;
 use super::lane::Lane;
 use super::send::{Sender, Stop};
 use super::settings::AccountSettings;
+use super::throttle::{Permit, Went};
 use crate::model::{Family, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
 use crate::store::{BuyerState, End, Leased, Settlement};
 use crate::telemetry::events;
 
-/// From this attempt on an order is sent alone: its batch has failed often enough to suspect it.
-const ALONE_FROM_ATTEMPT: u32 = 3;
+/// From this attempt on an order is a suspect: its batch has failed often enough. Suspects go apart
+/// from the others, in groups that halve with each attempt, so that one bad order costs log₂ calls.
+const SUSPECT_FROM_ATTEMPT: u32 = 3;
 
 impl Lane {
     /// Delivers one batch and settles it.
@@ -29,18 +30,15 @@ impl Lane {
         settings: &AccountSettings,
         catalog: &Catalog,
         leased: Vec<Leased>,
+        permit: &Permit,
     ) {
-        // Orders that have failed before go alone, the others together.
-        let (suspects, rest): (Vec<Leased>, Vec<Leased>) =
-            leased.into_iter().partition(|leased| leased.job.attempt >= ALONE_FROM_ATTEMPT);
-        let groups = std::iter::once(rest).chain(suspects.into_iter().map(|suspect| vec![suspect]));
-        for group in groups.filter(|group| !group.is_empty()) {
+        for group in groups(leased) {
             let closed = self.delivery.gate(&self.account, |gate| *gate != Gate::Open);
             if closed {
                 self.delivery.store.give_back(&group);
                 continue;
             }
-            self.deliver_group(settings, catalog, group).await;
+            self.deliver_group(settings, catalog, group, permit).await;
         }
     }
 
@@ -49,7 +47,9 @@ impl Lane {
         settings: &AccountSettings,
         catalog: &Catalog,
         leased: Vec<Leased>,
+        permit: &Permit,
     ) {
+        let suspects = leased.iter().any(|leased| leased.job.attempt >= SUSPECT_FROM_ATTEMPT);
         let mut works: Vec<Work> = leased
             .into_iter()
             .map(|leased| {
@@ -66,7 +66,7 @@ impl Lane {
             })
             .collect();
         let started = self.delivery.clock.now();
-        let client = self.delivery.client();
+        let (client, meter) = self.delivery.client().metered();
         let outcome = match self.delivery.store.id_key(&self.account) {
             Ok(id_key) => {
                 let batch = Batch {
@@ -74,35 +74,28 @@ impl Lane {
                         client: &client,
                         account: &self.account,
                         context: Context::new(&[catalog.company]),
+                        split_unknown: suspects,
                     },
                     settings,
                     catalog,
                     id_key,
-                    confirm_batch: self.delivery.pace.confirm_batch,
+                    confirm_batch: self.size().share_of(self.delivery.pace.confirm_batch),
                     shelf: &self.shelf,
                 };
                 batch.run(&mut works).await
             }
             Err(error) => Err(Stop::Store(error.to_string())),
         };
-        self.adapt(&outcome, works.len());
+        let went = went(&outcome, meter.slowest());
+        permit.learn(went);
+        self.size().learn(went, works.len());
         self.settle(works, outcome, started).await;
-    }
-
-    /// Halves the batch when Odoo was too slow for it, lets it grow when not.
-    fn adapt(&self, outcome: &Result<(), Stop>, sent: usize) {
-        let most = self.delivery.pace.batch.max(1);
-        let size = self.size.load(Ordering::Relaxed);
-        let next = match outcome {
-            Err(Stop::Retry { ambiguous: true, .. }) => (sent / 2).max(1),
-            Ok(()) if sent >= size => size.saturating_add(10).min(most),
-            Ok(()) | Err(_) => size,
-        };
-        self.size.store(next, Ordering::Relaxed);
     }
 
     async fn settle(&self, works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
         let now = self.delivery.clock.now();
+        // One for all: what failed together goes together again, not one by one.
+        let random = rand::random();
         let mut settlements = Vec::new();
         let mut back = Vec::new();
         let mut transitions = Vec::new();
@@ -113,10 +106,10 @@ impl Lane {
             let end = match (work.end, &outcome) {
                 (Some(end), _) => end,
                 // A stage ran to its end without a word on this order: a bug, but never a loss.
-                (None, Ok(())) => retry(&work.leased, "delivery-incomplete", None, now),
+                (None, Ok(())) => retry(&work.leased, "delivery-incomplete", None, random, now),
                 (None, Err(Stop::Retry { code, down: false, ambiguous, wait })) => {
                     let least = ambiguous.then_some(self.delivery.pace.limit_time_real);
-                    retry(&work.leased, code, wait.or(least), now)
+                    retry(&work.leased, code, wait.or(least), random, now)
                 }
                 (None, Err(Stop::Retry { code, down: true, ambiguous, .. })) => {
                     // The gate decides when; an attempt is used only where the order itself may be why.
@@ -195,8 +188,45 @@ impl Lane {
     }
 }
 
-fn retry(leased: &Leased, code: &str, least: Option<Duration>, now: Timestamp) -> End {
+fn retry(leased: &Leased, code: &str, least: Option<Duration>, random: u64, now: Timestamp) -> End {
     let attempt = leased.job.attempt.saturating_add(1);
-    let wait = backoff::retry(attempt, rand::random()).max(least.unwrap_or_default());
+    let wait = backoff::retry(attempt, random).max(least.unwrap_or_default());
     End::Retry { due: now.saturating_add(wait).unwrap_or(now), attempt, fault: code.to_owned() }
+}
+
+/// The orders that go together: those that never failed first, suspects after them. Those of one
+/// attempt fail together again, or were cleared: half of them is tried next time.
+fn groups(leased: Vec<Leased>) -> Vec<Vec<Leased>> {
+    let (suspects, rest): (Vec<Leased>, Vec<Leased>) =
+        leased.into_iter().partition(|leased| leased.job.attempt >= SUSPECT_FROM_ATTEMPT);
+    let mut by_attempt: BTreeMap<u32, Vec<Leased>> = BTreeMap::new();
+    for suspect in suspects {
+        by_attempt.entry(suspect.job.attempt).or_default().push(suspect);
+    }
+    let mut groups = vec![rest];
+    for (attempt, mut group) in by_attempt {
+        let halvings = attempt.saturating_sub(SUSPECT_FROM_ATTEMPT).saturating_add(1);
+        let size = (group.len() >> halvings.min(16)).max(1);
+        // The same order each time, so that halves are halves of the same.
+        group.sort_by_key(|leased| leased.key);
+        while group.len() > size {
+            let rest = group.split_off(size);
+            groups.push(std::mem::replace(&mut group, rest));
+        }
+        groups.push(group);
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// What a batch's end says about the load on Odoo.
+fn went(outcome: &Result<(), Stop>, slowest: Duration) -> Went {
+    match outcome {
+        Ok(()) => Went::Well(slowest),
+        Err(
+            Stop::Retry { ambiguous: true, .. }
+            | Stop::Retry { code: "overloaded" | "serialization" | "odoo-serialization", .. },
+        ) => Went::TooMuch,
+        Err(_) => Went::Otherwise,
+    }
 }

@@ -36,6 +36,8 @@ mod draft;
 mod error;
 mod facts;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod header;
 mod index;
 mod layout;

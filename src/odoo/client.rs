@@ -18,13 +18,14 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::fault::{Fault, Symptom};
 use super::kind::FaultKind;
 use super::load::LoadReply;
+use super::meter::Meter;
 use super::probe::{self, Dialect, Server, Session};
 use super::wire::{self, Answer};
 use super::{json2, jsonrpc};
 
 /// A connection to one Odoo database as one user.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<Shared>, Option<Arc<Meter>>);
 
 struct Shared {
     endpoint: Endpoint,
@@ -42,14 +43,23 @@ impl Client {
         let url = endpoint.checked_url()?;
         let http = endpoint.http_client(&url)?;
         let answered = AtomicBool::new(endpoint.answered_before);
-        Ok(Self(Arc::new(Shared {
-            endpoint,
-            url,
-            http,
-            session: RwLock::default(),
-            clock: RwLock::default(),
-            answered,
-        })))
+        Ok(Self(
+            Arc::new(Shared {
+                endpoint,
+                url,
+                http,
+                session: RwLock::default(),
+                clock: RwLock::default(),
+                answered,
+            }),
+            None,
+        ))
+    }
+
+    /// The same client, and a meter of the calls made through this clone.
+    pub fn metered(&self) -> (Self, Arc<Meter>) {
+        let meter = Arc::new(Meter::default());
+        (Self(Arc::clone(&self.0), Some(Arc::clone(&meter))), meter)
     }
 
     /// Where this client goes.
@@ -294,6 +304,9 @@ impl Client {
 
     fn heard(&self, answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
         let answer = answer?;
+        if let Some(meter) = &self.1 {
+            meter.took(answer.took);
+        }
         if answer.date.is_some() {
             *self.0.clock.write().unwrap_or_else(PoisonError::into_inner) = answer.date;
         }

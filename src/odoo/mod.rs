@@ -25,6 +25,7 @@ mod json2;
 mod jsonrpc;
 mod kind;
 mod load;
+mod meter;
 mod probe;
 mod wire;
 
@@ -34,4 +35,5 @@ pub use endpoint::{DEFAULT_LIMIT_TIME_REAL_SECS, Endpoint, EndpointError};
 pub use fault::{Fault, Words};
 pub use kind::{Class, FaultKind};
 pub use load::{LoadMessage, LoadReply, Refusal, Span, Verdict};
+pub use meter::Meter;
 pub use probe::{Dialect, Server};

@@ -36,13 +36,13 @@ pub enum BuyerState {
 
 /// What is stored of a buyer.
 #[derive(Serialize, Deserialize)]
-struct StoredBuyer {
+pub(super) struct StoredBuyer {
     /// The rank of the fact it came with.
-    rank: Rank,
+    pub(super) rank: Rank,
     /// HMAC of the payload under the id key.
-    hash: [u8; 16],
+    pub(super) hash: [u8; 16],
     /// None once Odoo has it.
-    payload: Option<Box<BuyerFact>>,
+    pub(super) payload: Option<Box<BuyerFact>>,
 }
 
 /// A stored buyer as it was found.

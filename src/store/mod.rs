@@ -24,6 +24,8 @@ mod draft;
 mod entry;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod holds;
 mod intake;
 mod keys;

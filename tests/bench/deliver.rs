@@ -2,7 +2,7 @@
 //!
 //! Without words, against the fake Odoo: calls per hundred orders, known orders that cost no call (with the
 //! memory they take; `BENCH_KNOWN` says how many, 20000), and the time from rename to the first byte
-//! (`BENCH_FILES`, 50). `pairs.py` starts it with words, against a real one:
+//! (`BENCH_FILES`, 50), and small files beside one of `BENCH_BAD` (100000) bad rows. `pairs.py` starts it with words, against a real one:
 //!
 //! `deliver lab --env ENV.json --measure ORDERS.txt [--prepare EARLIER.txt] [--create-only] [--cpu COMMAND]`
 //! delivers the reports, the earlier one unmeasured, and prints one JSON object. No number here is a limit;
@@ -42,12 +42,13 @@ use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, open_store};
 use odoo_spoold::envelope::{self, Keyring};
 use odoo_spoold::flatfile::{self, Context, Hints};
-use odoo_spoold::model::{Base, FileId, MappedLine, Mapping, Origin, Outcome};
+use odoo_spoold::model::{Base, FileId, JobState, MappedLine, Mapping, Origin, Outcome};
 use odoo_spoold::store::{End, Tally};
 use report::Kind;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use support::fake_odoo::{self, FakeOdoo, Flavor};
+use support::shop::shop;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing takes longer, or it hangs.
@@ -66,8 +67,12 @@ fn main() {
                 std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
             };
             println!("| figure | target | measured |\n| --- | --- | --- |");
+            if words.iter().any(|word| word == "beside") {
+                return beside(number("BENCH_BAD", 300, 100_000));
+            }
             first_byte(number("BENCH_FILES", 3, 50));
             calls();
+            beside(number("BENCH_BAD", 300, 100_000));
             known(number("BENCH_KNOWN", 200, 20_000));
         }
     }
@@ -77,7 +82,7 @@ fn main() {
 
 /// Rename into `incoming/` → the first request at Odoo, one order a file, daemon idle.
 fn first_byte(files: u64) {
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     let mut times = Vec::new();
@@ -103,7 +108,7 @@ fn first_byte(files: u64) {
 
 /// Which calls two hundred orders cost, created and confirmed, a new buyer each.
 fn calls() {
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
@@ -127,10 +132,89 @@ fn calls() {
     );
 }
 
+/// Small good files beside one file of nothing but bad rows, an order each.
+fn beside(bad: u64) {
+    let (alone, alone_worst) = small_files(None);
+    let (beside, beside_worst) = small_files(Some(bad));
+    println!(
+        "| 100 one-order files beside one of {bad} bad rows: rename → order in Odoo, median (slowest) | ≤ 2 × | \
+         {:.2} × ({:.2} ×): {:.0} ms ({:.0} ms) against {:.0} ms ({:.0} ms) alone |",
+        beside / alone,
+        beside_worst / alone_worst,
+        beside,
+        beside_worst,
+        alone,
+        alone_worst
+    );
+}
+
+/// Median and slowest of 100 files that come every 20 ms, in ms; with bad rows, after those were claimed.
+fn small_files(bad: Option<u64>) -> (f64, f64) {
+    const FILES: u64 = 100;
+    const FIRST: u64 = 5_000_000;
+    let fake = shop();
+    let place = Place::of(&fake, "64MiB");
+    let spoold = place.start();
+    place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
+    spoold.wait(|| spoold.tally().done == 1 && spoold.is_idle(&place));
+    let sealed: Vec<_> = (FIRST..FIRST + FILES)
+        .map(|number| place.seal(&Kind::OrderReport.report(number..number + 1)))
+        .collect();
+    if let Some(bad) = bad {
+        let mut sealer = place.sealer();
+        sealer.write_all(Kind::OrderReport.header().as_bytes()).unwrap();
+        for number in 1..=bad {
+            let id = format!("303-{:07}-{:07}", number / 10_000_000, number % 10_000_000);
+            let row = String::from_utf8(Kind::OrderReport.report(number..number + 1)).unwrap();
+            let row = row.lines().nth(1).unwrap();
+            let (_, rest) = row.split_once('\t').unwrap();
+            // The price is none.
+            let broken = rest.replacen("\tEUR\t", "\tEUR\tx", 1);
+            assert_ne!(rest, broken);
+            writeln!(sealer, "{id}\t{broken}").unwrap();
+        }
+        let large = sealer.finish().unwrap();
+        place.drop_sealed(&large);
+        spoold.wait(|| !place.folder("incoming").join("orders.age").exists());
+    }
+    let account = place.settings.accounts[0].id.clone();
+    let incoming = place.folder("incoming");
+    let mut renamed = Vec::new();
+    let mut times = vec![None; sealed.len()];
+    spoold.wait(|| {
+        let at = renamed.len();
+        let due = renamed.last().is_none_or(|last: &Instant| last.elapsed().as_millis() >= 20);
+        if at < sealed.len() && due {
+            let hidden = incoming.join(format!(".small-{at}.tmp"));
+            std::fs::write(&hidden, &sealed[at]).unwrap();
+            renamed.push(Instant::now());
+            std::fs::rename(&hidden, incoming.join(format!("small-{at}.age"))).unwrap();
+        }
+        for ((number, since), time) in (FIRST..).zip(&renamed).zip(&mut times) {
+            let order = format!("302-{:07}-{:07}", number / 10_000_000, number % 10_000_000);
+            if time.is_none()
+                && let Some(job) =
+                    spoold.daemon.store.job(&account, &order.parse().unwrap()).unwrap()
+                && matches!(job.state, JobState::Done(Outcome::Delivered))
+            {
+                *time = Some(since.elapsed());
+            }
+        }
+        times.iter().all(Option::is_some)
+    });
+    spoold.wait(|| spoold.is_idle(&place));
+    let tally = spoold.tally();
+    assert_eq!((tally.done, tally.held), (FILES + 1, bad.unwrap_or(0)));
+    spoold.stop();
+    let mut times: Vec<f64> = times.into_iter().flatten().map(ms).collect();
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], *times.last().unwrap())
+}
+
 /// Orders that are known and unchanged, once more: no call, and what they take in memory.
 fn known(orders: u64) {
     for cache in ["64MiB", "256MiB"] {
-        let fake = shop();
+        let fake = shop(Flavor::V19);
         let place = Place::of(&fake, cache);
         let run = |verb: &str| {
             let output = Command::new(std::env::current_exe().unwrap())
@@ -236,22 +320,6 @@ fn repeat(dir: &Path, orders: u64) {
     let said = json!({"seconds": seconds, "idle_mib": idle, "after_mib": memory("VmRSS"), "most_mib": memory("VmHWM")});
     spoold.stop();
     println!("{said}");
-}
-
-/// A fake Odoo with what our orders need.
-fn shop() -> FakeOdoo {
-    let fake = FakeOdoo::start_new(Flavor::V19);
-    let unit = fake.insert("uom.uom", json!({"name": "Units"}));
-    let company = fake.records("res.company")[0]["id"].clone();
-    for sku in 1..=5 {
-        let code = format!("SKU-{sku:04}");
-        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
-    }
-    for code in ["AMZ-SHIPPING", "AMZ-GIFT-WRAP", "AMZ-PROMOTION", "AMZ-ROUNDING"] {
-        fake.insert("product.product", json!({"name": code, "default_code": code, "uom_id": unit}));
-    }
-    fake.insert("stock.warehouse", json!({"name": "Main", "code": "WH", "company_id": company}));
-    fake
 }
 
 // === against a real Odoo ===

@@ -86,6 +86,7 @@ fn crash(lab: &Lab) {
         }
         before = jobs_left;
     }
+    println!("counts: {counted} kills with work left, of {round} (Odoo {})", lab.version);
     let spoold = installation.start();
     // What piled up takes its time (a batch is settled at its end); only standing still is wrong.
     let (mut left, mut moved) = (u64::MAX, Instant::now());

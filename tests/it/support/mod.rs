@@ -18,5 +18,6 @@ pub mod fake_odoo;
 pub mod lab;
 pub mod proxy;
 pub mod sales;
+pub mod shop;
 pub mod skip;
 pub mod spoold;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use odoo_spoold::clock::System;
+use odoo_spoold::clock::{SharedClock, System};
 use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, DaemonError};
 use odoo_spoold::envelope;
@@ -233,6 +233,7 @@ impl Drop for Child {
 }
 
 /// What the child process does until its standard input ends; nothing in an ordinary test run.
+#[expect(clippy::disallowed_methods, reason = "see below")]
 pub fn run_child() {
     let Some(config) = std::env::var_os(CHILD_CONFIG) else { return };
     if let Some(log) = std::env::var_os(CHILD_LOG) {
@@ -261,10 +262,15 @@ pub fn run_child() {
 impl Spoold {
     /// Starts the daemon of a configuration; it stops when the value is dropped.
     pub fn start(config: &Path) -> Self {
+        Self::start_on(config, Arc::new(System))
+    }
+
+    /// Starts the daemon of a configuration on a clock.
+    pub fn start_on(config: &Path, clock: SharedClock) -> Self {
         let settings = Settings::load(config).unwrap();
         let keys = Keys::load(&settings).unwrap_or_else(|error| panic!("{error}"));
-        let daemon = Daemon::open(config, settings, &keys, Arc::new(System))
-            .unwrap_or_else(|error| panic!("{error}"));
+        let daemon =
+            Daemon::open(config, settings, &keys, clock).unwrap_or_else(|error| panic!("{error}"));
         let runtime = super::lab::runtime();
         let stop = CancellationToken::new();
         let (running, stopping) = (Arc::clone(&daemon), stop.clone());
