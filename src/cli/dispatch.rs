@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, recipient, reload,
-    run, seal, status,
+    Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, rebuild, recipient,
+    reload, run, seal, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -24,6 +24,7 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Map(args) => map::run(global, args, &mut out),
         Verb::Process(args) => process::run(global, args, &mut out),
         Verb::Reload => reload::run(global, &mut out),
+        Verb::Rebuild(args) => rebuild::run(global, args, &mut out),
         Verb::Seal(args) => seal::run(global, args, &mut out),
         Verb::Keygen(args) => keygen::run(global, args, &mut out),
         Verb::Recipient(args) => recipient::run(global, args, &mut out),

@@ -17,6 +17,7 @@ mod output;
 mod problem;
 mod process;
 mod queue;
+mod rebuild;
 mod recipient;
 mod reload;
 mod run;
@@ -101,6 +102,11 @@ pub enum Verb {
     Process(Process),
     /// Read config.toml again; waits until it is in force or refused
     Reload,
+    /// Bring back what was known, after the state was lost
+    ///
+    /// From Odoo, the sealed files that are still in the spool, and the decision journal. Writes
+    /// nothing to Odoo. Until then the accounts claim and deliver nothing.
+    Rebuild(RebuildArgs),
     /// Encrypt files for an account, as they belong into its incoming/ folder
     Seal(Seal),
     /// Make keys: a new keys file, or more accounts in one
@@ -109,6 +115,17 @@ pub enum Verb {
     Recipient(Recipient),
     /// Print the man page, shell completions or the journal's catalog
     Generate(Generate),
+}
+
+/// `rebuild`
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// Only this account; the others stay closed
+    #[arg(long, short)]
+    pub account: Option<AccountId>,
+    /// Only count what would come back
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `files`

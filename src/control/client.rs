@@ -20,8 +20,8 @@ use crate::model::{AccountId, FileId, OrderId};
 use super::handle::ProcessSource;
 use super::wire::{
     DeadJob, ErrorBody, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery,
-    MappingInfo, Moved, ProcessQuery, ProcessReport, Recipients, Release, Reloaded, Requeue,
-    SIDECAR_HEADER, Status, VERSION,
+    MappingInfo, Moved, ProcessQuery, ProcessReport, Rebuild, RebuildReport, Recipients, Release,
+    Reloaded, Requeue, SIDECAR_HEADER, Status, VERSION,
 };
 
 /// How long the daemon may take to answer what only reads or moves jobs.
@@ -181,6 +181,16 @@ impl Client {
             request = request.header(SIDECAR_HEADER, STANDARD.encode(sidecar));
         }
         self.answer(request.body(source.bytes))
+    }
+
+    /// Begins to bring back what was known of lost accounts.
+    pub fn rebuild(&self, request: &Rebuild) -> Result<RebuildReport, ClientError> {
+        self.post(&["rebuild"], request)
+    }
+
+    /// How far the rebuild is.
+    pub fn rebuilding(&self) -> Result<RebuildReport, ClientError> {
+        self.get(&["rebuild"], &())
     }
 
     fn get<T: DeserializeOwned>(

@@ -19,7 +19,7 @@ use crate::model::AccountId;
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::ProcessReport;
+use super::wire::{ProcessReport, RebuildReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -65,6 +65,20 @@ pub trait Desk: Send + Sync {
 
     /// Age recipients of each account, newest first: the public half of the keys it opens with.
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>>;
+
+    /// Begins to bring back what was known of lost accounts, or says why not.
+    fn rebuild(
+        &self,
+        _account: Option<AccountId>,
+        _dry_run: bool,
+    ) -> Result<RebuildReport, ControlError> {
+        Err(ControlError::Unavailable(NOT_RUNNING.to_owned()))
+    }
+
+    /// How far the rebuild is, or how the last one ended.
+    fn rebuilding(&self) -> RebuildReport {
+        RebuildReport::default()
+    }
 
     /// Whether there is a daemon at all.
     fn running(&self) -> bool {

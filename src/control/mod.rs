@@ -21,6 +21,7 @@ pub mod mappings;
 mod peer;
 mod process;
 pub mod queue;
+mod rebuild;
 mod recipients;
 mod reload;
 pub mod status;
@@ -64,6 +65,7 @@ fn router(handle: Handle) -> Router {
         .route("/dead/requeue", post(dead::post_requeue))
         .route("/map/{account}/{order}", get(mappings::get))
         .route("/reload", post(reload::post))
+        .route("/rebuild", get(rebuild::get).post(rebuild::post))
         .route("/recipients", get(recipients::get))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .route("/process", process);

@@ -11,7 +11,9 @@ use super::blocking;
 use super::error::ControlError;
 use super::handle::Handle;
 use super::headline::{View, headline};
-use super::wire::{AccountStatus, GateStatus, OrderCounts, Rejected, Status, StoreStatus};
+use super::wire::{
+    AccountStatus, ClosedStatus, GateStatus, OrderCounts, Rejected, Status, StoreStatus,
+};
 
 /// Files in work that are counted one by one, at most.
 const MAX_IN_WORK: usize = 1000;
@@ -45,6 +47,7 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
     }
     for (id, tally) in counts {
         let gate = match gates.get(&id) {
+            _ if handle.store.is_lost(&id) => lost(handle, &id, now),
             Some(gate) => GateStatus::from(gate),
             None if running => GateStatus::Open,
             None => GateStatus::Unknown,
@@ -77,6 +80,16 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
             day_keys: stats.day_keys,
             oldest_day: stats.oldest_day,
         }),
+    })
+}
+
+/// Nothing moves before it is rebuilt.
+fn lost(handle: &Handle, id: &AccountId, now: Timestamp) -> GateStatus {
+    GateStatus::Paused(ClosedStatus {
+        code: "state-lost".to_owned(),
+        next_step: "what was known of its orders is lost; run `odoo-spoold rebuild`".to_owned(),
+        since: handle.store.lost_since(id).unwrap_or(now),
+        next: Timestamp::MAX,
     })
 }
 

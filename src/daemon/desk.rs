@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Daemon, rehearsal};
-use crate::control::wire::ProcessReport;
+use super::{Daemon, rebuild, rehearsal};
+use crate::control::wire::{ProcessReport, RebuildReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, FileRecord, FileState};
@@ -125,6 +125,18 @@ impl Desk for Clerk {
                 daemon.hand_in(&account, source).await
             }
         })
+    }
+
+    fn rebuild(
+        &self,
+        account: Option<AccountId>,
+        dry_run: bool,
+    ) -> Result<RebuildReport, ControlError> {
+        rebuild::start(&self.0, account.as_ref(), dry_run)
+    }
+
+    fn rebuilding(&self) -> RebuildReport {
+        self.0.rebuild.report()
     }
 
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {

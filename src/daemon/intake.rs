@@ -82,6 +82,7 @@ struct Reading {
     faults: Vec<RowFault>,
     notices: Vec<String>,
     orders: Vec<OrderId>,
+    marketplace: Option<Marketplace>,
 }
 
 impl Intake {
@@ -116,8 +117,8 @@ impl Intake {
             Ok(reading) => {
                 record.state = FileState::Done;
                 record.counts = reading.counts;
-                record.faults = reading.faults;
-                let words = result_file(&record, &reading.notices, &reading.orders);
+                record.faults.clone_from(&reading.faults);
+                let words = result_file(&record, &reading);
                 (spool::End::Done, words)
             }
             Err(Failure::Refused(refusal)) => {
@@ -257,7 +258,8 @@ impl Intake {
         };
         let mut notices: Vec<String> = survey.notices.iter().map(ToString::to_string).collect();
         notices.extend(rows.notices);
-        Ok(Reading { counts, faults: rows.faults, notices, orders: taking.orders })
+        let (orders, marketplace) = (taking.orders, told.marketplace);
+        Ok(Reading { counts, faults: rows.faults, notices, orders, marketplace })
     }
 }
 
@@ -467,7 +469,8 @@ impl Failure {
 }
 
 /// `NAME.<file id>.result.json`
-fn result_file(record: &FileRecord, notices: &[String], orders: &[OrderId]) -> serde_json::Value {
+fn result_file(record: &FileRecord, reading: &Reading) -> serde_json::Value {
+    let Reading { notices, orders, marketplace, .. } = reading;
     json!({
         "version": 1,
         "file_id": record.id,
@@ -476,6 +479,8 @@ fn result_file(record: &FileRecord, notices: &[String], orders: &[OrderId]) -> s
         "report": record.family.map(crate::model::Family::name),
         "envelope": record.envelope,
         "charset": record.charset,
+        // Of the sidecar, which is not kept.
+        "marketplace": marketplace.map(Marketplace::name),
         "claimed_at": record.claimed_at.to_string(),
         "finished_at": record.since.to_string(),
         "counts": record.counts,

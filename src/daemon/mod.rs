@@ -13,6 +13,7 @@ mod mouth;
 #[cfg(test)]
 mod mouth_tests;
 mod policy;
+mod rebuild;
 mod rehearsal;
 mod start;
 
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use intake::{Intake, IntakeAccount};
 use mouth::Mouth;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock as _, SharedClock, System};
 use crate::config::{AccountSettings, ConfigError, Keys, Settings};
 use crate::deliver::Delivery;
 use crate::deliver::settings::{AccountSettings as Delivered, Pace};
@@ -95,11 +96,8 @@ impl DaemonError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
-            // Another package or other keys are wanted: starting again mends neither.
-            Self::Store(error) => {
-                matches!(error, StoreError::NewerSchema { .. } | StoreError::WrongKey { .. })
-            }
-            _ => false,
+            Self::Store(error) => error.needs_person(),
+            Self::Spool { .. } | Self::Control { .. } | Self::Signals(_) | Self::Ended(_) => false,
         }
     }
 }
@@ -119,6 +117,7 @@ pub struct Daemon {
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
+    rebuild: rebuild::Progress,
 }
 
 /// One account's live parts.
@@ -139,6 +138,7 @@ impl Daemon {
     ) -> Result<Arc<Self>, DaemonError> {
         let now = clock.now();
         let store = Arc::new(open_store(&settings, keys)?);
+        tell_losses(&store, &settings);
         let client = Client::new(endpoint(&settings, keys))?;
         let mut accounts = BTreeMap::new();
         let mut delivered = Vec::new();
@@ -179,6 +179,7 @@ impl Daemon {
             config: config.to_owned(),
             accounts,
             log: OnceLock::new(),
+            rebuild: rebuild::Progress::default(),
         }))
     }
 
@@ -309,6 +310,22 @@ impl Daemon {
     }
 }
 
+/// What was found wrong at opening.
+fn tell_losses(store: &Store, settings: &Settings) {
+    let report = store.journal_report();
+    if let Some((at, bytes)) = report.torn {
+        tracing::warn!(at, bytes, "the decision journal ended in a half-written entry, cut off");
+    }
+    for damage in &report.damage {
+        events::journal_damaged(damage.at, damage.bytes, damage.lost);
+    }
+    for account in &settings.accounts {
+        if store.is_lost(&account.id) {
+            events::state_lost(&account.id);
+        }
+    }
+}
+
 /// Opens the store that the settings name, with the accounts' id keys.
 pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
     let mut store_keys = StoreKeys::new(&keys.master.id, secret(&keys.master.key))?;
@@ -318,7 +335,7 @@ pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError>
     for account in &keys.accounts {
         store_keys = store_keys.with_account(account.id.clone(), secret(&account.id_key));
     }
-    let options = StoreOptions { cache_bytes: settings.state.cache_bytes };
+    let options = StoreOptions { cache_bytes: settings.state.cache_bytes, opened_at: System.now() };
     Store::open(&settings.state.dir, &store_keys, options)
 }
 

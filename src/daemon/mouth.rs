@@ -160,6 +160,9 @@ impl fmt::Display for Chain<'_> {
 impl Bench {
     /// Everything that can be done now. Says when to look again without a hint.
     fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+        if self.mouth.intake.store.is_lost(&self.mouth.account().id) {
+            return Duration::from_secs(1);
+        }
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }

@@ -41,6 +41,8 @@ pub(super) struct Work {
     pub(super) changes: Changes,
     /// Created, or lines written, in this run: the total is ours to check.
     pub(super) touched: bool,
+    /// The decision journal knows where it stands in Odoo.
+    pub(super) noted: bool,
 }
 
 /// What a batch needs besides its orders.
@@ -51,11 +53,13 @@ pub(super) struct Batch<'a> {
     pub(super) id_key: &'a IdKey,
     pub(super) confirm_batch: usize,
     pub(super) shelf: &'a Shelf,
+    pub(super) now: jiff::Timestamp,
 }
 
 impl Work {
     pub(super) fn new(leased: Leased, buyer: Option<BuyerFact>) -> Self {
         let dossier = leased.dossier.clone();
+        let noted = dossier.mapping.as_ref().is_some_and(|mapping| mapping.odoo_id != 0);
         Self {
             leased,
             dossier,
@@ -67,6 +71,7 @@ impl Work {
             current: None,
             changes: Changes::default(),
             touched: false,
+            noted,
         }
     }
 
@@ -106,6 +111,8 @@ impl Batch<'_> {
         self.find_existing(works).await?;
         let partners = self.partners(works).await?;
         self.create(works, &partners).await?;
+        // Before anything is stored that says where the orders stand.
+        self.shelf.note_delivered(works, self.now).await?;
         self.read_back(works).await?;
         self.compare(works, &partners);
         self.write(works).await?;
@@ -164,6 +171,10 @@ impl Batch<'_> {
                     mapping.stage = None;
                 }
                 work.touched = true;
+            } else if let Some(mapping) =
+                work.dossier.mapping.as_mut().filter(|mapping| mapping.base_lost)
+            {
+                read::take_base(mapping, &current);
             }
             work.current = Some(current);
         }
@@ -212,6 +223,11 @@ impl Batch<'_> {
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
             if let Some(mapping) = &mut work.dossier.mapping {
+                // Odoo and the marketplace agree: that is a base again.
+                if mapping.base_lost && !desired.cancel && work.changes.conflicts.is_empty() {
+                    mapping.base_lost = false;
+                    mapping.base.addressed |= wanted.is_some_and(|wanted| wanted.addressed);
+                }
                 // Lines of ours that a crash kept from being remembered.
                 read::take_missing(mapping, desired, current);
             }
@@ -250,6 +266,7 @@ pub(super) fn new_mapping() -> Mapping {
         lines: Vec::new(),
         base: crate::model::Base::default(),
         deleted: false,
+        base_lost: false,
     }
 }
 

@@ -60,8 +60,16 @@ impl Batch<'_> {
             let id = value::id(hit, "id");
             match external.get(&id).map(String::as_str) {
                 Some(name) if name == own => {
-                    // Ours: a crash came between creating it and remembering it.
-                    if work.desired.as_ref().is_some_and(|desired| desired.cancel) {
+                    // Ours: a crash came between creating it and remembering it, or what we knew of
+                    // it is lost (then so is what we last wrote), or another host made it.
+                    let begun = work.dossier.mapping.is_some();
+                    if !begun {
+                        let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
+                        mapping.odoo_id = id;
+                        mapping.name = value::text(hit, "name");
+                        mapping.stage = None;
+                        mapping.base_lost = true;
+                    } else if work.desired.as_ref().is_some_and(|desired| desired.cancel) {
                         let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
                         mapping.odoo_id = id;
                         mapping.stage = None;

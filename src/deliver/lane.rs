@@ -72,6 +72,9 @@ impl Lane {
         let delivery = &self.delivery;
         let idle = Duration::from_secs(IDLE_SECS).min(delivery.pace.recheck);
         let now = delivery.clock.now();
+        if delivery.store.is_lost(&self.account) {
+            return Duration::from_secs(1);
+        }
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return wait;
         }

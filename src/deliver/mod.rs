@@ -18,6 +18,7 @@ pub mod gate;
 mod lane;
 mod partners;
 mod read;
+pub mod rebuild;
 mod send;
 pub mod settings;
 mod settle;

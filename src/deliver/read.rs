@@ -55,6 +55,7 @@ async fn chunk_of_orders(
     let mut fields = vec![
         "name",
         "client_order_ref",
+        "origin",
         "state",
         "date_order",
         "commitment_date",
@@ -94,6 +95,7 @@ async fn chunk_of_orders(
                 odoo_id: value::id(head, "id"),
                 name: value::text(head, "name"),
                 reference: value::text(head, "client_order_ref"),
+                origin: value::text(head, "origin"),
                 locked: value::flag(head, "locked") || state == "done",
                 state,
                 date_order: value::text(head, "date_order"),

@@ -81,6 +81,7 @@ impl Lane {
                     id_key,
                     confirm_batch: self.size().share_of(self.delivery.pace.confirm_batch),
                     shelf: &self.shelf,
+                    now: started,
                 };
                 batch.run(&mut works).await
             }
@@ -92,8 +93,14 @@ impl Lane {
         self.settle(works, outcome, started).await;
     }
 
-    async fn settle(&self, works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
+    async fn settle(&self, mut works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
         let now = self.delivery.clock.now();
+        if let Err(stop) = self.note(&mut works, now).await {
+            // Not stored before it is noted: the orders are found in Odoo by their external ids.
+            self.delivery.store.give_back(works.iter().map(|work| &work.leased));
+            self.trouble(&stop);
+            return;
+        }
         // One for all: what failed together goes together again, not one by one.
         let random = rand::random();
         let mut settlements = Vec::new();
@@ -147,6 +154,12 @@ impl Lane {
                 self.trouble(&stop);
             }
         }
+    }
+
+    /// What of this batch belongs into the decision journal, before it is stored.
+    async fn note(&self, works: &mut [Work], now: Timestamp) -> Result<(), Stop> {
+        self.shelf.note_delivered(works, now).await?;
+        self.shelf.note_gone(works, now).await
     }
 
     async fn store_settlements(

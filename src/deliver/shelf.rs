@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::batch::Work;
 use super::send::Stop;
-use crate::model::{AccountId, Dossier, OdooId};
+use crate::model::{AccountId, Dossier, Mapping, Note, OdooId, OrderId};
 use crate::store::{Leased, Store, StoreError};
 
 /// The store, for one account.
@@ -44,6 +46,49 @@ impl Shelf {
             work.lost = lost.contains(&work.leased.key);
         }
         Ok(())
+    }
+
+    /// Notes in the decision journal where these works stand in Odoo, as far as it does not know:
+    /// what is known there and gone from Odoo was deleted by a person. One sync for all.
+    pub(super) async fn note_delivered(
+        &self,
+        works: &mut [Work],
+        at: Timestamp,
+    ) -> Result<(), Stop> {
+        let fresh = |work: &&mut Work| !work.noted && !work.lost && work.odoo_id().is_some();
+        let mut fresh: Vec<&mut Work> = works.iter_mut().filter(fresh).collect();
+        let orders: Vec<(OrderId, OdooId)> = fresh
+            .iter()
+            .filter_map(|work| Some((work.dossier.order_id.clone(), work.odoo_id()?)))
+            .collect();
+        if orders.is_empty() {
+            return Ok(());
+        }
+        let account = self.account.clone();
+        self.run(move |store, _| store.note(&[Note::Delivered { account, orders, at }])).await?;
+        for work in &mut fresh {
+            work.noted = true;
+        }
+        Ok(())
+    }
+
+    /// Notes in the decision journal which of these works a person deleted in Odoo.
+    pub(super) async fn note_gone(&self, works: &[Work], at: Timestamp) -> Result<(), Stop> {
+        let deleted = |mapping: Option<&Mapping>| mapping.is_some_and(|mapping| mapping.deleted);
+        let notes: Vec<Note> = works
+            .iter()
+            .filter(|work| !work.lost && deleted(work.dossier.mapping.as_ref()))
+            .filter(|work| !deleted(work.leased.dossier.mapping.as_ref()))
+            .map(|work| Note::Gone {
+                account: self.account.clone(),
+                order: work.dossier.order_id.clone(),
+                at,
+            })
+            .collect();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        self.run(move |store, _| store.note(&notes)).await
     }
 
     /// Known partner ids.

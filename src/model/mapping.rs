@@ -30,6 +30,9 @@ pub struct Mapping {
     pub base: Base,
     /// Gone from Odoo although it stood there: a person deleted it.
     pub deleted: bool,
+    /// What we last wrote is not known any more: `base` and `lines` are what Odoo was found to
+    /// hold. Until Odoo and the marketplace agree, nothing but a cancellation is written.
+    pub base_lost: bool,
 }
 
 /// Who made the order in Odoo.

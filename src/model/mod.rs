@@ -15,6 +15,7 @@ pub mod job;
 pub mod mapping;
 pub mod marketplace;
 pub mod money;
+pub mod note;
 
 pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
@@ -28,3 +29,4 @@ pub use job::{Death, Job, JobState, Outcome};
 pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
 pub use marketplace::Marketplace;
 pub use money::Currency;
+pub use note::{Decision, Note, Pin};

@@ -20,6 +20,8 @@ pub struct Current {
     pub name: String,
     /// `client_order_ref`: the Amazon id, unless a person changed it.
     pub reference: String,
+    /// `origin`: where another connector may keep the Amazon id.
+    pub origin: String,
     /// `state`: draft, sent, sale, done, cancel.
     pub state: String,
     /// Locked (`locked` on newer Odoos, state `done` on older ones).
@@ -159,6 +161,11 @@ pub fn diff(
         ));
         return changes;
     }
+    if mapping.base_lost {
+        super::unbased::compare(desired, current, partners, &mut changes);
+        changes.confirm = desired.confirm && current.is_quotation() && changes.conflicts.is_empty();
+        return changes;
+    }
     dates(desired, mapping, current, &mut changes);
     partner(mapping, current, partners, &mut changes);
     lines(desired, mapping, current, &mut changes);
@@ -268,16 +275,8 @@ fn lines(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut 
         };
         three_way(&want.external, &wanted, &based, current, changes);
     }
-    let prefix = format!("line_{}__", super::external::escape(desired.order_id.as_str()));
-    let rounding = super::external::rounding(&desired.order_id);
     for base in &mapping.lines {
-        let wanted = desired.lines.iter().any(|line| line.external == base.external);
-        let stands = base.external == rounding
-            || desired.standing.iter().any(|sku| {
-                let sku = format!("{prefix}{}__", super::external::escape(sku.as_str()));
-                base.external.starts_with(&sku)
-            });
-        if wanted || stands || base.quantity.is_zero() {
+        if !is_surplus(desired, &base.external, base.quantity) {
             continue;
         }
         // Gone at Amazon: down to nothing, or to what has left already.
@@ -290,6 +289,18 @@ fn lines(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut 
         let none = LineWrite { quantity: Decimal::ZERO, ..based.clone() };
         three_way(&base.external, &none, &based, current, changes);
     }
+}
+
+/// Whether a line of ours is neither wanted nor to be left as it stands.
+pub(super) fn is_surplus(desired: &Desired, external: &str, quantity: Decimal) -> bool {
+    let prefix = format!("line_{}__", super::external::escape(desired.order_id.as_str()));
+    let wanted = desired.lines.iter().any(|line| line.external == external);
+    let stands = external == super::external::rounding(&desired.order_id)
+        || desired.standing.iter().any(|sku| {
+            let sku = format!("{prefix}{}__", super::external::escape(sku.as_str()));
+            external.starts_with(&sku)
+        });
+    !wanted && !stands && !quantity.is_zero()
 }
 
 /// A line that our base does not know: new, or its base was lost.
@@ -371,7 +382,7 @@ fn three_way(
 }
 
 /// Equal in Odoo's own rounding of unit prices.
-fn same(a: &LineWrite, b: &LineWrite) -> bool {
+pub(super) fn same(a: &LineWrite, b: &LineWrite) -> bool {
     a.quantity == b.quantity && same_price(a.price_unit, b.price_unit) && a.taxes == b.taxes
 }
 
@@ -385,7 +396,7 @@ fn cents(price: Decimal) -> Decimal {
     price.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
 }
 
-fn line_conflict(external: &str, now: &LineWrite, want: &LineWrite) -> Hold {
+pub(super) fn line_conflict(external: &str, now: &LineWrite, want: &LineWrite) -> Hold {
     let text = |line: &LineWrite| {
         let (quantity, price) = (line.quantity.normalize(), line.price_unit.normalize());
         if now.taxes == want.taxes {
@@ -397,7 +408,7 @@ fn line_conflict(external: &str, now: &LineWrite, want: &LineWrite) -> Hold {
     conflict(external, &text(now), &text(want))
 }
 
-fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
+pub(super) fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
     let odoo = if odoo.is_empty() { "nothing" } else { odoo };
     Hold::new(
         HoldCode::Conflict,

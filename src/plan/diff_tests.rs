@@ -55,6 +55,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
     Case {
         current: Current {
             reference: "205-1".into(),
+            origin: String::new(),
             odoo_id: 42,
             name: "S00042".into(),
             state: state.into(),
@@ -84,6 +85,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
                 addressed: false,
             },
             deleted: false,
+            base_lost: false,
         },
         desired: Desired {
             order_id: ORDER.parse().unwrap(),
@@ -758,4 +760,36 @@ proptest! {
         wanted.sort();
         prop_assert_eq!(stands, wanted);
     }
+}
+
+#[test]
+fn without_a_base_nothing_is_written_but_a_cancellation() {
+    type Change = fn(&mut Case);
+    let lost = |state: &str| order(state).with(|case| case.mapping.base_lost = true);
+    // Where all agrees there is nothing to say, and confirming goes on.
+    assert!(lost("sale").diff().is_empty());
+    assert!(lost("sale").conflicts().is_empty());
+    let confirmed = lost("draft").with(|case| case.desired.confirm = true).diff();
+    assert!(confirmed.confirm && confirmed.conflicts.is_empty());
+    // With a base most of these would be written.
+    let differs: [(&str, Change); 6] = [
+        ("date_order", |case| case.desired.purchase_date = at("2025-06-02T10:00:00Z")),
+        ("commitment_date", |case| case.desired.promise_date = Some(at("2025-06-07T10:00:00Z"))),
+        ("line_205-1__A__1", |case| case.desired.lines[0].quantity = dec("1")),
+        ("line_205-1__B__1", |case| drop(case.desired.lines.pop())),
+        ("line_205-1__A__1", |case| drop(case.current.lines.remove(0))),
+        ("partner_id", |case| {
+            case.partners = Some(Partners { partner: 70, shipping: 80, addressed: true });
+        }),
+    ];
+    for (key, change) in differs {
+        let case = lost("draft").with(change).with(|case| case.desired.confirm = true);
+        assert_eq!(case.conflicts(), [key.replace("205-1", ORDER)], "{key}");
+    }
+    let cancelled = lost("sale").with(|case| case.desired.cancel = true).diff();
+    assert!(cancelled.cancel && cancelled.conflicts.is_empty());
+    // What no report can say of the buyer is no conflict.
+    let anonymous = Partners { partner: 70, shipping: 80, addressed: false };
+    let case = lost("sale").with(|case| case.partners = Some(anonymous));
+    assert!(case.conflicts().is_empty());
 }

@@ -22,6 +22,22 @@ pub fn order(order_id: &OrderId) -> String {
     format!("order_{}", escape(order_id.as_str()))
 }
 
+/// The order that [`order`] gave this name; none where it is not such a name.
+pub fn order_of(name: &str) -> Option<OrderId> {
+    let mut bytes = name.strip_prefix("order_")?.bytes();
+    let mut text = Vec::new();
+    while let Some(byte) = bytes.next() {
+        if byte == b'_' {
+            let pair = [bytes.next()?, bytes.next()?];
+            text.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
+        } else {
+            text.push(byte);
+        }
+    }
+    let found: OrderId = String::from_utf8(text).ok()?.parse().ok()?;
+    (order(&found) == name).then_some(found)
+}
+
 /// The name of an order's item line; other lines of the item append a tail to it.
 pub fn line(order_id: &OrderId, sku: &Sku, ordinal: u32) -> String {
     format!("line_{}__{}__{ordinal}", escape(order_id.as_str()), escape(sku.as_str()))
@@ -57,6 +73,13 @@ mod tests {
     fn ids_stay_readable_and_case_stays() {
         let order: OrderId = "205-3614839-6174823".parse().unwrap();
         assert_eq!(super::order(&order), "order_205-3614839-6174823");
+        for odd in ["205-3614839-6174823", "a b_c.d"] {
+            let order: OrderId = odd.parse().unwrap();
+            assert_eq!(order_of(&super::order(&order)), Some(order));
+        }
+        for other in ["line_205-1__A__1", "order_", "order_a_2", "order_a_2g", "order_a_2e"] {
+            assert_eq!(order_of(other), None, "{other}");
+        }
         let upper = line(&order, &"Ab c.1".parse().unwrap(), 2);
         assert_eq!(upper, "line_205-3614839-6174823__Ab_20c_2E1__2");
         assert_ne!(upper, line(&order, &"AB c.1".parse().unwrap(), 2));

@@ -17,6 +17,7 @@ pub mod merge;
 pub mod order;
 pub mod policy;
 pub mod price;
+mod unbased;
 
 pub use diff::{Changes, Current, CurrentLine, diff};
 pub use merge::{Record, RecordLine};

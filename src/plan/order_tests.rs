@@ -227,6 +227,7 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
         lines: Vec::new(),
         base: Base::default(),
         deleted: false,
+        base_lost: false,
     }
 }
 

@@ -46,7 +46,17 @@ impl Barrier {
     pub(super) fn new(store: &Path) -> Result<Self, StoreError> {
         let path = store.join("db");
         let file = File::open(&path).map_err(StoreError::io("opening for sync", &path))?;
-        Ok(Self { file, path, asked: AtomicU64::new(0), turn: Mutex::default() })
+        Ok(Self::over(file, path))
+    }
+
+    /// A barrier for a file that is written directly, so that only the sync is left to do.
+    pub(super) fn over(file: File, path: PathBuf) -> Self {
+        Self { file, path, asked: AtomicU64::new(0), turn: Mutex::default() }
+    }
+
+    /// Returns when all that was written to the file before the call is on the disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.pass(|| self.file.sync_data().map_err(StoreError::io("fdatasync", &self.path)))
     }
 
     /// Returns when all that was applied before the call is on the disk.

@@ -37,6 +37,8 @@ pub enum StoreError {
         path: PathBuf,
         /// The engine's words; they name offsets, not contents.
         reason: String,
+        /// It is what is in the files, not the disk.
+        corrupt: bool,
     },
     /// Written by a newer version. It was not touched; install that version again.
     #[error(
@@ -134,9 +136,45 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// The decision journal's head is damaged in both copies: nothing in it can be opened.
+    #[error(
+        "{}: the decision journal is damaged at its head and cannot be read; nothing was changed: \
+         restore it from a backup, or move it away and see README.md, \"When the state is lost\"",
+        path.display()
+    )]
+    JournalHead {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The decision journal was written by a newer version.
+    #[error(
+        "{}: written by a newer odoo-spoold (version {found}); nothing was changed: install the \
+         newer version again", path.display()
+    )]
+    JournalVersion {
+        /// The journal.
+        path: PathBuf,
+        /// The version found.
+        found: u8,
+    },
 }
 
 impl StoreError {
+    /// Trying again would find the same: a person must bring a key, a file or a version.
+    pub fn needs_person(&self) -> bool {
+        matches!(
+            self,
+            Self::NewerSchema { .. }
+                | Self::UnknownKey { .. }
+                | Self::WrongKey { .. }
+                | Self::BadKeyId
+                | Self::IdKeyChanged { .. }
+                | Self::AccountCollision { .. }
+                | Self::JournalHead { .. }
+                | Self::JournalVersion { .. }
+        )
+    }
+
     /// Wraps an I/O error with its path.
     pub(super) fn io(
         doing: &'static str,

@@ -35,13 +35,16 @@ pub struct IdKey(Hmac<Sha256>);
 /// A keyed cipher; shared, because keying it is not free. Wipes its key when dropped.
 pub(super) type Cipher = Arc<XChaCha20Poly1305>;
 
-/// What one master key gives: a cipher per tree and one that wraps day keys.
+/// What one master key gives: a cipher per tree, one that wraps day keys, one for the journal.
+#[derive(Clone)]
 struct Subkeys {
     trees: BTreeMap<Tree, Cipher>,
     day_keys: Cipher,
+    journal: Cipher,
 }
 
 /// The ciphers of all master keys.
+#[derive(Clone)]
 pub(super) struct Keyring {
     current: String,
     masters: BTreeMap<String, Subkeys>,
@@ -164,6 +167,11 @@ impl Keyring {
     pub(super) fn day_keys(&self, id: &str) -> Option<Cipher> {
         Some(Arc::clone(&self.masters.get(id)?.day_keys))
     }
+
+    /// The cipher of the decision journal under the master key `id`.
+    pub(super) fn journal(&self, id: &str) -> Option<Cipher> {
+        Some(Arc::clone(&self.masters.get(id)?.journal))
+    }
 }
 
 impl Subkeys {
@@ -181,6 +189,7 @@ impl Subkeys {
         Self {
             trees: Tree::ALL.into_iter().map(|tree| (tree, cipher("tree", tree.name()))).collect(),
             day_keys: cipher("daykeys", ""),
+            journal: cipher("journal", ""),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! <state>/                       one per host; 0700
 //! ├── LOCK                       flock: one daemon per state directory
 //! ├── SCHEMA                     "1\n"; read before sled is touched: a newer one is refused
+//! ├── journal/                   the decision journal (`store::journal`)
 //! ├── daykeys/                   never in a backup
 //! │   ├── CACHEDIR.TAG
 //! │   └── 2025-11-21.key         sealed(master, "daykey", date) 32 random bytes, one per UTC day

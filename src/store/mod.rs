@@ -9,8 +9,8 @@
 //! name the path and the next step, and never a stored value.
 //!
 //! Does not: block politely (call it from `spawn_blocking`), read the clock (times come in), retry,
-//! decide (that is `plan`), or delete anything it cannot read. Nothing rebuilds it yet: taking the
-//! sealed files in again finds the orders in Odoo by their external ids, but not what people decided.
+//! decide (that is `plan`), or delete anything it cannot read: what cannot be opened is moved aside
+//! (`lost`), and the daemon rebuilds it from Odoo, the sealed files and the decision [`journal`].
 //!
 //! All writers share one lock (`Queue`), so a change reads, decides and writes without another in
 //! between; sled's transaction is there for atomicity on disk.
@@ -24,12 +24,15 @@ mod draft;
 mod entry;
 mod error;
 mod files;
+mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod holds;
 mod intake;
+pub mod journal;
 mod keys;
 pub mod layout;
+mod lost;
 mod open;
 mod partners;
 mod queue;
@@ -43,14 +46,15 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::model::{AccountId, Dossier, Job, OrderId};
+use crate::model::{AccountId, Dossier, Job, Note, OrderId};
 
 use accounts::Accounts;
 use barrier::Barrier;
 use daykeys::DayKeys;
 use draft::Draft;
+use journal::Journal;
 use queue::Queue;
 use vault::{Changes, Vault, engine};
 
@@ -58,10 +62,12 @@ pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
 pub use error::StoreError;
 pub use files::FileFilter;
+pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
 pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
+pub use lost::Restored;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
@@ -76,8 +82,12 @@ pub struct Store {
     days: DayKeys,
     accounts: Accounts,
     barrier: Barrier,
+    journal: Journal,
     queue: Mutex<Queue>,
     installation: String,
+    /// Accounts whose state was lost, since when.
+    lost: RwLock<BTreeMap<layout::AccountTag, i64>>,
+    moved_aside: Option<PathBuf>,
     _lock: std::fs::File,
 }
 
@@ -103,6 +113,22 @@ impl Store {
     /// Returns when everything that was done before is on the disk: the only durable point.
     pub fn barrier(&self) -> Result<(), StoreError> {
         self.barrier.wait(&self.db)
+    }
+
+    /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when
+    /// it is on the disk. Written before the change that it tells of ([`journal`]).
+    pub fn note(&self, notes: &[Note]) -> Result<(), StoreError> {
+        self.journal.append(notes)
+    }
+
+    /// Hands every note of the decision journal to `each`, in order.
+    pub fn notes(&self, each: impl FnMut(Note)) -> Result<JournalReport, StoreError> {
+        self.journal.for_each(each)
+    }
+
+    /// What was found when the decision journal was opened.
+    pub fn journal_report(&self) -> &JournalReport {
+        self.journal.report()
     }
 
     /// A clean end: a barrier, and sled's snapshot, so that the next opening is quick. Then the

@@ -1,16 +1,17 @@
-//! Opening: lock, schema, sweep, sled, keys, counters; in that order.
+//! Opening: lock, decision journal, schema, sweep, sled, keys, counters; in that order.
 //!
 //! Nothing of sled is touched before the lock is held and the schema is known. An interrupted
 //! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rand::RngCore as _;
 
 use super::Store;
@@ -19,17 +20,24 @@ use super::barrier::Barrier;
 use super::daykeys::{DayKeys, sync_dir};
 use super::draft::TALLY;
 use super::error::StoreError;
+use super::journal::Journal;
 use super::keys::{Keyring, StoreKeys};
-use super::layout::{DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key};
+use super::layout::{
+    AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
+};
+use super::lost::{is_corrupt, mark, marked, move_aside};
 use super::queue::Queue;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
+use crate::model::{AccountId, Note};
 
 /// How to open.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
     /// sled's cache, in bytes. Not a limit.
     pub cache_bytes: u64,
+    /// The time, for the name of a database that is moved aside.
+    pub opened_at: Timestamp,
 }
 
 /// The default cache: 64 MiB.
@@ -51,7 +59,7 @@ pub const DEFAULT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: DEFAULT_CACHE_BYTES }
+        Self { cache_bytes: DEFAULT_CACHE_BYTES, opened_at: Timestamp::UNIX_EPOCH }
     }
 }
 
@@ -63,16 +71,87 @@ impl Store {
     pub fn open(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
         make_dir(dir)?;
         let lock = lock(dir)?;
+        // Its head proves the master key before anything is held against the database.
+        let mut journal = if Journal::stands(dir) { Some(Journal::open(dir, keys)?) } else { None };
+        let proven = journal.is_some();
+        let (room, moved_aside) = match EngineRoom::enter(dir, keys, options) {
+            Err(error) if is_corrupt(&error, proven, keys.masters.len() == 1) => {
+                let schema_too = matches!(error, StoreError::BadSchema { .. });
+                let aside = move_aside(dir, schema_too, options.opened_at)?;
+                tracing::error!(error = %error, aside = %aside.display(),
+                    "the database could not be read and was moved aside");
+                (EngineRoom::enter(dir, keys, options)?, Some(aside))
+            }
+            entered => (entered?, None),
+        };
+        let journal = match journal.take() {
+            Some(journal) => journal,
+            None => Journal::open(dir, keys)?,
+        };
+        let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
+        let EngineRoom { db, vault, installation, accounts, epoch, tallies, mut changes } = room;
+        let installation = match installation {
+            Some(id) => id,
+            None => begin(&vault, &mut changes, &journal, keys, moved_aside.is_some(), options)?,
+        };
+        vault.apply(&changes)?;
+        let lost = marked(&vault)?;
+        let barrier = Barrier::new(&dir.join(STORE_DIR))?;
+        barrier.wait(&db)?;
+        // Four thousand million leases to each opening.
+        let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
+        Ok(Self {
+            path: dir.to_owned(),
+            vault,
+            db,
+            days,
+            accounts,
+            barrier,
+            journal,
+            queue: Mutex::new(Queue::new(tallies, fence)),
+            installation,
+            lost: RwLock::new(lost),
+            moved_aside,
+            _lock: lock,
+        })
+    }
+}
+
+/// The opened database and what was read of it first.
+struct EngineRoom {
+    db: sled::Db,
+    vault: Vault,
+    /// None where the database is new.
+    installation: Option<String>,
+    accounts: Accounts,
+    epoch: u64,
+    tallies: BTreeMap<AccountTag, Tally>,
+    changes: Changes,
+}
+
+impl EngineRoom {
+    /// Opens the database. A panic inside the engine is an error like others.
+    fn enter(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
+        let opened = std::panic::catch_unwind(|| Self::open(dir, keys, options));
+        opened.unwrap_or_else(|_| {
+            Err(StoreError::Engine {
+                doing: "opening",
+                path: dir.join(STORE_DIR),
+                reason: "it panicked".to_owned(),
+                corrupt: true,
+            })
+        })
+    }
+
+    fn open(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
         let store = dir.join(STORE_DIR);
         check_schema(dir, &store)?;
         make_dir(&store)?;
         sweep(&store)?;
         blobs_empty(dir)?;
-        let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
         let db = open_sled(&store, options.cache_bytes)?;
         sync_dir(&store)?;
         sync_dir(dir)?;
-
         let vault = Vault::open(&db, &store, Keyring::new(keys))?;
         let mut changes = Changes::default();
         let installation = installation(&vault, &mut changes)?;
@@ -87,23 +166,44 @@ impl Store {
                 let _new: Option<Tally> = tallies.insert(account.tag, tally);
             }
         }
-        vault.apply(&changes)?;
-        let barrier = Barrier::new(&store)?;
-        barrier.wait(&db)?;
-        // Four thousand million leases to each opening.
-        let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
-        Ok(Self {
-            path: dir.to_owned(),
-            vault,
-            db,
-            days,
-            accounts,
-            barrier,
-            queue: Mutex::new(Queue::new(tallies, fence)),
-            installation,
-            _lock: lock,
-        })
+        Ok(Self { db, vault, installation, accounts, epoch, tallies, changes })
     }
+}
+
+/// A new database: under the id that the decision journal knows, and with its accounts marked as
+/// lost where there was an earlier one.
+fn begin(
+    vault: &Vault,
+    changes: &mut Changes,
+    journal: &Journal,
+    keys: &StoreKeys,
+    moved: bool,
+    options: StoreOptions,
+) -> Result<String, StoreError> {
+    let mut known = None;
+    let mut lived = moved;
+    let mut accounts: BTreeSet<AccountId> = keys.id_keys.keys().cloned().collect();
+    let _report = journal.for_each(|note| {
+        accounts.extend(note.account().cloned());
+        match note {
+            Note::Installation { id } => known = Some(id),
+            _ => lived = true,
+        }
+    })?;
+    if lived {
+        mark(vault, changes, &accounts, options.opened_at)?;
+    }
+    let id = if let Some(id) = known {
+        id
+    } else {
+        let mut random = [0_u8; 8];
+        rand::rngs::OsRng.fill_bytes(&mut random);
+        let id = hex(&random);
+        journal.append(&[Note::Installation { id: id.clone() }])?;
+        id
+    };
+    vault.write(changes, Tree::Meta, INSTALLATION, &id, 0)?;
+    Ok(id)
 }
 
 /// How long an earlier handle of this process may take to let go of the database.
@@ -226,21 +326,15 @@ pub(super) fn blobs_empty(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// The installation id; the first value that the master key must open.
-fn installation(vault: &Vault, changes: &mut Changes) -> Result<String, StoreError> {
+fn installation(vault: &Vault, changes: &mut Changes) -> Result<Option<String>, StoreError> {
     match vault.read(changes, Tree::Meta, INSTALLATION) {
         Ok(Some((id, cells))) => {
             let id: String = id;
             // Under the current key from now on, so that the next opening checks that one.
             vault.write(changes, Tree::Meta, INSTALLATION, &id, cells)?;
-            Ok(id)
+            Ok(Some(id))
         }
-        Ok(None) => {
-            let mut random = [0_u8; 8];
-            rand::rngs::OsRng.fill_bytes(&mut random);
-            let id = hex(&random);
-            vault.write(changes, Tree::Meta, INSTALLATION, &id, 0)?;
-            Ok(id)
-        }
+        Ok(None) => Ok(None),
         Err(StoreError::Damaged { .. }) => {
             Err(StoreError::WrongKey { key_id: vault.current_key().to_owned() })
         }

@@ -353,5 +353,16 @@ pub(super) fn damaged(tree: Tree, key: &[u8]) -> StoreError {
 
 /// Wraps sled's error; its type stays in here.
 pub(super) fn engine(path: &Path, doing: &'static str, error: &sled::Error) -> StoreError {
-    StoreError::Engine { doing, path: path.to_owned(), reason: error.to_string() }
+    let corrupt = match error {
+        // A file shorter than it says has no number of the operating system's; a lock that is
+        // taken has none either.
+        sled::Error::Io(error) => {
+            error.raw_os_error().is_none() && !error.to_string().contains("could not acquire lock")
+        }
+        sled::Error::Corruption { .. }
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_) => true,
+    };
+    StoreError::Engine { doing, path: path.to_owned(), reason: error.to_string(), corrupt }
 }

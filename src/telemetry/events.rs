@@ -248,6 +248,33 @@ transitions! {
         account = %account, error_code = "store", "store: {error}"
     }
 
+    /// What was known of an account is lost: it stays closed until it is rebuilt.
+    STATE_LOST: ERROR, "3c0f8b6e5d1a4f7db92e64c8a7105bd3",
+        "What was known of this account's orders is lost: the database was gone, or could not be \
+         read and was moved aside. Nothing is claimed or delivered. Run: odoo-spoold rebuild";
+    fn state_lost(account: &AccountId) => {
+        account = %account, error_code = "state-lost",
+        "account {account}: what was known is lost; nothing moves before `odoo-spoold rebuild`"
+    }
+
+    /// A lost account is open again.
+    STATE_REBUILT: INFO, "8e5a17c2904b4d36a1f0d7be63c2f948",
+        "What was known of this account's orders was brought back from Odoo, the files in the \
+         spool and the decision journal. Work goes on.";
+    fn state_rebuilt(account: &AccountId, orders: u64, deleted: u64, files: u64) => {
+        account = %account, orders, deleted, files,
+        "account {account}: rebuilt, {orders} orders in Odoo, {deleted} deleted by people, {files} files"
+    }
+
+    /// A place in the decision journal cannot be read; everything else in it is used.
+    JOURNAL_DAMAGED: ERROR, "b74d2e90c8f1463e95a0617d3fbc28e4",
+        "A part of the decision journal cannot be read. Everything before and behind it is used. \
+         Check the disk; restore the file from a backup if one is newer than the damage.";
+    fn journal_damaged(at: u64, bytes: u64, lost: u64) => {
+        at, bytes, lost, error_code = "journal-damaged",
+        "the decision journal is damaged at byte {at} ({bytes} bytes, {lost} entries known to be missing)"
+    }
+
     /// The disk is nearly full: no file is taken until there is room.
     DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
         "The disk is nearly full. No file is taken; delivery goes on. It resumes by itself when \
@@ -414,6 +441,9 @@ mod tests {
             ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),
             ("JOB_UNREADABLE", "c8dbb94bff054e07969e0111dcaaa632"),
             ("STORE_TROUBLE", "d9af87038cee49bb80a59c1eaeb5a287"),
+            ("STATE_LOST", "3c0f8b6e5d1a4f7db92e64c8a7105bd3"),
+            ("STATE_REBUILT", "8e5a17c2904b4d36a1f0d7be63c2f948"),
+            ("JOURNAL_DAMAGED", "b74d2e90c8f1463e95a0617d3fbc28e4"),
             ("DISK_LOW", "26562633dac74054a861ef542a1216ad"),
             ("DISK_BACK", "dc8ce4d8e3484cea85b50bff794089f0"),
             ("READY", "84418d0298e14cb1a484bc7f7ce90faf"),

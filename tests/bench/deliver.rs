@@ -299,6 +299,7 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
         lines: lines.collect(),
         base: Base::default(),
         deleted: false,
+        base_lost: false,
     }
 }
 

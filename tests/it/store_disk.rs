@@ -73,10 +73,6 @@ fn a_newer_schema_is_refused_untouched() {
         StoreError::NewerSchema { found: 2, known: 1, .. }
     ));
     assert!(before == listing(), "the store was touched");
-    std::fs::write(&schema, "garbage").unwrap();
-    assert!(matches!(refused(dir.path(), &keys()), StoreError::BadSchema { .. }));
-    std::fs::remove_file(&schema).unwrap();
-    assert!(matches!(refused(dir.path(), &keys()), StoreError::BadSchema { .. }));
 }
 
 #[test]
@@ -221,7 +217,7 @@ fn a_blob_or_an_interrupted_snapshot_is_seen_at_opening() {
     open(dir.path()).close().unwrap();
     assert!(!snapshot.exists());
     std::fs::write(dir.path().join("store/blobs/1"), "").unwrap();
-    assert!(matches!(refused(dir.path(), &keys()), StoreError::Blobs { .. }));
+    assert!(open(dir.path()).moved_aside().is_some(), "blobs are never synced");
 }
 
 #[test]

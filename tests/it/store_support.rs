@@ -13,13 +13,14 @@
 )]
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use odoo_spoold::model::{
     AccountId, BuyerFact, Death, Fact, FactLine, Family, FileId, Head, Hold, HoldCode, Mapping,
     Origin, RowFault,
 };
-use odoo_spoold::store::{Secret, Store, StoreKeys, StoreOptions};
+use odoo_spoold::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
 
 pub(crate) fn secret(byte: u8) -> Secret {
     Secret::new(Box::new([byte; 32]))
@@ -34,7 +35,14 @@ pub(crate) fn keys() -> StoreKeys {
 }
 
 pub(crate) fn open(dir: &Path) -> Store {
-    Store::open(dir, &keys(), StoreOptions::default()).unwrap()
+    // Between fork and exec a child of another test holds our lock's descriptor too.
+    for _ in 0..400 {
+        match Store::open(dir, &keys(), StoreOptions::default()) {
+            Err(StoreError::Busy { .. }) => std::thread::sleep(Duration::from_millis(5)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the store stays locked");
 }
 
 pub(crate) fn file(number: u64) -> FileId {
@@ -121,5 +129,6 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
         lines: Vec::new(),
         base: odoo_spoold::model::Base::default(),
         deleted: false,
+        base_lost: false,
     }
 }
