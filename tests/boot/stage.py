@@ -116,9 +116,9 @@ class Machine:
         return int(self.show('MainPID'))
 
     def cpu(self):
-        """CPU seconds that the daemon's threads of now have used; exact, where `stat` counts ticks."""
-        said = self.run('sh', '-c', 'cat /proc/$1/task/*/schedstat', 'sh', str(self.pid()))
-        return sum(int(line.split()[0]) for line in said.splitlines()) / 1e9
+        """CPU seconds of the daemon so far, from the kernel's clock of that process: exact, ended threads included."""
+        return float(self.run('python3', '-c', 'import sys, time; print(time.clock_gettime(~int(sys.argv[1]) << 3 | 2))',
+                              str(self.pid())))
 
     def memory(self, what):
         """VmRSS or VmHWM of the daemon, in bytes."""
