@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::config::{DEFAULT_CONTROL_SOCKET, Keys, Settings};
 use crate::control::client::{Client, ClientError};
 use crate::control::wire::{
-    DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery, MappingInfo, Status,
+    AttentionList, AttentionQuery, DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs,
+    JobsQuery, MappingInfo, Status,
 };
-use crate::control::{Handle, dead, files, hold, mappings, queue, status};
+use crate::control::{Handle, attention, dead, files, hold, mappings, queue, status};
 use crate::model::FileId;
 
 use super::offline;
@@ -115,6 +116,13 @@ impl Source {
         match self {
             Self::Daemon(client) => Ok(client.dead_job(&order.account, &order.order)?),
             Self::Store(handle) => Ok(dead::show(handle, &order.account, &order.order)?),
+        }
+    }
+
+    pub(super) fn attention(&self, query: &AttentionQuery) -> Result<AttentionList, Problem> {
+        match self {
+            Self::Daemon(client) => Ok(client.attention(query)?),
+            Self::Store(handle) => Ok(attention::list(handle, query)?),
         }
     }
 

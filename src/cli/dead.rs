@@ -1,8 +1,8 @@
-//! `dead list`, `dead show` and `dead requeue`.
+//! `dead list`, `dead show`, `dead requeue` and `dead drop`.
 
 use std::process::ExitCode;
 
-use crate::control::wire::{DeadJob, Jobs, Requeue};
+use crate::control::wire::{DeadJob, DropRequest, Jobs, Requeue};
 
 use super::ask::{Source, daemon};
 use super::output::Output;
@@ -11,6 +11,9 @@ use super::{Dead, DeadRequeue, DeadVerb, Global, Page, hold, queue};
 
 /// Lists, shows one, or tries again.
 pub(super) fn run(global: &Global, args: &Dead, out: &mut Output) -> Result<ExitCode, Problem> {
+    if args.verb.is_some() {
+        queue::only_without_verb(&args.list)?;
+    }
     match &args.verb {
         None => list(global, &args.list, out)?,
         Some(DeadVerb::List(page)) => list(global, page, out)?,
@@ -18,6 +21,15 @@ pub(super) fn run(global: &Global, args: &Dead, out: &mut Output) -> Result<Exit
             out.answer(&Source::open(global)?.dead_job(order)?, show)?;
         }
         Some(DeadVerb::Requeue(request)) => requeue(global, request, out)?,
+        Some(DeadVerb::Drop(which)) => {
+            let request = DropRequest {
+                account: which.account.clone(),
+                order_id: which.order.clone(),
+                code: which.code.clone(),
+            };
+            let moved = daemon(global)?.drop_dead(&request)?;
+            out.answer(&moved, |out, moved| hold::orders(out, *moved, "dropped"))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, check, dead, files, generate, hold, keygen, map, process, queue, rebuild, recipient,
-    reload, run, seal, status,
+    Cli, Verb, attention, check, dead, files, generate, hold, keygen, map, pause, process, queue,
+    rebuild, recipient, reload, run, seal, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -21,6 +21,9 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Queue(args) => queue::run(global, args, &mut out),
         Verb::Hold(args) => hold::run(global, args, &mut out),
         Verb::Dead(args) => dead::run(global, args, &mut out),
+        Verb::Attention(args) => attention::run(global, args, &mut out),
+        Verb::Pause(args) => pause::pause(global, args, &mut out),
+        Verb::Resume(args) => pause::resume(global, args, &mut out),
         Verb::Map(args) => map::run(global, args, &mut out),
         Verb::Process(args) => process::run(global, args, &mut out),
         Verb::Reload => reload::run(global, &mut out),

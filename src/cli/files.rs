@@ -17,6 +17,9 @@ pub(super) fn run(
     out: &mut Output,
 ) -> Result<ExitCode, Problem> {
     let source = Source::open(global)?;
+    if args.verb.is_some() {
+        super::queue::only_without_verb(&args.list)?;
+    }
     match &args.verb {
         None => list(&source, &args.list, out)?,
         Some(FilesVerb::List(query)) => list(&source, query, out)?,

@@ -1,6 +1,7 @@
 //! `generate`: man pages, completions and the journal's catalog, for the package.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -10,18 +11,25 @@ use super::problem::Problem;
 use super::settings_page;
 use super::{Cli, Generate, GenerateWhat};
 
+/// Where the pages belong: commands of the system's administrator.
+const SECTION: &str = "8";
+
 /// Prints what is asked for.
 pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem> {
     let mut command = Cli::command();
     let mut text = Vec::new();
     match &args.what {
         GenerateWhat::Man { output: None } => {
-            clap_mangen::Man::new(command).render(&mut text).map_err(Problem::stdout)?;
+            clap_mangen::Man::new(command)
+                .section(SECTION)
+                .render(&mut text)
+                .map_err(Problem::stdout)?;
         }
         GenerateWhat::Man { output: Some(dir) } => {
             let failed = |error: std::io::Error| Problem::file("writing man pages", dir, &error);
             fs::create_dir_all(dir).map_err(failed)?;
-            clap_mangen::generate_to(command, dir).map_err(failed)?;
+            command.build();
+            pages(&command, command.get_name(), dir).map_err(failed)?;
             fs::write(dir.join(settings_page::FILE_NAME), settings_page::page()).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
@@ -32,4 +40,18 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
     }
     out.raw(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A page for the command, and one for each of its verbs: `odoo-spoold-hold-list.8`.
+fn pages(command: &clap::Command, name: &str, dir: &Path) -> std::io::Result<()> {
+    let verbs =
+        command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+    for verb in verbs {
+        pages(verb, &format!("{name}-{}", verb.get_name()), dir)?;
+    }
+    let page =
+        clap_mangen::Man::new(command.clone().display_name(name.to_owned())).section(SECTION);
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    fs::write(dir.join(format!("{name}.{SECTION}")), text)
 }

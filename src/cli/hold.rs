@@ -1,19 +1,23 @@
-//! `hold list`, `hold show` and `hold release`.
+//! `hold list`, `hold show`, `hold release`, and who is right in a conflict.
 
 use std::process::ExitCode;
 
-use crate::control::wire::{Held, HoldGroup, JobsQuery, Moved, Release};
+use crate::control::wire::{Decide, Held, HoldGroup, JobsQuery, Moved, Release};
+use crate::model::Accept;
 
 use super::ask::{Source, daemon};
 use super::output::Output;
 use super::problem::Problem;
-use super::{Global, Hold, HoldList, HoldRelease, HoldVerb, queue};
+use super::{Global, Hold, HoldDecide, HoldList, HoldRelease, HoldVerb, queue};
 
 /// Distinct things that a line names.
 const SHOWN_KEYS: usize = 5;
 
 /// Lists, shows one, or releases.
 pub(super) fn run(global: &Global, args: &Hold, out: &mut Output) -> Result<ExitCode, Problem> {
+    if args.verb.is_some() {
+        queue::only_without_verb(&args.list)?;
+    }
     match &args.verb {
         None => list(global, &args.list, out)?,
         Some(HoldVerb::List(query)) => list(global, query, out)?,
@@ -25,6 +29,10 @@ pub(super) fn run(global: &Global, args: &Hold, out: &mut Output) -> Result<Exit
             }
         }
         Some(HoldVerb::Release(request)) => release(global, request, out)?,
+        Some(HoldVerb::AcceptOdoo(which)) => decide(global, which, Accept::Odoo, out)?,
+        Some(HoldVerb::AcceptMarketplace(which)) => {
+            decide(global, which, Accept::Marketplace, out)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -78,6 +86,21 @@ fn release(global: &Global, args: &HoldRelease, out: &mut Output) -> Result<(), 
         key: args.key.clone(),
     };
     out.answer(&daemon(global)?.release(&request)?, |out, moved| orders(out, *moved, "released"))
+}
+
+fn decide(
+    global: &Global,
+    args: &HoldDecide,
+    accept: Accept,
+    out: &mut Output,
+) -> Result<(), Problem> {
+    let request = Decide {
+        account: args.account.clone(),
+        order_id: args.order.clone(),
+        all: args.all,
+        accept,
+    };
+    out.answer(&daemon(global)?.decide(&request)?, |out, moved| orders(out, *moved, "decided"))
 }
 
 /// How many orders were moved.

@@ -4,6 +4,7 @@
 
 mod ask;
 mod atomic;
+pub mod attention;
 pub mod check;
 mod dead;
 mod dispatch;
@@ -14,6 +15,7 @@ mod keygen;
 mod map;
 mod offline;
 mod output;
+pub mod pause;
 mod problem;
 mod process;
 mod queue;
@@ -65,7 +67,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The settings file
-    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     /// Print JSON instead of tables; the fields are those of the control API
     #[arg(long, global = true)]
@@ -92,10 +94,18 @@ pub enum Verb {
     Files(Files),
     /// Show orders by state, and where one order stands
     Queue(Queue),
-    /// Show what orders wait for, and let them go
+    /// Show what orders wait for, let them go, and decide conflicts
     Hold(Hold),
-    /// Show what Odoo refused for good, and try it again
+    /// Show what Odoo refused for good, try it again, or give it up
     Dead(Dead),
+    /// Show what to look at although it holds nothing, and dismiss it
+    Attention(attention::Args),
+    /// Deliver nothing until `resume`; outlives restarts
+    ///
+    /// Files are still taken in, unless --intake is given; batches on their way are finished.
+    Pause(pause::PauseArgs),
+    /// Deliver again after `pause`
+    Resume(pause::ResumeArgs),
     /// Look up which record in Odoo an order is
     Map(Map),
     /// Hand a file to the daemon, or see what it would do
@@ -130,7 +140,6 @@ pub struct RebuildArgs {
 
 /// `files`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Files {
     /// Without one: `list`.
     #[command(subcommand)]
@@ -153,7 +162,7 @@ pub enum FilesVerb {
 }
 
 /// `files list`
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct FilesList {
     /// Only of this account
     #[arg(long, short)]
@@ -168,7 +177,6 @@ pub struct FilesList {
 
 /// `queue`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Queue {
     /// Without one: `list`.
     #[command(subcommand)]
@@ -188,7 +196,7 @@ pub enum QueueVerb {
 }
 
 /// `queue list`
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct QueueList {
     /// Only in this state: pending, started, held, dead or done
     #[arg(long, value_parser = word::<JobWord>)]
@@ -202,7 +210,7 @@ pub struct QueueList {
 }
 
 /// A page of orders.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Page {
     /// Only of this account
     #[arg(long, short)]
@@ -226,7 +234,6 @@ pub struct Order {
 
 /// `hold`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Hold {
     /// Without one: `list`.
     #[command(subcommand)]
@@ -245,10 +252,14 @@ pub enum HoldVerb {
     Show(Order),
     /// Look at held orders again now
     Release(HoldRelease),
+    /// Decide a conflict: what stands in Odoo stays, and is not asked about again
+    AcceptOdoo(HoldDecide),
+    /// Decide a conflict: write the marketplace's values once, over what a person changed
+    AcceptMarketplace(HoldDecide),
 }
 
 /// `hold list`
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct HoldList {
     /// Only under this code, such as sku
     #[arg(long, value_parser = word::<HoldCode>)]
@@ -274,9 +285,24 @@ pub struct HoldRelease {
     pub key: Option<String>,
 }
 
+/// `hold accept-odoo` and `hold accept-marketplace`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["order", "all"])))]
+pub struct HoldDecide {
+    /// The account
+    pub account: AccountId,
+    /// This order
+    pub order: Option<OrderId>,
+    /// All orders of the account that are held for a conflict
+    #[arg(long, requires = "yes")]
+    pub all: bool,
+    /// With --all: yes, all of them
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// `dead`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Dead {
     /// Without one: `list`.
     #[command(subcommand)]
@@ -295,6 +321,8 @@ pub enum DeadVerb {
     Show(Order),
     /// Try it again, with all attempts
     Requeue(DeadRequeue),
+    /// Give it up: it is kept as `dropped`, and only `requeue` wakes it again
+    Drop(DeadDrop),
 }
 
 /// `dead requeue`
@@ -311,6 +339,19 @@ pub struct DeadRequeue {
     /// All dead orders of the account
     #[arg(long)]
     pub all: bool,
+}
+
+/// `dead drop`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["order", "code"])))]
+pub struct DeadDrop {
+    /// The account
+    pub account: AccountId,
+    /// This order
+    pub order: Option<OrderId>,
+    /// All that died of this code
+    #[arg(long)]
+    pub code: Option<String>,
 }
 
 /// `map`

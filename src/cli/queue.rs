@@ -11,6 +11,9 @@ use super::{Global, Page, Queue, QueueList, QueueVerb, map};
 
 /// Lists, or shows one.
 pub(super) fn run(global: &Global, args: &Queue, out: &mut Output) -> Result<ExitCode, Problem> {
+    if args.verb.is_some() {
+        only_without_verb(&args.list)?;
+    }
     let source = Source::open(global)?;
     match &args.verb {
         None => list(&source, &args.list, out)?,
@@ -23,6 +26,14 @@ pub(super) fn run(global: &Global, args: &Queue, out: &mut Output) -> Result<Exi
 fn list(source: &Source, args: &QueueList, out: &mut Output) -> Result<(), Problem> {
     let query = JobsQuery { state: args.state, code: args.code, ..query(&args.page) };
     out.answer(&source.queue(&query)?, |out, jobs: &Jobs| table(out, jobs, "no orders"))
+}
+
+/// The options of a listing belong behind its verb where one is named.
+pub(super) fn only_without_verb<T: Default + PartialEq>(list: &T) -> Result<(), Problem> {
+    if *list == T::default() {
+        return Ok(());
+    }
+    Err(Problem::usage("options of a listing belong behind `list`"))
 }
 
 /// The part of a query that all listings of orders share.
@@ -110,8 +121,8 @@ fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> {
             out.field("refused", format!("{place}: {} ({})", fault.message, fault.code))?;
         }
     }
-    for text in &detail.attention {
-        out.field("attention", text)?;
+    for entry in &detail.attention {
+        out.field("attention", format!("{}: {}", entry.code.name(), entry.text))?;
     }
     if let Some(mapping) = &detail.mapping {
         out.line("")?;

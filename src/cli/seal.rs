@@ -54,6 +54,9 @@ pub(super) fn run(global: &Global, args: &Seal, out: &mut Output) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     out.answer(&sealed, |out, sealed| {
+        if out.quiet() {
+            return Ok(());
+        }
         for file in &sealed.files {
             out.line(format!("{} ({} sealed)", file.output.display(), size(file.bytes)))?;
         }

@@ -108,6 +108,7 @@ fn print(out: &mut Output, status: &Status) -> Result<(), Problem> {
 fn row(account: &AccountStatus) -> Vec<String> {
     let gate = match &account.gate {
         _ if !account.enabled => "off".to_owned(),
+        _ if account.paused.is_some() => "paused".to_owned(),
         GateStatus::Open => "open".to_owned(),
         GateStatus::OdooUnreachable(closed) => format!("unreachable ({})", closed.code),
         GateStatus::Paused(closed) => format!("paused ({})", closed.code),

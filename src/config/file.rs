@@ -53,6 +53,8 @@ pub(super) struct SpoolTable {
     pub(super) dir: Option<Text>,
     pub(super) poll_interval: Option<Text>,
     pub(super) settle: Option<Text>,
+    pub(super) keep: Option<Text>,
+    pub(super) min_free: Option<Text>,
 }
 
 /// `[state]`
@@ -61,6 +63,7 @@ pub(super) struct SpoolTable {
 pub(super) struct StateTable {
     pub(super) dir: Option<Text>,
     pub(super) cache: Option<Text>,
+    pub(super) min_free: Option<Text>,
 }
 
 /// `[keys]`

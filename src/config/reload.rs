@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::model::AccountId;
 
-use super::settings::Settings;
+use super::settings::{Settings, SpoolSettings};
 
 /// The difference between two settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Reload {
 pub enum Live {
     /// `log.level`
     LogLevel,
+    /// `spool.keep`
+    Keep,
     /// An account was added.
     AccountAdded(AccountId),
     /// An account was taken out: its files stay, its jobs wait.
@@ -54,9 +56,11 @@ impl Settings {
         let poll = self.spool.poll_interval != new.spool.poll_interval;
         restart(poll, "spool.poll_interval");
         restart(self.spool.settle != new.spool.settle, "spool.settle");
+        restart(self.spool.min_free != new.spool.min_free, "spool.min_free");
         restart(self.spool.dir != new.spool.dir, "spool.dir");
         restart(self.state.dir != new.state.dir, "state.dir");
         restart(self.state.cache_bytes != new.state.cache_bytes, "state.cache");
+        restart(self.state.min_free != new.state.min_free, "state.min_free");
         restart(self.keys != new.keys, "keys.file");
         restart(self.control != new.control, "control.socket");
         let pairs = || self.accounts.iter().filter_map(|old| Some((old, new.account(&old.id)?)));
@@ -71,6 +75,7 @@ impl Settings {
         };
         let effective = self.merged(new);
         live(self.log != effective.log, Live::LogLevel);
+        live(self.spool.keep != effective.spool.keep, Live::Keep);
         for account in &effective.accounts {
             match self.account(&account.id) {
                 None => live(true, Live::AccountAdded(account.id.clone())),
@@ -89,7 +94,7 @@ impl Settings {
     pub fn merged(&self, new: &Self) -> Self {
         let mut merged = Self {
             odoo: self.odoo.clone(),
-            spool: self.spool.clone(),
+            spool: SpoolSettings { keep: new.spool.keep, ..self.spool.clone() },
             state: self.state.clone(),
             keys: self.keys.clone(),
             control: self.control.clone(),
@@ -119,6 +124,7 @@ impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LogLevel => f.write_str("log level"),
+            Self::Keep => f.write_str("spool.keep"),
             Self::AccountAdded(id) => write!(f, "account {id} added"),
             Self::AccountRemoved(id) => write!(f, "account {id} removed"),
             Self::AccountChanged(id) => write!(f, "account {id}"),

@@ -78,6 +78,10 @@ pub struct SpoolSettings {
     pub poll_interval: Duration,
     /// How long a file that was not renamed in must stay the same before it is claimed.
     pub settle: Duration,
+    /// How long files stay in `done/` and `rejected/`.
+    pub keep: Duration,
+    /// Bytes that must be free where the spool is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// `[state]`
@@ -87,6 +91,8 @@ pub struct StateSettings {
     pub dir: PathBuf,
     /// The store's page cache, in bytes.
     pub cache_bytes: u64,
+    /// Bytes that must be free where the state is; none: 5 % of it, at most 256 MiB.
+    pub min_free: Option<u64>,
 }
 
 /// Where the keys file is.
@@ -247,6 +253,8 @@ pub struct MarketplaceSettings {
     pub fba_warehouse: Option<String>,
     /// The name of the contact for orders without a buyer.
     pub anonymous_partner: String,
+    /// The file names it: then orders whose buyer expired go on with it, else they are held.
+    pub anonymous_named: bool,
     /// Ship-service level → delivery carrier's name. Levels not listed get no carrier.
     pub carriers: BTreeMap<String, String>,
     /// The tax table; (destination, rate) is unique, one default per destination at most.

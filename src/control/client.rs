@@ -19,9 +19,10 @@ use crate::model::{AccountId, FileId, OrderId};
 
 use super::handle::ProcessSource;
 use super::wire::{
-    DeadJob, ErrorBody, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery,
-    MappingInfo, Moved, ProcessQuery, ProcessReport, Rebuild, RebuildReport, Recipients, Release,
-    Reloaded, Requeue, SIDECAR_HEADER, Status, VERSION,
+    AttentionList, AttentionQuery, DeadJob, Decide, Dismiss, Dismissed, DropRequest, ErrorBody,
+    FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery, MappingInfo, Moved,
+    PauseAnswer, PauseRequest, ProcessQuery, ProcessReport, Rebuild, RebuildReport, Recipients,
+    Release, Reloaded, Requeue, ResumeRequest, SIDECAR_HEADER, Status, VERSION,
 };
 
 /// How long the daemon may take to answer what only reads or moves jobs.
@@ -147,6 +148,36 @@ impl Client {
     /// `POST /v1/dead/requeue`
     pub fn requeue(&self, request: &Requeue) -> Result<Moved, ClientError> {
         self.post(&["dead", "requeue"], request)
+    }
+
+    /// `POST /v1/hold/decide`
+    pub fn decide(&self, request: &Decide) -> Result<Moved, ClientError> {
+        self.post(&["hold", "decide"], request)
+    }
+
+    /// `POST /v1/dead/drop`
+    pub fn drop_dead(&self, request: &DropRequest) -> Result<Moved, ClientError> {
+        self.post(&["dead", "drop"], request)
+    }
+
+    /// `POST /v1/pause`
+    pub fn pause(&self, request: &PauseRequest) -> Result<PauseAnswer, ClientError> {
+        self.post(&["pause"], request)
+    }
+
+    /// `POST /v1/resume`
+    pub fn resume(&self, request: &ResumeRequest) -> Result<PauseAnswer, ClientError> {
+        self.post(&["resume"], request)
+    }
+
+    /// `GET /v1/attention`
+    pub fn attention(&self, query: &AttentionQuery) -> Result<AttentionList, ClientError> {
+        self.get(&["attention"], query)
+    }
+
+    /// `POST /v1/attention/dismiss`
+    pub fn dismiss(&self, request: &Dismiss) -> Result<Dismissed, ClientError> {
+        self.post(&["attention", "dismiss"], request)
     }
 
     /// `GET /v1/map/{account}/{order_id}`

@@ -1,5 +1,5 @@
-//! `GET /v1/dead`, `GET /v1/dead/{account}/{order}` and `POST /v1/dead/requeue`: what Odoo refused
-//! for good, in whose words, and trying it again.
+//! `GET /v1/dead`, `GET /v1/dead/{account}/{order}`, `POST /v1/dead/requeue` and `POST
+//! /v1/dead/drop`: what Odoo refused for good, in whose words, trying it again, and giving it up.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -10,7 +10,7 @@ use crate::store::{Buried, StateName};
 
 use super::error::ControlError;
 use super::handle::Handle;
-use super::wire::{DeadJob, JobInfo, Jobs, JobsQuery, Moved, Requeue};
+use super::wire::{DeadJob, DropRequest, JobInfo, Jobs, JobsQuery, Moved, Requeue};
 use super::{OrderPath, blocking, order_path, posted, queried, queue};
 
 pub(super) async fn index(
@@ -35,6 +35,14 @@ pub(super) async fn post_requeue(
 ) -> Result<Json<Moved>, ControlError> {
     let request = posted(body)?;
     blocking(handle, move |handle| requeue(handle, &request)).await
+}
+
+pub(super) async fn post_drop(
+    State(handle): State<Handle>,
+    body: Result<Json<DropRequest>, JsonRejection>,
+) -> Result<Json<Moved>, ControlError> {
+    let request = posted(body)?;
+    blocking(handle, move |handle| drop_dead(handle, &request)).await
 }
 
 /// A page of dead jobs, without Odoo's words. Blocks.
@@ -87,5 +95,27 @@ pub fn requeue(handle: &Handle, request: &Requeue) -> Result<Moved, ControlError
     let orders = handle.store.requeue(which, handle.clock.now())?;
     handle.store.barrier()?;
     handle.desk.wake(account);
+    Ok(Moved { orders })
+}
+
+/// Gives dead orders up: kept as `dropped`, and woken by a requeue only; durable when it returns.
+/// Blocks.
+pub fn drop_dead(handle: &Handle, request: &DropRequest) -> Result<Moved, ControlError> {
+    let account = &request.account;
+    handle.known(account)?;
+    let which = match (&request.order_id, &request.code) {
+        (Some(order), None) => {
+            // Says as `dead show` does what is unknown or not dead.
+            let _dead = show(handle, account, order)?;
+            Buried::Record(handle.store.key(account, order)?)
+        }
+        (None, Some(code)) => Buried::Of(account, Some(code)),
+        _ => {
+            let text = "give either order_id or code";
+            return Err(ControlError::BadRequest(text.to_owned()));
+        }
+    };
+    let orders = handle.store.drop_dead(which, handle.clock.now())?;
+    handle.store.barrier()?;
     Ok(Moved { orders })
 }

@@ -51,6 +51,17 @@ pub enum ControlError {
         /// Its state.
         state: &'static str,
     },
+    /// The order's conflict is none that a decision could end. Do what its hold says.
+    #[error("the conflict of order {order_id} cannot be decided like this: {why}")]
+    Undecidable {
+        /// The order.
+        order_id: OrderId,
+        /// What it says.
+        why: String,
+    },
+    /// The account has no pause of its own any more, but all accounts are paused.
+    #[error("all accounts are paused, and account {0} with them")]
+    PausedByAll(AccountId),
     /// The document is larger than can be handed over. Drop it into `incoming/`.
     #[error("the document is larger than {} MiB", MAX_DOCUMENT_BYTES / (1024 * 1024))]
     TooLarge,
@@ -91,6 +102,8 @@ impl ControlError {
             Self::UnknownOrder { .. } => "order-unknown",
             Self::NotInState { .. } => "order-state",
             Self::NotMapped { .. } => "order-not-mapped",
+            Self::Undecidable { .. } => "order-undecidable",
+            Self::PausedByAll(_) => "all-paused",
             Self::TooLarge => "document-too-large",
             Self::Reload(_) => "reload-refused",
             Self::Process { code, .. } => code,
@@ -105,7 +118,7 @@ impl ControlError {
     /// What to do next.
     pub fn next_step(&self) -> String {
         match self {
-            Self::BadRequest(_) | Self::NoSuchRequest => "see odoo-spoold(1)".to_owned(),
+            Self::BadRequest(_) | Self::NoSuchRequest => "see odoo-spoold(8)".to_owned(),
             Self::UnknownAccount(_) | Self::Store(StoreError::UnknownAccount { .. }) => {
                 "`odoo-spoold status` lists the accounts".to_owned()
             }
@@ -116,6 +129,10 @@ impl ControlError {
             Self::NotInState { order_id, .. } | Self::NotMapped { order_id, .. } => {
                 format!("`odoo-spoold queue show ACCOUNT {order_id}` says where it stands")
             }
+            Self::Undecidable { order_id, .. } => {
+                format!("`odoo-spoold hold show ACCOUNT {order_id}` says what helps")
+            }
+            Self::PausedByAll(_) => "`odoo-spoold resume --all`".to_owned(),
             Self::TooLarge => "put it into the account's incoming/ folder".to_owned(),
             Self::Reload(_) => "correct it and reload again; the old settings stay".to_owned(),
             Self::Process { next_step, .. } => next_step.clone(),
@@ -135,7 +152,9 @@ impl ControlError {
             | Self::UnknownOrder { .. }
             | Self::NotMapped { .. }
             | Self::Store(StoreError::UnknownAccount { .. }) => StatusCode::NOT_FOUND,
-            Self::NotInState { .. } => StatusCode::CONFLICT,
+            Self::NotInState { .. } | Self::Undecidable { .. } | Self::PausedByAll(_) => {
+                StatusCode::CONFLICT
+            }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Reload(_) | Self::Process { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

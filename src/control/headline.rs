@@ -65,6 +65,9 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
             add(health, text);
         }
     }
+    for text in pauses(view.accounts) {
+        add(Health::Attention, text);
+    }
     if !view.accounts.iter().any(|account| account.enabled) {
         let text = "no account is configured; add one to config.toml, then `odoo-spoold reload`";
         add(Health::Attention, text.to_owned());
@@ -77,6 +80,12 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
                 "account {id} has {}; `odoo-spoold dead list --account {id}`",
                 orders(dead, "Odoo refused for good")
             );
+            add(Health::Attention, text);
+        }
+        if account.attention > 0 {
+            let which = orders(account.attention, "to look at").replace(" that ", " ");
+            let text =
+                format!("account {id} has {which}; `odoo-spoold attention list --account {id}`");
             add(Health::Attention, text);
         }
         for (ended_by, what) in [
@@ -106,6 +115,30 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
         add(Health::Attention, notice.clone());
     }
     causes
+}
+
+/// What people paused: all at once if all are, else each.
+fn pauses(accounts: &[AccountStatus]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for account in accounts.iter().filter(|account| account.enabled) {
+        let Some(pause) = &account.paused else { continue };
+        let by = pause.by_uid.map_or("somebody".to_owned(), |uid| format!("uid {uid}"));
+        let what =
+            if pause.intake { "nothing is taken in or delivered" } else { "nothing is delivered" };
+        let (who, whom) = if pause.all {
+            ("all accounts are".to_owned(), "--all".to_owned())
+        } else {
+            let id = &account.account;
+            (format!("account {id} is"), format!("--account {id}"))
+        };
+        let since = clock(pause.since);
+        let text =
+            format!("{who} paused by {by} since {since}, {what}; `odoo-spoold resume {whom}`");
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
 }
 
 fn gate(account: &AccountStatus, now: Timestamp) -> Option<(Health, String)> {
@@ -189,6 +222,8 @@ mod tests {
             holds: std::collections::BTreeMap::new(),
             next_due: None,
             files_in_work: 0,
+            paused: None,
+            attention: 0,
         }
     }
 
@@ -254,6 +289,40 @@ mod tests {
             "Attention: account eu has 1 order that Odoo refused for good; `odoo-spoold dead list \
              --account eu`"
         );
+    }
+
+    #[test]
+    fn a_pause_says_who_since_when_and_how_it_ends() {
+        let mut eu = account("eu");
+        let pause = |all, intake| {
+            Some(crate::control::wire::PausedStatus {
+                by_uid: Some(1000),
+                since: at(0),
+                intake,
+                all,
+            })
+        };
+        eu.paused = pause(false, false);
+        let text = "Attention: account eu is paused by uid 1000 since 2025-11-21 00:00 UTC, nothing \
+                    is delivered; `odoo-spoold resume --account eu`";
+        assert_eq!(said(&[eu.clone()]), (Health::Attention, text.into()));
+        eu.paused = pause(true, true);
+        let mut na = account("na");
+        na.paused = pause(true, true);
+        let text = "Attention: all accounts are paused by uid 1000 since 2025-11-21 00:00 UTC, \
+                    nothing is taken in or delivered; `odoo-spoold resume --all`";
+        assert_eq!(said(&[eu.clone(), na]).1, text);
+        eu.enabled = false;
+        assert!(!said(&[eu]).1.contains("paused"));
+    }
+
+    #[test]
+    fn what_is_to_be_looked_at_is_counted() {
+        let mut eu = account("eu");
+        eu.attention = 2;
+        let text = "Attention: account eu has 2 orders to look at; `odoo-spoold attention list \
+                    --account eu`";
+        assert_eq!(said(&[eu]), (Health::Attention, text.into()));
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! `GET /v1/hold` and `POST /v1/hold/release`: what orders wait for, and letting them go.
+//! `GET /v1/hold`, `POST /v1/hold/release` and `POST /v1/hold/decide`: what orders wait for, letting
+//! them go, and who is right in a conflict.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 
-use crate::model::{EndedBy, JobState};
+use crate::model::{Accept, EndedBy, Hold, HoldCode, JobState};
+use crate::plan::diff::MARKETPLACE;
 use crate::store::{StateName, Waiting};
 
 use super::error::ControlError;
 use super::handle::Handle;
-use super::wire::{Held, HoldGroup, JobsQuery, Moved, Release};
+use super::peer::Uid;
+use super::wire::{Decide, Held, HoldGroup, JobsQuery, Moved, Release};
 use super::{blocking, posted, queried, queue};
 
 /// Distinct things that are listed per account and code.
@@ -29,6 +32,15 @@ pub(super) async fn post_release(
 ) -> Result<Json<Moved>, ControlError> {
     let request = posted(body)?;
     blocking(handle, move |handle| release(handle, &request)).await
+}
+
+pub(super) async fn post_decide(
+    State(handle): State<Handle>,
+    Uid(by): Uid,
+    body: Result<Json<Decide>, JsonRejection>,
+) -> Result<Json<Moved>, ControlError> {
+    let request = posted(body)?;
+    blocking(handle, move |handle| decide(handle, &request, by)).await
 }
 
 /// What is held: all groups, and a page of orders. Blocks.
@@ -98,4 +110,51 @@ pub fn release(handle: &Handle, request: &Release) -> Result<Moved, ControlError
     handle.store.barrier()?;
     handle.desk.wake(account);
     Ok(Moved { orders })
+}
+
+/// Decides conflicts and makes the orders due now; durable when it returns. Blocks.
+pub fn decide(handle: &Handle, request: &Decide, by: Option<u32>) -> Result<Moved, ControlError> {
+    let account = &request.account;
+    handle.known(account)?;
+    let which = match (&request.order_id, request.all) {
+        (Some(order), false) => {
+            let unknown =
+                || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+            let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
+            let (order_id, state) = (order.clone(), job.state.name());
+            let JobState::Held(holds) = &job.state else {
+                return Err(ControlError::NotInState { order_id, state, needed: "held" });
+            };
+            let conflicts: Vec<&Hold> =
+                holds.iter().filter(|hold| hold.code == HoldCode::Conflict).collect();
+            if conflicts.is_empty() {
+                let needed = "held for a conflict";
+                return Err(ControlError::NotInState { order_id, state, needed });
+            }
+            if let Some(hold) = conflicts.iter().find(|hold| !decidable(hold, request.accept)) {
+                return Err(ControlError::Undecidable { order_id, why: hold.text.clone() });
+            }
+            if handle.store.dossier(account, order)?.is_none_or(|dossier| dossier.mapping.is_none())
+            {
+                return Err(ControlError::NotMapped { order_id, state });
+            }
+            Waiting::Record(handle.store.key(account, order)?)
+        }
+        (None, true) => Waiting::For(account, HoldCode::Conflict, None),
+        _ => return Err(ControlError::BadRequest("give either order_id or all".to_owned())),
+    };
+    let orders = handle.store.decide(which, request.accept, by, handle.clock.now())?;
+    handle.store.barrier()?;
+    handle.desk.wake(account);
+    Ok(Moved { orders })
+}
+
+/// Whether a decision could end it: who the order is, and two reports that disagree, are no values
+/// of a field; and the rules an order was created by cannot be written over.
+fn decidable(hold: &Hold, accept: Accept) -> bool {
+    match hold.key.as_str() {
+        "sale.order" | "sales-channel" => false,
+        MARKETPLACE => accept == Accept::Odoo,
+        _ => true,
+    }
 }

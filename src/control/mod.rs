@@ -7,6 +7,7 @@
 //!
 //! Does not know sled or Odoo, decide who may ask (the socket's owner and mode do), or keep files.
 
+pub mod attention;
 pub mod client;
 pub mod dead;
 mod error;
@@ -18,6 +19,7 @@ mod headline;
 pub mod hold;
 mod listen;
 pub mod mappings;
+pub mod pause;
 mod peer;
 mod process;
 pub mod queue;
@@ -27,6 +29,7 @@ mod reload;
 pub mod status;
 mod translate;
 pub mod wire;
+mod wire_decide;
 #[cfg(test)]
 mod wire_tests;
 
@@ -63,6 +66,12 @@ fn router(handle: Handle) -> Router {
         .route("/dead", get(dead::index))
         .route("/dead/{account}/{order}", get(dead::get))
         .route("/dead/requeue", post(dead::post_requeue))
+        .route("/hold/decide", post(hold::post_decide))
+        .route("/dead/drop", post(dead::post_drop))
+        .route("/pause", post(pause::post))
+        .route("/resume", post(pause::post_resume))
+        .route("/attention", get(attention::index))
+        .route("/attention/dismiss", post(attention::post_dismiss))
         .route("/map/{account}/{order}", get(mappings::get))
         .route("/reload", post(reload::post))
         .route("/rebuild", get(rebuild::get).post(rebuild::post))

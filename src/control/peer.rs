@@ -26,6 +26,22 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller(Option<Peer>);
 
+/// The user at the other end, for a handler that keeps it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uid(pub(super) Option<u32>);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Uid {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _state: &S,
+    ) -> Result<Self, Self::Rejection> {
+        let caller = parts.extensions.get::<ConnectInfo<Caller>>();
+        Ok(Self(caller.and_then(|ConnectInfo(Caller(peer))| peer.map(|peer| peer.uid))))
+    }
+}
+
 impl Connected<IncomingStream<'_, UnixListener>> for Caller {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self(stream.io().peer_cred().ok().map(|credentials| Peer {
@@ -63,6 +79,12 @@ fn verb(path: &str, changes: bool) -> &'static str {
     match (changes, parts.next(), parts.next()) {
         (true, Some("hold"), Some("release")) => "hold release",
         (true, Some("dead"), Some("requeue")) => "dead requeue",
+        (true, Some("hold"), Some("decide")) => "hold decide",
+        (true, Some("dead"), Some("drop")) => "dead drop",
+        (true, Some("pause"), None) => "pause",
+        (true, Some("resume"), None) => "resume",
+        (true, Some("attention"), Some("dismiss")) => "attention dismiss",
+        (false, Some("attention"), _) => "attention",
         (true, Some("process"), None) => "process",
         (true, Some("reload"), None) => "reload",
         (false, Some("status"), _) => "status",

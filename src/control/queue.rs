@@ -11,7 +11,7 @@ use crate::store::{Cursor, JobFilter, StateName};
 
 use super::error::ControlError;
 use super::handle::Handle;
-use super::wire::{JobDetail, JobInfo, Jobs, JobsQuery, MappingInfo, RefusedRows};
+use super::wire::{AttentionEntry, JobDetail, JobInfo, Jobs, JobsQuery, MappingInfo, RefusedRows};
 use super::{OrderPath, blocking, limit, order_path, queried};
 
 pub(super) async fn index(
@@ -85,7 +85,12 @@ pub fn show(
         reports,
         refused,
         last_file: dossier.last_file,
-        attention: dossier.attention,
+        attention: dossier
+            .attention
+            .into_iter()
+            .filter(|entry| entry.dismissed.is_none())
+            .map(AttentionEntry::from)
+            .collect(),
         mapping: dossier
             .mapping
             .map(|mapping| MappingInfo::new(account.clone(), order.clone(), mapping)),

@@ -12,7 +12,8 @@ use super::error::ControlError;
 use super::handle::Handle;
 use super::headline::{View, headline};
 use super::wire::{
-    AccountStatus, ClosedStatus, GateStatus, OrderCounts, Rejected, Status, StoreStatus,
+    AccountStatus, ClosedStatus, GateStatus, OrderCounts, PausedStatus, Rejected, Status,
+    StoreStatus,
 };
 
 /// Files in work that are counted one by one, at most.
@@ -110,6 +111,8 @@ fn account(
         holds: tally.holds.clone(),
         next_due,
         files_in_work: u64::try_from(files).unwrap_or(u64::MAX),
+        paused: handle.store.paused(&id).map(PausedStatus::from),
+        attention: tally.attention,
         account: id,
     })
 }

@@ -78,6 +78,8 @@ fn status() {
         holds: [(HoldCode::Sku, 3)].into(),
         next_due: Some(at(60)),
         files_in_work: 1,
+        paused: None,
+        attention: 0,
     };
     let status = Status {
         health: Health::Attention,
@@ -106,7 +108,7 @@ fn status() {
         json!({
             "account": "eu", "enabled": true, "gate": gate, "holds": {"sku": 3},
             "orders": {"pending": 1, "started": 2, "held": 3, "dead": 4, "done": 5},
-            "next_due": "1970-01-01T00:01:00Z", "files_in_work": 1,
+            "next_due": "1970-01-01T00:01:00Z", "paused": null, "attention": 0, "files_in_work": 1,
         })
     };
     same(

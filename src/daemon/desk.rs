@@ -98,7 +98,9 @@ impl Desk for Clerk {
 
     fn notices(&self) -> Vec<String> {
         let left = self.0.left();
-        left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}")).collect()
+        let left =
+            left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
+        self.0.room.notices().into_iter().chain(left).chain(self.0.house_notices()).collect()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {

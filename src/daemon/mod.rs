@@ -4,7 +4,9 @@
 //! socket, and ends them in the reverse order: nothing more is claimed, batches on their way are
 //! finished, everything is made durable.
 
+mod again;
 mod desk;
+mod housekeeper;
 mod intake;
 #[cfg(test)]
 mod intake_tests;
@@ -15,6 +17,7 @@ mod mouth_tests;
 mod policy;
 mod rebuild;
 mod rehearsal;
+mod room;
 mod start;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use intake::{Intake, IntakeAccount};
 use mouth::Mouth;
+use room::Room;
 
 use crate::clock::{Clock as _, SharedClock, System};
 use crate::config::{AccountSettings, ConfigError, Keys, Settings};
@@ -41,7 +45,11 @@ use crate::spool::SpoolDirs;
 use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
 use crate::telemetry::{events, log::Log};
 
+pub use housekeeper::Kept;
 pub use start::run;
+
+/// How often it is looked whether the store still works.
+const BROKEN_LOOK: Duration = Duration::from_millis(500);
 
 /// Why the daemon cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +125,8 @@ pub struct Daemon {
     config: std::path::PathBuf,
     accounts: BTreeMap<AccountId, Account>,
     log: OnceLock<Arc<Log>>,
+    house: housekeeper::House,
+    room: Arc<Room>,
     rebuild: rebuild::Progress,
 }
 
@@ -170,6 +180,7 @@ impl Daemon {
             pace(&settings),
             delivered,
         );
+        let room = Arc::new(Room::of(&settings));
         Ok(Arc::new(Self {
             store,
             delivery,
@@ -179,6 +190,8 @@ impl Daemon {
             config: config.to_owned(),
             accounts,
             log: OnceLock::new(),
+            house: housekeeper::House::default(),
+            room,
             rebuild: rebuild::Progress::default(),
         }))
     }
@@ -202,6 +215,7 @@ impl Daemon {
                 poll: settings.spool.poll_interval,
                 wake: Arc::new(move || delivery.wake(&id)),
                 left: Arc::clone(&account.left),
+                room: Arc::clone(&self.room),
             });
             mouths.spawn(mouth.run(stop.clone(), beats("intake")));
         }
@@ -209,7 +223,10 @@ impl Daemon {
         let delivering = CancellationToken::new();
         let delivery =
             tokio::spawn(Arc::clone(&self.delivery).run(delivering.clone(), beats("delivery")));
+        let house =
+            tokio::spawn(Arc::clone(self).housekeep(delivering.clone(), beats("housekeeping")));
         let mut failed = None;
+        let guard = tokio::spawn(end_when_broken(Arc::clone(&self.store), stop.clone()));
         if mouths.is_empty() {
             stop.cancelled().await;
         }
@@ -224,8 +241,16 @@ impl Daemon {
         if delivery.await.is_err() {
             failed.get_or_insert(DaemonError::Ended("delivery"));
         }
+        if house.await.is_err() {
+            failed.get_or_insert(DaemonError::Ended("housekeeping"));
+        }
+        guard.abort();
         let store = Arc::clone(&self.store);
         let durable = tokio::task::spawn_blocking(move || store.barrier()).await;
+        if self.store.broken() {
+            // sled syncs while it is dropped, and panics where the disk refuses that: it never is.
+            std::mem::forget(Arc::clone(&self.store));
+        }
         match (failed, durable) {
             (Some(error), _) => Err(error),
             (None, Ok(Err(error))) => Err(error.into()),
@@ -307,6 +332,18 @@ impl Daemon {
     /// An account's folders.
     pub fn dirs(&self, account: &AccountId) -> Option<&SpoolDirs> {
         self.accounts.get(account).map(|account| &account.dirs)
+    }
+}
+
+/// Stops everything once the store can make nothing durable any more. The last barrier then fails,
+/// and [`Daemon::run`] ends with its error: systemd starts a daemon that reads what is there.
+async fn end_when_broken(store: Arc<Store>, stop: CancellationToken) {
+    while !store.broken() {
+        tokio::time::sleep(BROKEN_LOOK).await;
+    }
+    if !stop.is_cancelled() {
+        events::store_broken();
+        stop.cancel();
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
+use super::room::Room;
 use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
 use crate::model::{AccountId, FileId, FileState};
@@ -28,6 +29,8 @@ use crate::telemetry::events;
 /// After the disk or the store failed, nothing is claimed for so long.
 const TROUBLE_SECS: u64 = 10;
 
+/// While a person has paused the way in, it is looked so often whether that still holds.
+const PAUSED_LOOK_SECS: u64 = 2;
 /// From so many bytes on a file is large: reading it takes longer than anyone should wait behind it.
 const LARGE_BYTES: u64 = 1024 * 1024;
 /// How soon to look again while a large file is being taken in, in ms.
@@ -44,6 +47,8 @@ pub(crate) struct Mouth {
     pub(crate) wake: Arc<dyn Fn() + Send + Sync>,
     /// What lies in `incoming/` and is left there, for `status`.
     pub(crate) left: Arc<Mutex<BTreeMap<OsString, String>>>,
+    /// Whether there is room to take anything.
+    pub(crate) room: Arc<Room>,
 }
 
 /// The part that works on a thread that may block.
@@ -166,7 +171,14 @@ impl Bench {
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }
+        if !self.may_take() {
+            return Duration::from_secs(TROUBLE_SECS);
+        }
         self.end_large(false);
+        let paused = self.mouth.intake.store.paused(&self.mouth.account().id);
+        if paused.is_some_and(|pause| pause.intake) {
+            return Duration::from_secs(PAUSED_LOOK_SECS);
+        }
         if self.unfinished {
             if self.large.is_some() {
                 // Recovery looks at everything in `work/`: it waits for who works there.
@@ -198,7 +210,7 @@ impl Bench {
                     continue;
                 }
                 claimed = true;
-                if !self.claim(&candidate) {
+                if !self.may_take() || !self.claim(&candidate) {
                     return Duration::from_secs(TROUBLE_SECS);
                 }
             }
@@ -208,6 +220,11 @@ impl Bench {
                 return if busy { look.min(Duration::from_millis(LARGE_LOOK_MS)) } else { look };
             }
         }
+    }
+
+    /// Whether the disks have room, and the store works. Else everything stays where it is.
+    fn may_take(&self) -> bool {
+        self.mouth.room.enough() && !self.mouth.intake.store.broken()
     }
 
     /// Takes up what a crash or a failure left in `work/`. False if something still fails.

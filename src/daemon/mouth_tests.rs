@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
 use super::mouth::Mouth;
+use super::room::Room;
 use crate::clock::Manual;
 use crate::envelope::{self, Keyring, Policy};
 use crate::model::AccountId;
@@ -102,6 +103,7 @@ fn a_large_file_keeps_no_small_one_waiting() {
         poll: Duration::from_millis(50),
         wake: Arc::new(wake),
         left: Arc::new(Mutex::default()),
+        room: Arc::new(Room::endless()),
     });
     let stop = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

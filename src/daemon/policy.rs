@@ -89,6 +89,7 @@ fn marketplace(rules: &MarketplaceSettings) -> plan::MarketplacePolicy {
         fba_warehouse: rules.fba_warehouse.clone(),
         carriers: rules.carriers.clone(),
         anonymous_partner: rules.anonymous_partner.clone(),
+        anonymous_named: rules.anonymous_named,
     }
 }
 

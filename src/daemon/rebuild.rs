@@ -230,6 +230,10 @@ fn deleted(odoo_id: OdooId) -> Mapping {
         base: crate::model::Base::default(),
         deleted: true,
         base_lost: true,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 

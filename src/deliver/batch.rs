@@ -19,15 +19,21 @@ use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
 use crate::model::{
-    BuyerFact, Death, Dossier, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
+    BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
-use crate::plan::{Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan};
-use crate::store::{End, IdKey, Leased};
+use crate::plan::diff::forget_overtaken;
+use crate::plan::expired::without_buyer;
+use crate::plan::{
+    Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan,
+    rule_on_marketplace,
+};
+use crate::store::{BuyerState, End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
 pub(super) const READ_CHUNK: usize = 500;
 
 /// One order on its way.
+#[expect(clippy::struct_excessive_bools, reason = "each says what one stage has done")]
 pub(super) struct Work {
     pub(super) leased: Leased,
     pub(super) dossier: Dossier,
@@ -43,6 +49,10 @@ pub(super) struct Work {
     pub(super) touched: bool,
     /// The decision journal knows where it stands in Odoo.
     pub(super) noted: bool,
+    /// Seen in Odoo for the first time since it was created.
+    pub(super) created: bool,
+    /// Its confirmation came to its end in this run.
+    pub(super) confirmed: bool,
 }
 
 /// What a batch needs besides its orders.
@@ -72,6 +82,8 @@ impl Work {
             changes: Changes::default(),
             touched: false,
             noted,
+            created: false,
+            confirmed: false,
         }
     }
 
@@ -115,6 +127,7 @@ impl Batch<'_> {
         self.shelf.note_delivered(works, self.now).await?;
         self.read_back(works).await?;
         self.compare(works, &partners);
+        self.reopen(works, &partners).await?;
         self.write(works).await?;
         self.round(works).await?;
         self.cancel(works).await?;
@@ -136,8 +149,21 @@ impl Batch<'_> {
         }
         self.catalog.want_products(self.sender.client, &skus).await?;
         for work in works {
-            match plan(&work.dossier, work.buyer.as_ref(), policy, self.catalog) {
-                Plan::Done(outcome) => work.end = Some(End::Done(outcome)),
+            rule_on_marketplace(&mut work.dossier);
+            let buyer = work.buyer.as_ref();
+            let mut plan = plan(&work.dossier, buyer, policy, self.catalog);
+            // All Orders names nobody: what expired of it made no difference.
+            let expired = |(family, state): (&Family, &BuyerState)| {
+                *family != Family::AllOrders && *state == BuyerState::Expired
+            };
+            if work.leased.buyers.iter().any(expired) {
+                plan = without_buyer(plan, &work.dossier, buyer, policy);
+            }
+            match plan {
+                Plan::Done(outcome) => {
+                    work.look_at_adopted();
+                    work.end = Some(End::Done(outcome));
+                }
                 Plan::Wait(holds) => work.end = Some(End::Held(holds)),
                 Plan::Want(desired) => work.desired = Some(desired),
             }
@@ -171,6 +197,7 @@ impl Batch<'_> {
                     mapping.stage = None;
                 }
                 work.touched = true;
+                work.created = true;
             } else if let Some(mapping) =
                 work.dossier.mapping.as_mut().filter(|mapping| mapping.base_lost)
             {
@@ -213,7 +240,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
+    pub(super) fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let (Some(desired), Some(mapping), Some(current)) =
                 (&work.desired, &work.dossier.mapping, &work.current)
@@ -231,6 +258,7 @@ impl Batch<'_> {
                 // Lines of ours that a crash kept from being remembered.
                 read::take_missing(mapping, desired, current);
             }
+            work.take_notice();
         }
     }
 
@@ -238,14 +266,23 @@ impl Batch<'_> {
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(desired) = &work.desired else { continue };
             let mut holds = work.changes.conflicts.clone();
-            holds.extend(desired.holds.clone());
-            if let Some(mapping) = &mut work.dossier.mapping
-                && !desired.cancel
-            {
-                mapping.items.clone_from(&desired.items);
+            // What is cancelled in Odoo, and stays so, waits for nothing.
+            if !work.changes.kept {
+                holds.extend(desired.holds.clone());
+            }
+            if let Some(mapping) = &mut work.dossier.mapping {
+                if !desired.cancel {
+                    mapping.items.clone_from(&desired.items);
+                    mapping.marketplace.get_or_insert(desired.marketplace);
+                }
+                // Acted on: what it did not cover is asked anew.
+                mapping.ruling = None;
+                forget_overtaken(&mut mapping.declined, desired.cancel);
             }
             work.end = Some(if !holds.is_empty() {
                 End::Held(holds)
+            } else if work.changes.kept {
+                End::Done(Outcome::KeptInOdoo)
             } else if desired.cancel {
                 End::Done(Outcome::Cancelled)
             } else {
@@ -267,6 +304,10 @@ pub(super) fn new_mapping() -> Mapping {
         base: crate::model::Base::default(),
         deleted: false,
         base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 

@@ -168,6 +168,7 @@ impl Batch<'_> {
                 mapping.stage = None;
                 mapping.state.clone_from(state);
                 mapping.base.date_order.clone_from(date);
+                work.confirmed = true;
             }
         }
         Ok(())

@@ -88,6 +88,7 @@ impl Batch<'_> {
             mapping.stage = Some(Stage::Creating);
             if let Some(desired) = &work.desired {
                 mapping.items.clone_from(&desired.items);
+                mapping.marketplace = Some(desired.marketplace);
             }
         }
         self.shelf.save(fresh).await?;

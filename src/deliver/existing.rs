@@ -10,7 +10,7 @@ use super::send::Stop;
 use super::value;
 use crate::model::{Hold, HoldCode, OdooId, Origin, Outcome};
 use crate::odoo::{Context, Find, Record};
-use crate::plan::{Existing, external};
+use crate::plan::{Existing, external, summary};
 use crate::store::End;
 
 impl Batch<'_> {
@@ -98,6 +98,7 @@ impl Batch<'_> {
                 mapping.state = value::text(hit, "state");
                 mapping.origin = Origin::Adopted;
                 mapping.stage = None;
+                mapping.seen = summary(&work.dossier);
                 work.dossier.mapping = Some(mapping);
                 work.end = Some(End::Done(Outcome::Adopted));
             }

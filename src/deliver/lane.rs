@@ -75,8 +75,15 @@ impl Lane {
         if delivery.store.is_lost(&self.account) {
             return Duration::from_secs(1);
         }
+        if delivery.store.paused(&self.account).is_some() {
+            return idle;
+        }
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return wait;
+        }
+        if delivery.store.broken() {
+            // The daemon ends: what is sent now could not be noted and would be sent again at once.
+            return Duration::from_secs(STORE_TROUBLE_SECS);
         }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
         if !batches.is_empty() && delivery.connections.is_full() {
@@ -180,8 +187,11 @@ impl Lane {
                 return Err(self.close_with(&stop, &error.to_string()));
             }
         };
-        if let Some(closed) = delivery.gate(&self.account, Gate::open) {
-            events::odoo_back(&self.account, closed.since, now);
+        let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
+        match delivery.gate(&self.account, opened) {
+            (true, Some(_)) => events::account_resumed(&self.account),
+            (false, Some(closed)) => events::odoo_back(&self.account, closed.since, now),
+            (_, None) => {}
         }
         if was_down {
             // What piled up meanwhile comes back step by step.

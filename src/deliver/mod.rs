@@ -12,6 +12,7 @@ mod batch;
 pub mod catalog;
 mod confirm;
 mod create;
+mod decided;
 pub(crate) mod domain;
 mod existing;
 pub mod gate;
@@ -25,6 +26,7 @@ mod settle;
 mod shelf;
 mod throttle;
 pub(crate) mod value;
+mod waiting;
 mod write;
 
 use jiff::Timestamp;
@@ -163,6 +165,11 @@ impl Delivery {
             .iter()
             .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &catalog))
             .collect())
+    }
+
+    /// What another host's clock says, by Odoo's answers.
+    pub fn time_elsewhere(&self) -> Option<jiff::Timestamp> {
+        self.client().time_elsewhere()
     }
 
     /// How each account stands toward Odoo.

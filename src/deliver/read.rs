@@ -150,14 +150,27 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
     }
     if changes.partners.is_some() {
         mapping.base.partner_id = current.partner_id;
-        mapping.base.partner_shipping_id = current.partner_shipping_id;
+        if !changes.keeps_shipping {
+            mapping.base.partner_shipping_id = current.partner_shipping_id;
+        }
     }
     for line in &current.lines {
-        let written = changes.lines.iter().any(|write| write.odoo_id == line.odoo_id);
+        let written = changes.lines.iter().find(|write| write.odoo_id == line.odoo_id);
         let Some(new) = mapped(line) else { continue };
         match mapping.lines.iter_mut().find(|known| known.odoo_id == line.odoo_id) {
-            Some(known) if written => *known = new,
-            Some(_) => {}
+            Some(known) => {
+                let Some(written) = written else { continue };
+                if written.quantity.is_some() {
+                    known.quantity = new.quantity;
+                }
+                if written.price_unit.is_some() {
+                    known.price_unit = new.price_unit;
+                }
+                if written.taxes.is_some() {
+                    known.taxes = new.taxes;
+                }
+            }
+            // Its base was lost: what a person decided to write is all that is known of it.
             None => mapping.lines.push(new),
         }
     }

@@ -13,7 +13,7 @@ use super::lane::Lane;
 use super::send::{Sender, Stop};
 use super::settings::AccountSettings;
 use super::throttle::{Permit, Went};
-use crate::model::{Family, OrderId, Outcome};
+use crate::model::{Family, OdooId, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
 use crate::store::{BuyerState, End, Leased, Settlement};
@@ -22,6 +22,15 @@ use crate::telemetry::events;
 /// From this attempt on an order is a suspect: its batch has failed often enough. Suspects go apart
 /// from the others, in groups that halve with each attempt, so that one bad order costs log₂ calls.
 const SUSPECT_FROM_ATTEMPT: u32 = 3;
+
+/// What became of one order, for the journal: said once it is durable.
+struct Transition {
+    order: OrderId,
+    attempt: u32,
+    created: Option<OdooId>,
+    confirmed: bool,
+    end: End,
+}
 
 impl Lane {
     /// Delivers one batch and settles it.
@@ -33,7 +42,12 @@ impl Lane {
         permit: &Permit,
     ) {
         for group in groups(leased) {
-            let closed = self.delivery.gate(&self.account, |gate| *gate != Gate::Open);
+            let group = self.without_shut_buyers(group).await;
+            if group.is_empty() {
+                continue;
+            }
+            let closed = self.delivery.gate(&self.account, |gate| *gate != Gate::Open)
+                || self.delivery.store.paused(&self.account).is_some();
             if closed {
                 self.delivery.store.give_back(&group);
                 continue;
@@ -110,6 +124,7 @@ impl Lane {
             if work.lost {
                 continue;
             }
+            let created = work.odoo_id().filter(|_| work.created);
             let end = match (work.end, &outcome) {
                 (Some(end), _) => end,
                 // A stage ran to its end without a word on this order: a bug, but never a loss.
@@ -140,7 +155,13 @@ impl Lane {
                     continue;
                 }
             };
-            transitions.push((work.dossier.order_id.clone(), work.leased.job.attempt, end.clone()));
+            transitions.push(Transition {
+                order: work.dossier.order_id.clone(),
+                attempt: work.leased.job.attempt,
+                created,
+                confirmed: work.confirmed,
+                end: end.clone(),
+            });
             settlements.push(work.leased.settlement(Some(work.dossier), end));
         }
         self.delivery.store.give_back(&back);
@@ -162,7 +183,7 @@ impl Lane {
         self.shelf.note_gone(works, now).await
     }
 
-    async fn store_settlements(
+    pub(super) async fn store_settlements(
         &self,
         settlements: Vec<Settlement>,
         now: Timestamp,
@@ -180,8 +201,14 @@ impl Lane {
             .map(|_lost| ())
     }
 
-    fn announce(&self, transitions: &[(OrderId, u32, End)], started: Timestamp) {
-        for (order, attempt, end) in transitions {
+    fn announce(&self, transitions: &[Transition], started: Timestamp) {
+        for Transition { order, attempt, created, confirmed, end } in transitions {
+            if let Some(odoo_id) = created {
+                events::order_created(&self.account, order, *odoo_id);
+            }
+            if *confirmed {
+                events::order_confirmed(&self.account, order);
+            }
             match end {
                 End::Done(Outcome::Delivered) => events::order_delivered(&self.account, order),
                 End::Done(outcome) => events::order_done(&self.account, order, outcome.name()),

@@ -1,5 +1,7 @@
 //! Writing what changed: headers, lines, and the visible rounding line.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -12,6 +14,9 @@ use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
 
 /// How many cents a line Odoo's rounding may differ from Amazon's before a person must look.
 const ROUNDING_CENTS_PER_LINE: i64 = 2;
+
+/// One call that writes lines: whose they are, and their records.
+type LineCall = (Vec<usize>, Vec<Vec<Vec<Value>>>);
 
 impl Batch<'_> {
     /// Writes headers and lines, each kind in one call.
@@ -28,10 +33,7 @@ impl Batch<'_> {
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(current) = work.odoo_id().and_then(|id| found.remove(&id)) else { continue };
             if let Some(mapping) = &mut work.dossier.mapping {
-                let addressed =
-                    mapping.base.addressed || work.changes.partners.is_some_and(|p| p.addressed);
                 read::take_written(mapping, &current, &work.changes);
-                mapping.base.addressed = addressed;
             }
             work.touched |= !work.changes.lines.is_empty() || !work.changes.new_lines.is_empty();
             work.current = Some(current);
@@ -105,26 +107,34 @@ impl Batch<'_> {
 
     async fn write_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
         let taxes = format!("{}/.id", self.catalog.schema.taxes);
-        let fields = [".id", "product_uom_qty", "price_unit", taxes.as_str()];
-        let mut owners = Vec::new();
-        let mut records = Vec::new();
+        // One call per set of fields: what is not to be written is not sent.
+        let mut calls: BTreeMap<Vec<&str>, LineCall> = BTreeMap::new();
         for (at, work) in works.iter().enumerate().filter(|(_, work)| work.is_open()) {
             for line in &work.changes.lines {
+                let mut fields = vec![".id"];
+                let mut row = vec![Value::from(line.odoo_id)];
+                if let Some(quantity) = line.quantity {
+                    fields.push("product_uom_qty");
+                    row.push(value::decimal_cell(quantity));
+                }
+                if line.quantity.is_some() || line.price_unit.is_some() {
+                    fields.push("price_unit");
+                    row.push(value::decimal_cell(line.price_unit.unwrap_or(line.price_now)));
+                }
+                if let Some(ids) = &line.taxes {
+                    fields.push(&taxes);
+                    row.push(value::ids_cell(ids));
+                }
+                let (owners, records) = calls.entry(fields).or_default();
                 owners.push(at);
-                records.push(vec![vec![
-                    Value::from(line.odoo_id),
-                    value::decimal_cell(line.quantity),
-                    value::decimal_cell(line.price_unit),
-                    value::ids_cell(&line.taxes),
-                ]]);
+                records.push(vec![row]);
             }
         }
-        if records.is_empty() {
-            return Ok(());
-        }
-        let loaded = self.sender.update("sale.order.line", &fields, records).await?;
-        for (at, loaded) in owners.into_iter().zip(loaded) {
-            refused(works.get_mut(at), loaded);
+        for (fields, (owners, records)) in calls {
+            let loaded = self.sender.update("sale.order.line", &fields, records).await?;
+            for (at, loaded) in owners.into_iter().zip(loaded) {
+                refused(works.get_mut(at), loaded);
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::attention::Attention;
 use super::fact::{Fact, Family, Rank, RowFault};
 use super::file_id::FileId;
 use super::ids::OrderId;
@@ -25,7 +26,7 @@ pub struct Dossier {
     pub last_file: FileId,
     /// Things a person should look at that hold nothing: later changes to an adopted order, a
     /// buyer's wish to cancel one that has left.
-    pub attention: Vec<String>,
+    pub attention: Vec<Attention>,
 }
 
 /// The standing fact of one family.

@@ -39,6 +39,8 @@ pub enum HoldCode {
     CancellationRequested,
     /// Odoo asked a question (a wizard) instead of doing it.
     Wizard,
+    /// The buyer's data expired before the order could be delivered.
+    AddressExpired,
 }
 
 /// What ends a hold.
@@ -82,13 +84,16 @@ impl HoldCode {
             Self::Conflict => "conflict",
             Self::CancellationRequested => "cancellation-requested",
             Self::Wizard => "wizard",
+            Self::AddressExpired => "address-expired",
         }
     }
 
     /// What ends it.
     pub fn ended_by(self) -> EndedBy {
         match self {
-            Self::Price | Self::Address | Self::Release | Self::Row => EndedBy::File,
+            Self::Price | Self::Address | Self::Release | Self::Row | Self::AddressExpired => {
+                EndedBy::File
+            }
             Self::Sku | Self::Marketplace | Self::Warehouse | Self::Pricelist | Self::Tax => {
                 EndedBy::Odoo
             }

@@ -79,6 +79,10 @@ pub enum Outcome {
     NonAmazon,
     /// No line has a quantity: nothing to create.
     Empty,
+    /// Given up by a person: later reports are remembered and change nothing until it is requeued.
+    Dropped,
+    /// Alive in one place and cancelled in the other, and a person decided that Odoo is right.
+    KeptInOdoo,
 }
 
 impl JobState {
@@ -107,6 +111,8 @@ impl Outcome {
             Self::DeletedInOdoo => "deleted-in-odoo",
             Self::NonAmazon => "non-amazon",
             Self::Empty => "empty",
+            Self::Dropped => "dropped",
+            Self::KeptInOdoo => "kept-in-odoo",
         }
     }
 }

@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OdooId, OrderItemId, Sku};
+use super::marketplace::Marketplace;
+use super::ruling::{Declined, Ruling};
 
 /// One order in Odoo, its lines inside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,14 @@ pub struct Mapping {
     /// What we last wrote is not known any more: `base` and `lines` are what Odoo was found to
     /// hold. Until Odoo and the marketplace agree, nothing but a cancellation is written.
     pub base_lost: bool,
+    /// The marketplace whose rules it was created by.
+    pub marketplace: Option<Marketplace>,
+    /// Values of the marketplace that a person declined.
+    pub declined: Vec<Declined>,
+    /// A decision that has not been acted on yet.
+    pub ruling: Option<Ruling>,
+    /// Of an adopted order: what the marketplace said when it was last looked at.
+    pub seen: String,
 }
 
 /// Who made the order in Odoo.

@@ -5,6 +5,7 @@
 //! what all families together say is a *record* (`plan::merge`). What we know to stand in Odoo is
 //! a [`Mapping`]; whether work is left to do on an order is its [`Job`].
 
+pub mod attention;
 pub mod dossier;
 pub mod fact;
 pub mod file;
@@ -16,7 +17,9 @@ pub mod mapping;
 pub mod marketplace;
 pub mod money;
 pub mod note;
+pub mod ruling;
 
+pub use attention::{Attention, AttentionCode};
 pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
     BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
@@ -30,3 +33,4 @@ pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
 pub use marketplace::Marketplace;
 pub use money::Currency;
 pub use note::{Decision, Note, Pin};
+pub use ruling::{Accept, Declined, Ruling};

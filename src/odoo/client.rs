@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -33,6 +34,8 @@ struct Shared {
     http: reqwest::Client,
     session: RwLock<Option<Session>>,
     clock: RwLock<Option<Timestamp>>,
+    /// The same, where it is another host's, and when it was heard.
+    witness: RwLock<Option<(Timestamp, Instant)>>,
     /// This URL and database gave an answer that only they can give.
     answered: AtomicBool,
 }
@@ -50,6 +53,7 @@ impl Client {
                 http,
                 session: RwLock::default(),
                 clock: RwLock::default(),
+                witness: RwLock::default(),
                 answered,
             }),
             None,
@@ -83,6 +87,12 @@ impl Client {
     /// The server's clock in its last answer.
     pub fn server_time(&self) -> Option<Timestamp> {
         *self.0.clock.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What another host's clock says now, by the last answer that came from one.
+    pub fn time_elsewhere(&self) -> Option<Timestamp> {
+        let (date, heard) = (*self.0.witness.read().unwrap_or_else(PoisonError::into_inner))?;
+        date.checked_add(heard.elapsed()).ok()
     }
 
     /// Whether this URL and database ever answered; worth keeping for
@@ -309,6 +319,10 @@ impl Client {
         }
         if answer.date.is_some() {
             *self.0.clock.write().unwrap_or_else(PoisonError::into_inner) = answer.date;
+        }
+        if let (Some(date), true) = (answer.date, answer.elsewhere) {
+            *self.0.witness.write().unwrap_or_else(PoisonError::into_inner) =
+                Some((date, Instant::now()));
         }
         Ok(answer)
     }

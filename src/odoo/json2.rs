@@ -63,6 +63,7 @@ mod tests {
             date: None,
             retry_after: None,
             took: Duration::ZERO,
+            elsewhere: false,
         };
         let asked = Symptom { model: "m", method: "f", database: "d", ..Symptom::default() };
         result(&answer, &asked)

@@ -85,7 +85,14 @@ mod tests {
     use std::time::Duration;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: body.into(), date: None, retry_after: None, took: Duration::ZERO }
+        Answer {
+            status,
+            body: body.into(),
+            date: None,
+            retry_after: None,
+            took: Duration::ZERO,
+            elsewhere: false,
+        }
     }
 
     fn read(status: u16, body: &str) -> Result<Value, Fault> {

@@ -4,6 +4,7 @@
 //! than allowed, and says of each failure whether the request may have reached Odoo.
 
 use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub(super) struct Answer {
     pub(super) date: Option<Timestamp>,
     pub(super) retry_after: Option<Duration>,
     pub(super) took: Duration,
+    /// It came from another host than this one.
+    pub(super) elsewhere: bool,
 }
 
 impl Answer {
@@ -37,6 +40,7 @@ pub(super) async fn exchange(request: RequestBuilder, max_bytes: usize) -> Resul
     let response = request.send().await.map_err(|error| no_answer(&error))?;
     let status = response.status();
     let date = header_date(response.headers());
+    let elsewhere = response.remote_addr().is_some_and(|peer| is_elsewhere(peer.ip()));
     let retry_after = retry_after(response.headers(), date);
     let body = match read_capped(response, max_bytes).await {
         Ok(body) => body,
@@ -44,7 +48,13 @@ pub(super) async fn exchange(request: RequestBuilder, max_bytes: usize) -> Resul
         Err(_) if !status.is_success() => Vec::new(),
         Err(fault) => return Err(fault),
     };
-    Ok(Answer { status: status.as_u16(), body, date, retry_after, took: sent.elapsed() })
+    Ok(Answer { status: status.as_u16(), body, date, retry_after, took: sent.elapsed(), elsewhere })
+}
+
+/// Whether an address is not one of this host: only those can be bound. A container on this host
+/// cannot be told from another host.
+fn is_elsewhere(peer: IpAddr) -> bool {
+    !peer.is_loopback() && UdpSocket::bind((peer, 0)).is_err()
 }
 
 async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {
@@ -136,5 +146,14 @@ mod tests {
         assert_eq!(wait("Sat, 21 Nov 2026 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("-5"), None);
+    }
+
+    #[test]
+    fn this_host_is_not_another_one() {
+        assert!(!is_elsewhere("127.0.0.1".parse().unwrap()));
+        assert!(!is_elsewhere("127.8.8.8".parse().unwrap()));
+        assert!(!is_elsewhere("0.0.0.0".parse().unwrap()));
+        // An address for documentation: nobody has it.
+        assert!(is_elsewhere("192.0.2.7".parse().unwrap()));
     }
 }

@@ -1,15 +1,16 @@
 //! What to change in Odoo, three-way.
 //!
-//! A field is written only if Odoo still holds what it answered after our last write (the base).
-//! If it already holds what we want, nothing happens. Otherwise a person changed it: a conflict
-//! with both values, and nothing is overwritten.
+//! Field by field: one is written only if Odoo still holds what it answered after our last write
+//! (the base). If it already holds what we want, nothing happens. Otherwise a person changed it: a
+//! conflict with both values, and nothing is overwritten before a person decided. A value that was
+//! declined is never asked about again; another value is.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::order::{Desired, DesiredLine};
-use crate::model::{Hold, HoldCode, Mapping, OdooId, Stage};
+use crate::model::{Accept, AttentionCode, Declined, Hold, HoldCode, Mapping, OdooId, Stage};
 
 /// A `sale.order` as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,43 +74,74 @@ pub struct Partners {
 }
 
 /// What to write.
+#[expect(clippy::struct_excessive_bools, reason = "each is a call or a mark of its own")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Call `action_cancel`.
     pub cancel: bool,
     /// Call `action_confirm`.
     pub confirm: bool,
+    /// Call `action_draft`, then compare again: a person wants the order revived.
+    pub reopen: bool,
     /// `date_order` to write, Odoo's text.
     pub date_order: Option<String>,
     /// `commitment_date` to write.
     pub commitment_date: Option<String>,
     /// Partners to write, all three fields in one call with the pricelist.
     pub partners: Option<Partners>,
+    /// The delivery address among them is a person's, sent along only so that it stays.
+    pub keeps_shipping: bool,
+    /// The customer is settled: written, or a person's by decision.
+    pub addressed: bool,
     /// Values to write on lines.
     pub lines: Vec<LineWrite>,
     /// Lines to create.
     pub new_lines: Vec<DesiredLine>,
     /// What a person has to decide.
     pub conflicts: Vec<Hold>,
+    /// What a person has just declined.
+    pub declined: Vec<Declined>,
+    /// Alive here and cancelled there, and that is how a person wants it.
+    pub kept: bool,
+    /// What a person should look at.
+    pub attention: Vec<(AttentionCode, String, String)>,
 }
 
-/// Values to write on one line.
+/// Values to write on one line: only the fields that are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineWrite {
     /// `sale.order.line` id.
     pub odoo_id: OdooId,
     /// `product_uom_qty`.
-    pub quantity: Decimal,
+    pub quantity: Option<Decimal>,
     /// `price_unit`.
-    pub price_unit: Decimal,
+    pub price_unit: Option<Decimal>,
     /// Taxes.
-    pub taxes: Vec<OdooId>,
+    pub taxes: Option<Vec<OdooId>>,
+    /// `price_unit` as it stands. Some Odoos compute the price anew when a quantity is written
+    /// alone, so it goes along.
+    pub price_now: Decimal,
+}
+
+impl LineWrite {
+    /// Nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.quantity.is_none() && self.price_unit.is_none() && self.taxes.is_none()
+    }
 }
 
 impl Changes {
     /// Nothing is to be written or called.
     pub fn is_empty(&self) -> bool {
-        *self == Self { conflicts: self.conflicts.clone(), ..Self::default() }
+        *self
+            == Self {
+                conflicts: self.conflicts.clone(),
+                declined: self.declined.clone(),
+                attention: self.attention.clone(),
+                kept: self.kept,
+                addressed: self.addressed,
+                ..Self::default()
+            }
     }
 }
 
@@ -125,7 +157,7 @@ impl Current {
     }
 
     /// Lines may still be added: a quotation, or confirmed but neither locked nor invoiced.
-    fn open(&self) -> bool {
+    pub(super) fn open(&self) -> bool {
         self.is_quotation() || (self.state == "sale" && !self.locked && !self.invoiced)
     }
 }
@@ -141,249 +173,222 @@ pub fn parse_odoo_datetime(text: &str) -> Option<Timestamp> {
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-/// Compares what we want with what stands and with our base.
+/// Compares what we want with what stands and with our base, and acts on the decision that waits
+/// in the mapping.
 pub fn diff(
     desired: &Desired,
     mapping: &Mapping,
     current: &Current,
     partners: Option<Partners>,
 ) -> Changes {
-    let mut changes = Changes::default();
+    let mut scales = Scales { desired, mapping, current, changes: Changes::default() };
     if desired.cancel {
-        cancel(current, &mut changes);
-        return changes;
+        scales.cancel();
+    } else if current.state == "cancel" {
+        scales.revive();
+    } else {
+        if mapping.base_lost {
+            scales.without_any_base(partners);
+        } else {
+            scales.dates();
+            scales.partner(partners);
+            scales.lines();
+        }
+        let free = scales.changes.conflicts.is_empty();
+        scales.changes.confirm = desired.confirm && current.is_quotation() && free;
     }
-    if current.state == "cancel" {
-        changes.conflicts.push(Hold::new(
-            HoldCode::Conflict,
-            "state",
-            "the order is cancelled in Odoo and alive at Amazon",
-        ));
-        return changes;
-    }
-    if mapping.base_lost {
-        super::unbased::compare(desired, current, partners, &mut changes);
-        changes.confirm = desired.confirm && current.is_quotation() && changes.conflicts.is_empty();
-        return changes;
-    }
-    dates(desired, mapping, current, &mut changes);
-    partner(mapping, current, partners, &mut changes);
-    lines(desired, mapping, current, &mut changes);
-    changes.confirm = desired.confirm && current.is_quotation() && changes.conflicts.is_empty();
-    changes
+    scales.changes
 }
 
-fn cancel(current: &Current, changes: &mut Changes) {
-    if current.state == "cancel" {
-        return;
+/// One comparison.
+pub(super) struct Scales<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) mapping: &'a Mapping,
+    pub(super) current: &'a Current,
+    pub(super) changes: Changes,
+}
+
+impl Scales<'_> {
+    /// A conflict: declined before, decided now, or to be decided. True if the marketplace's value
+    /// is to be written over the person's.
+    pub(super) fn clash(&mut self, field: &str, wanted: String, can: Can, hold: Hold) -> bool {
+        let declined = Declined { field: field.to_owned(), wanted };
+        if self.mapping.declined.contains(&declined) || self.changes.declined.contains(&declined) {
+            return false;
+        }
+        let ruling = self.mapping.ruling.as_ref().filter(|ruling| ruling.covers(&hold));
+        match (ruling.map(|ruling| ruling.accept), can) {
+            (Some(Accept::Odoo), _) => self.changes.declined.push(declined),
+            (Some(Accept::Marketplace), Can::Write) => return true,
+            (Some(Accept::Marketplace), Can::OnlyByHand) => {
+                let text = format!("{}{BY_HAND}", hold.text);
+                self.changes.conflicts.push(Hold { text, ..hold });
+            }
+            (None, _) => self.changes.conflicts.push(hold),
+        }
+        false
     }
-    if current.delivered() || current.invoiced || current.locked {
+
+    fn cancel(&mut self) {
+        let current = self.current;
+        if current.state == "cancel" {
+            return;
+        }
+        if !(current.delivered() || current.invoiced || current.locked) {
+            self.changes.cancel = true;
+            return;
+        }
         let what = match (current.invoiced, current.delivered()) {
             (true, _) => "invoiced",
             (false, true) => "delivered",
             (false, false) => "locked",
         };
-        changes.conflicts.push(Hold::new(
-            HoldCode::Conflict,
-            "state",
-            format!("cancelled at Amazon, but already {what} in Odoo: decide and cancel by hand"),
-        ));
-        return;
+        let text = format!(
+            "cancelled at Amazon, but already {what} in Odoo: cancel it by hand and release it, or \
+             leave it with `odoo-spoold hold accept-odoo`"
+        );
+        let hold = Hold::new(HoldCode::Conflict, STATE, text);
+        self.clash(STATE, CANCELLED.to_owned(), Can::OnlyByHand, hold);
+        self.changes.kept = self.changes.conflicts.is_empty();
     }
-    changes.cancel = true;
-}
 
-fn dates(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut Changes) {
-    let want = odoo_datetime(desired.purchase_date);
-    if current.date_order != want {
-        let reset_by_confirm = match mapping.stage {
-            Some(Stage::Confirming(since)) => {
-                // Odoo stores whole seconds; a date on a quotation is a person's.
-                !current.is_quotation()
-                    && parse_odoo_datetime(&current.date_order)
-                        .is_some_and(|date| date.as_second() >= since.as_second())
-            }
-            Some(Stage::Creating | Stage::Cancelling) | None => false,
-        };
-        if reset_by_confirm
-            || (want != mapping.base.date_order && current.date_order == mapping.base.date_order)
-        {
-            changes.date_order = Some(want);
-        } else if want != mapping.base.date_order {
-            changes.conflicts.push(conflict("date_order", &current.date_order, &want));
-        }
-    }
-    if let Some(promise) = desired.promise_date {
-        let want = odoo_datetime(promise);
-        if want != mapping.base.commitment_date && want != current.commitment_date {
-            if current.commitment_date == mapping.base.commitment_date {
-                changes.commitment_date = Some(want);
-            } else {
-                changes.conflicts.push(conflict(
-                    "commitment_date",
-                    &current.commitment_date,
-                    &want,
-                ));
-            }
-        }
-    }
-}
-
-fn partner(
-    mapping: &Mapping,
-    current: &Current,
-    partners: Option<Partners>,
-    changes: &mut Changes,
-) {
-    let Some(want) = partners else { return };
-    // The anonymous partner never replaces anybody, and a known buyer is not replaced.
-    let same = current.partner_id == want.partner && current.partner_shipping_id == want.shipping;
-    if same || !want.addressed || mapping.base.addressed {
-        return;
-    }
-    let ours = current.partner_id == mapping.base.partner_id
-        && current.partner_shipping_id == mapping.base.partner_shipping_id;
-    if current.is_quotation() && ours {
-        changes.partners = Some(want);
-    } else {
-        let why = if ours { "the order is confirmed" } else { "a person chose another customer" };
-        changes.conflicts.push(Hold::new(
-            HoldCode::Conflict,
-            "partner_id",
-            format!("a report names the buyer now, but {why}: Odoo's customer is left as it is"),
-        ));
-    }
-}
-
-fn lines(desired: &Desired, mapping: &Mapping, current: &Current, changes: &mut Changes) {
-    for want in &desired.lines {
-        let Some(base) = mapping.lines.iter().find(|line| line.external == want.external) else {
-            without_base(want, current, changes);
-            continue;
-        };
-        let wanted = LineWrite {
-            odoo_id: base.odoo_id,
-            quantity: want.quantity,
-            price_unit: want.price_unit,
-            taxes: want.taxes.clone(),
-        };
-        let based = LineWrite {
-            odoo_id: base.odoo_id,
-            quantity: base.quantity,
-            price_unit: base.price_unit,
-            taxes: base.taxes.clone(),
-        };
-        three_way(&want.external, &wanted, &based, current, changes);
-    }
-    for base in &mapping.lines {
-        if !is_surplus(desired, &base.external, base.quantity) {
-            continue;
-        }
-        // Gone at Amazon: down to nothing, or to what has left already.
-        let based = LineWrite {
-            odoo_id: base.odoo_id,
-            quantity: base.quantity,
-            price_unit: base.price_unit,
-            taxes: base.taxes.clone(),
-        };
-        let none = LineWrite { quantity: Decimal::ZERO, ..based.clone() };
-        three_way(&base.external, &none, &based, current, changes);
-    }
-}
-
-/// Whether a line of ours is neither wanted nor to be left as it stands.
-pub(super) fn is_surplus(desired: &Desired, external: &str, quantity: Decimal) -> bool {
-    let prefix = format!("line_{}__", super::external::escape(desired.order_id.as_str()));
-    let wanted = desired.lines.iter().any(|line| line.external == external);
-    let stands = external == super::external::rounding(&desired.order_id)
-        || desired.standing.iter().any(|sku| {
-            let sku = format!("{prefix}{}__", super::external::escape(sku.as_str()));
-            external.starts_with(&sku)
-        });
-    !wanted && !stands && !quantity.is_zero()
-}
-
-/// A line that our base does not know: new, or its base was lost.
-fn without_base(want: &DesiredLine, current: &Current, changes: &mut Changes) {
-    let there = current.lines.iter().find(|line| line.external.as_ref() == Some(&want.external));
-    let Some(line) = there else {
-        if current.open() {
-            changes.new_lines.push(want.clone());
-        } else {
-            changes.conflicts.push(Hold::new(
-                HoldCode::Conflict,
-                want.external.clone(),
-                "Amazon has a line that Odoo's order has not, and the order is locked or invoiced",
+    /// Cancelled in Odoo, alive at the marketplace: nothing revives it but a decision.
+    fn revive(&mut self) {
+        let (key, text) = if self.mapping.state == "cancel" {
+            let text = "Amazon had cancelled the order, and now it is alive again; it stays \
+                        cancelled in Odoo until `odoo-spoold hold accept-marketplace`";
+            self.changes.attention.push((
+                AttentionCode::Reopened,
+                String::new(),
+                "Amazon revived an order that it had cancelled".to_owned(),
             ));
+            (REOPENED, text)
+        } else {
+            let text = "the order is cancelled in Odoo and alive at Amazon: `odoo-spoold hold \
+                        accept-odoo` leaves it so, `accept-marketplace` makes it a quotation again";
+            (STATE, text)
+        };
+        let hold = Hold::new(HoldCode::Conflict, key, text);
+        self.changes.reopen = self.clash(key, LIVE.to_owned(), Can::Write, hold);
+        self.changes.kept = !self.changes.reopen && self.changes.conflicts.is_empty();
+    }
+
+    pub(super) fn dates(&mut self) {
+        let (desired, mapping, current) = (self.desired, self.mapping, self.current);
+        let want = odoo_datetime(desired.purchase_date);
+        if current.date_order != want {
+            let reset_by_confirm = match mapping.stage {
+                Some(Stage::Confirming(since)) => {
+                    // Odoo stores whole seconds; a date on a quotation is a person's.
+                    !current.is_quotation()
+                        && parse_odoo_datetime(&current.date_order)
+                            .is_some_and(|date| date.as_second() >= since.as_second())
+                }
+                Some(Stage::Creating | Stage::Cancelling) | None => false,
+            };
+            let wanted = want != mapping.base.date_order;
+            if reset_by_confirm || (wanted && current.date_order == mapping.base.date_order) {
+                self.changes.date_order = Some(want);
+            } else if wanted {
+                let hold = conflict("date_order", &current.date_order, &want);
+                if self.clash("date_order", want.clone(), Can::Write, hold) {
+                    self.changes.date_order = Some(want);
+                }
+            }
         }
-        return;
-    };
-    let now = LineWrite {
-        odoo_id: line.odoo_id,
-        quantity: line.quantity,
-        price_unit: line.price_unit,
-        taxes: line.taxes.clone(),
-    };
-    let wanted = LineWrite {
-        odoo_id: line.odoo_id,
-        quantity: want.quantity,
-        price_unit: want.price_unit,
-        taxes: want.taxes.clone(),
-    };
-    if !same(&wanted, &now) {
-        changes.conflicts.push(line_conflict(&want.external, &now, &wanted));
+        let Some(promise) = desired.promise_date else { return };
+        let want = odoo_datetime(promise);
+        if want == mapping.base.commitment_date || want == current.commitment_date {
+            return;
+        }
+        let hold = conflict("commitment_date", &current.commitment_date, &want);
+        if current.commitment_date == mapping.base.commitment_date
+            || self.clash("commitment_date", want.clone(), Can::Write, hold)
+        {
+            self.changes.commitment_date = Some(want);
+        }
+    }
+
+    /// The customer and the delivery address. The anonymous partner never replaces anybody, and a
+    /// known buyer is not replaced. An address belongs to its customer: where a person chose
+    /// another customer, the address is left as well.
+    pub(super) fn partner(&mut self, partners: Option<Partners>) {
+        let (base, current) = (&self.mapping.base, self.current);
+        let Some(want) = partners.filter(|want| want.addressed && !base.addressed) else { return };
+        let (has_partner, has_shipping) =
+            (current.partner_id == want.partner, current.partner_shipping_id == want.shipping);
+        if has_partner && has_shipping {
+            return;
+        }
+        let ours = current.partner_id == base.partner_id;
+        if !current.is_quotation() {
+            let key = "partner_id";
+            let why = if ours { "the order is confirmed" } else { "a person chose another" };
+            self.changes.attention.push((
+                AttentionCode::BuyerAfterConfirm,
+                key.to_owned(),
+                "a report names the buyer of an order that was confirmed without".to_owned(),
+            ));
+            let hold = differs(key, why);
+            self.clash(key, BUYER.to_owned(), Can::OnlyByHand, hold);
+            self.changes.addressed = self.changes.conflicts.iter().all(|hold| hold.key != key);
+            return;
+        }
+        let write_partner = !has_partner
+            && (ours || {
+                let hold = differs("partner_id", "a person chose another");
+                self.clash("partner_id", BUYER.to_owned(), Can::Write, hold)
+            });
+        if !has_partner && !write_partner {
+            self.changes.addressed =
+                self.changes.conflicts.iter().all(|hold| hold.key != "partner_id");
+            return;
+        }
+        let key = "partner_shipping_id";
+        let write_shipping = !has_shipping
+            && (current.partner_shipping_id == base.partner_shipping_id || {
+                let hold = differs(key, "a person chose another");
+                self.clash(key, BUYER.to_owned(), Can::Write, hold)
+            });
+        let settled = self.changes.conflicts.iter().all(|hold| hold.key != key);
+        self.changes.addressed = settled;
+        if write_partner || write_shipping {
+            let keeps = !has_shipping && !write_shipping;
+            let shipping = if keeps { current.partner_shipping_id } else { want.shipping };
+            self.changes.partners =
+                Some(Partners { partner: want.partner, shipping, addressed: settled });
+            self.changes.keeps_shipping = keeps;
+        }
     }
 }
 
-fn three_way(
-    external: &str,
-    want: &LineWrite,
-    base: &LineWrite,
-    current: &Current,
-    changes: &mut Changes,
-) {
-    if same(want, base) {
-        return;
-    }
-    // A line that a person removed stays removed.
-    let Some(line) = current.lines.iter().find(|line| line.odoo_id == base.odoo_id) else { return };
-    let now = LineWrite {
-        odoo_id: line.odoo_id,
-        quantity: line.quantity,
-        price_unit: line.price_unit,
-        taxes: line.taxes.clone(),
-    };
-    // The price of no units is nobody's concern.
-    if same(want, &now) || (want.quantity.is_zero() && now.quantity.is_zero()) {
-        return;
-    }
-    if !same(base, &now) {
-        changes.conflicts.push(line_conflict(external, &now, want));
-        return;
-    }
-    let fixed = line.delivered.max(line.invoiced);
-    if want.quantity < fixed
-        || (!line.invoiced.is_zero()
-            && (cents(want.price_unit) != cents(now.price_unit) || want.taxes != now.taxes))
-        || current.locked
-    {
-        changes.conflicts.push(Hold::new(
-            HoldCode::Conflict,
-            external,
-            format!(
-                "Amazon says {}, but {} have been delivered or invoiced in Odoo, or the order is locked",
-                want.quantity.normalize(),
-                fixed.normalize()
-            ),
-        ));
-        return;
-    }
-    changes.lines.push(want.clone());
+/// Whether a value of the marketplace can be written over a person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Can {
+    /// Odoo takes it.
+    Write,
+    /// It would undo what has happened: a person has to.
+    OnlyByHand,
 }
 
-/// Equal in Odoo's own rounding of unit prices.
-pub(super) fn same(a: &LineWrite, b: &LineWrite) -> bool {
-    a.quantity == b.quantity && same_price(a.price_unit, b.price_unit) && a.taxes == b.taxes
+/// The state as a field of conflicts.
+pub const STATE: &str = "state";
+/// The state of an order that we cancelled, as a field of conflicts.
+pub const REOPENED: &str = "reopened";
+/// The marketplace as a field of conflicts.
+pub const MARKETPLACE: &str = "marketplace";
+const LIVE: &str = "live";
+const CANCELLED: &str = "cancelled";
+const BUYER: &str = "buyer";
+const BY_HAND: &str = "; this cannot be written over: change it in Odoo by hand, then \
+                       `odoo-spoold hold release`, or leave it with `accept-odoo`";
+
+/// A decision that the marketplace's own course has overtaken: it would silence the next one.
+pub fn forget_overtaken(declined: &mut Vec<Declined>, cancelled: bool) {
+    declined.retain(|declined| match declined.field.as_str() {
+        STATE | REOPENED => (declined.wanted == CANCELLED) == cancelled,
+        _ => true,
+    });
 }
 
 /// Whether two unit prices are the same to Odoo.
@@ -392,29 +397,28 @@ pub fn same_price(a: Decimal, b: Decimal) -> bool {
 }
 
 /// A unit price as Odoo stores it: two places by default, half away from zero.
-fn cents(price: Decimal) -> Decimal {
+pub(super) fn cents(price: Decimal) -> Decimal {
     price.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
 }
 
-pub(super) fn line_conflict(external: &str, now: &LineWrite, want: &LineWrite) -> Hold {
-    let text = |line: &LineWrite| {
-        let (quantity, price) = (line.quantity.normalize(), line.price_unit.normalize());
-        if now.taxes == want.taxes {
-            format!("{quantity} × {price}")
-        } else {
-            format!("{quantity} × {price} with taxes {:?}", line.taxes)
-        }
-    };
-    conflict(external, &text(now), &text(want))
+/// Partners are people: neither is named.
+fn differs(field: &str, why: &str) -> Hold {
+    let text = format!(
+        "partner differs: a report names the buyer now, but {why}; nothing was written: decide \
+         with `odoo-spoold hold accept-odoo` or `accept-marketplace`"
+    );
+    Hold::new(HoldCode::Conflict, field, text)
 }
 
+/// Odoo and the marketplace say different things in a field.
 pub(super) fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
     let odoo = if odoo.is_empty() { "nothing" } else { odoo };
     Hold::new(
         HoldCode::Conflict,
         field,
         format!(
-            "Odoo has {odoo}, Amazon says {marketplace}; nothing was written: to follow Amazon, change it in Odoo, then `odoo-spoold hold release`"
+            "Odoo has {odoo}, Amazon says {marketplace}; nothing was written: decide with \
+             `odoo-spoold hold accept-odoo` or `accept-marketplace`"
         ),
     )
 }

@@ -73,7 +73,7 @@ mod tests {
     fn ids_stay_readable_and_case_stays() {
         let order: OrderId = "205-3614839-6174823".parse().unwrap();
         assert_eq!(super::order(&order), "order_205-3614839-6174823");
-        for odd in ["205-3614839-6174823", "a b_c.d"] {
+        for odd in ["205-3614839-6174823", "a_b.C"] {
             let order: OrderId = odd.parse().unwrap();
             assert_eq!(order_of(&super::order(&order)), Some(order));
         }

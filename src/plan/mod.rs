@@ -11,6 +11,8 @@
 //! call per kind. Nothing in here does I/O or reads a clock.
 
 pub mod diff;
+mod diff_lines;
+pub mod expired;
 pub mod external;
 mod lines;
 pub mod merge;
@@ -21,7 +23,7 @@ mod unbased;
 
 pub use diff::{Changes, Current, CurrentLine, diff};
 pub use merge::{Record, RecordLine};
-pub use order::{Desired, DesiredLine, Plan, plan};
+pub use order::{Desired, DesiredLine, Plan, plan, rule_on_marketplace, summary};
 pub use policy::{
     AccountPolicy, AlreadyShipped, Existing, FacilitatorTax, Fee, MarketplacePolicy, PartnerMode,
     Prices, TaxEntry, TaxRef, UnknownSku,

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::diff::MARKETPLACE;
 use super::lines::Lines;
 use super::merge::{Record, RecordLine, merge};
 use super::policy::{AccountPolicy, AlreadyShipped, MarketplacePolicy, PartnerMode};
 use super::{Found, Lookup, external};
 use crate::model::{
-    BuyerFact, Currency, Dossier, Fulfilment, Hold, HoldCode, MappedItem, Marketplace, OdooId,
-    OrderId, OrderStatus, Origin, Outcome, Sku,
+    Accept, BuyerFact, Currency, Declined, Dossier, Fulfilment, Hold, HoldCode, MappedItem,
+    Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, Sku,
 };
 
 /// What is to be done about an order.
@@ -105,6 +106,37 @@ pub fn plan(
     decision.take().unwrap_or_else(Plan::Wait)
 }
 
+/// Takes over a decision on a marketplace that is named only after the order was created by
+/// another's rules: the rules stay.
+pub fn rule_on_marketplace(dossier: &mut Dossier) {
+    let Some(named) = merge(dossier).and_then(|record| record.marketplace) else { return };
+    let Some(mapping) = &mut dossier.mapping else { return };
+    let decided = mapping.ruling.as_ref().is_some_and(|ruling| {
+        let about = |hold: &Hold| hold.key == MARKETPLACE && hold.text.contains(named.name());
+        ruling.accept == Accept::Odoo && ruling.about.iter().any(about)
+    });
+    let declined = declined_marketplace(named);
+    if decided && !mapping.declined.contains(&declined) {
+        mapping.declined.push(declined);
+    }
+}
+
+fn declined_marketplace(named: Marketplace) -> Declined {
+    Declined { field: MARKETPLACE.to_owned(), wanted: named.name().to_owned() }
+}
+
+/// What the marketplace says of an order, in a few words that change when it does.
+pub fn summary(dossier: &Dossier) -> String {
+    let Some(record) = merge(dossier) else { return String::new() };
+    let live = || record.lines.iter().filter(|line| line.is_live());
+    let units: u64 = live().map(|line| u64::from(line.fact.quantity)).sum();
+    let amount: Decimal = live().filter_map(|line| line.fact.item_price).sum();
+    let currency = record.currency.map(|currency| format!(" {currency}")).unwrap_or_default();
+    let wish =
+        if record.cancellation_requested { ", the buyer asked for cancellation" } else { "" };
+    format!("{:?}, {units} units, {}{currency}{wish}", record.status, amount.normalize())
+}
+
 fn row_holds(refused: &crate::model::RefusedFact) -> Vec<Hold> {
     refused
         .faults
@@ -185,7 +217,8 @@ impl Decision<'_> {
             desired.holds.push(Hold::new(
                 HoldCode::CancellationRequested,
                 "",
-                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in Odoo by hand",
+                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in \
+                 Odoo by hand and run `odoo-spoold hold release`",
             ));
             desired.confirm = false;
         }
@@ -271,7 +304,26 @@ impl Decision<'_> {
                 "two reports name different marketplaces for this order",
             )]);
         }
-        let marketplace = self.record.marketplace.or(self.policy.default_marketplace).ok_or_else(|| {
+        let mapping = self.dossier.mapping.as_ref();
+        let created_by = mapping.and_then(|mapping| mapping.marketplace);
+        if let (Some(created_by), Some(named), Some(mapping)) =
+            (created_by, self.record.marketplace, mapping)
+            && created_by != named
+            && !mapping.declined.contains(&declined_marketplace(named))
+        {
+            return Err(vec![Hold::new(
+                HoldCode::Conflict,
+                MARKETPLACE,
+                format!(
+                    "created by the rules of {created_by}, and a report names {named} now: mend \
+                     the order in Odoo by hand (pricelist, taxes), then `odoo-spoold hold \
+                     accept-odoo`"
+                ),
+            )]);
+        }
+        let marketplace =
+            created_by.or(self.record.marketplace).or(self.policy.default_marketplace);
+        let marketplace = marketplace.ok_or_else(|| {
             vec![Hold::new(
                 HoldCode::Marketplace,
                 "",

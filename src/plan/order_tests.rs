@@ -95,6 +95,7 @@ fn case(lines: Vec<FactLine>) -> Case {
         fba_warehouse: Some("FBA".into()),
         carriers: BTreeMap::from([("Expedited".into(), "Fast".into())]),
         anonymous_partner: "Amazon.de".into(),
+        anonymous_named: false,
     };
     let tax = |id| Found::One(Tax { id, price_include: true });
     Case {
@@ -228,6 +229,10 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
         base: Base::default(),
         deleted: false,
         base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 
@@ -540,6 +545,43 @@ fn a_wish_to_cancel_is_for_a_person() {
     let asked = one().head(|head| head.cancellation_requested = true).want();
     assert_eq!((asked.confirm, codes(&asked)), (false, vec![HoldCode::CancellationRequested]));
     assert!(!asked.cancel);
+}
+
+#[test]
+fn cancelled_before_it_was_created_and_alive_again_is_created() {
+    let cancelled = one().head(|head| head.status = Some(OrderStatus::Cancelled));
+    assert_eq!(cancelled.done(), Outcome::CancelledUnseen);
+    assert!(!one().want().cancel);
+}
+
+#[test]
+fn a_marketplace_named_after_creating_is_a_conflict() {
+    let created = |name: &str| {
+        let mut case = one().mapped(Vec::new());
+        let rules = case.dossier.mapping.as_mut().unwrap();
+        rules.marketplace = Some(market(name));
+        case
+    };
+    let named = one().want().marketplace;
+    assert_eq!(created(named.name()).want().marketplace, named);
+    let mut other = created("Amazon.fr");
+    assert_eq!(other.waits(), [(HoldCode::Conflict, "marketplace".to_owned())]);
+    // Decided for Odoo: the rules it was created by stay; they have to be there, of course.
+    let Plan::Wait(about) = other.plan() else { unreachable!() };
+    let (accept, at) = (Accept::Odoo, at("2025-06-09T00:00:00Z"));
+    other.dossier.mapping.as_mut().unwrap().ruling =
+        Some(crate::model::Ruling { accept, by: None, at, about });
+    rule_on_marketplace(&mut other.dossier);
+    assert_eq!(other.waits(), [(HoldCode::Marketplace, "Amazon.fr".to_owned())]);
+}
+
+#[test]
+fn a_summary_changes_when_the_marketplace_does() {
+    let said = summary(&one().dossier);
+    assert!(said.contains("1 units"), "{said}");
+    assert_ne!(said, summary(&case(vec![row("A", 2, "10.00")]).dossier));
+    assert_ne!(said, summary(&one().head(|h| h.cancellation_requested = true).dossier));
+    assert_ne!(said, summary(&one().head(|h| h.status = Some(OrderStatus::Cancelled)).dossier));
 }
 
 #[test]

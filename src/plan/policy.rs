@@ -49,6 +49,8 @@ pub struct MarketplacePolicy {
     pub carriers: BTreeMap<String, String>,
     /// The name of the partner for orders without a known buyer.
     pub anonymous_partner: String,
+    /// The settings name it: orders whose buyer expired go on with it.
+    pub anonymous_named: bool,
 }
 
 /// Whether report prices include tax.

@@ -392,6 +392,7 @@ mod tests {
             fba_warehouse: None,
             carriers: BTreeMap::new(),
             anonymous_partner: "x".into(),
+            anonymous_named: false,
         }
     }
 

@@ -14,6 +14,7 @@
 pub mod claim;
 pub mod dirs;
 mod disk;
+pub mod ended;
 pub mod error;
 pub mod finish;
 pub mod harmless;
@@ -27,6 +28,7 @@ pub mod watch;
 pub use crate::model::FileId;
 pub use claim::{Claim, claim};
 pub use dirs::{DirNotice, SpoolDirs};
+pub use ended::{Ended, ended, remove};
 pub use error::{ClaimError, Left};
 pub use finish::{End, finish};
 pub use harmless::harmless_name;

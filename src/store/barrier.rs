@@ -12,11 +12,13 @@
 //! small enough that there are none.
 //!
 //! Callers that come while one barrier runs share the next one. A failed sync is final: Linux drops
-//! the pages it could not write and says so once, so a later success would prove nothing.
+//! the pages it could not write and says so once, so a later success would prove nothing. sled's own
+//! errors are as final. The daemon ends then ([`Store::broken`](super::Store::broken)) and the next
+//! one reads what is really there.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::StoreError;
@@ -30,6 +32,8 @@ pub(super) struct Barrier {
     /// Tickets handed out; a caller's writes precede its ticket.
     asked: AtomicU64,
     turn: Mutex<Turn>,
+    /// As in `turn`, for who must not wait for a sync.
+    broken: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +55,13 @@ impl Barrier {
 
     /// A barrier for a file that is written directly, so that only the sync is left to do.
     pub(super) fn over(file: File, path: PathBuf) -> Self {
-        Self { file, path, asked: AtomicU64::new(0), turn: Mutex::default() }
+        Self {
+            file,
+            path,
+            asked: AtomicU64::new(0),
+            turn: Mutex::default(),
+            broken: AtomicBool::new(false),
+        }
     }
 
     /// Returns when all that was written to the file before the call is on the disk.
@@ -66,6 +76,11 @@ impl Barrier {
             db.flush().map_err(|error| engine(&self.path, "flushing", &error))?;
             self.file.sync_data().map_err(StoreError::io("fdatasync", &self.path))
         })
+    }
+
+    /// Whether a sync failed: no later barrier will be passed.
+    pub(super) fn broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
     }
 
     /// How many barriers reached the disk, for the metrics.
@@ -85,7 +100,7 @@ impl Barrier {
         // Whoever has a ticket by now has applied its writes by now.
         let covers = self.asked.load(Ordering::SeqCst);
         turn.broken = true;
-        sync()?;
+        sync().inspect_err(|_| self.broken.store(true, Ordering::SeqCst))?;
         turn.broken = false;
         turn.covered = covers;
         turn.synced = turn.synced.saturating_add(1);
@@ -143,6 +158,7 @@ mod tests {
         let (_dir, barrier) = barrier();
         let refused = StoreError::io("fdatasync", "db")(std::io::Error::other("no"));
         assert!(barrier.pass(|| Err(refused)).is_err());
+        assert!(barrier.broken());
         assert!(matches!(barrier.pass(|| Ok(())), Err(StoreError::Unsynced { .. })));
     }
 }

@@ -1,21 +1,25 @@
 //! Buyers: the personal part of each (order, family), sealed under the key of the day it arrived.
 //!
 //! Once Odoo has the order only a stub with a keyed hash stays, under the same day key, so that a
-//! repeat is recognised while that day lives. Which buyer stands is decided like which fact stands:
+//! repeat is recognised while that day lives. The stub ends with its day like a payload does: after
+//! that a repeat makes the order be looked at once, which is one batched read and no write. Which buyer stands is decided like which fact stands:
 //! the higher rank of its fact, then the larger hash, in every order of arrival.
+
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BuyerFact, Family, Rank};
+use crate::model::{BuyerFact, Family, JobState, Rank};
 
 use super::Store;
+use super::daykeys::KeyState;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::error::StoreError;
 use super::keys::IdKey;
 use super::layout::{RecordKey, Tree, buyer_key};
-use super::seal::SealError;
+use super::seal::Seal;
 use super::vault::{Cell, damaged, delete, encode, put};
 
 /// What is known of a buyer. Prints nothing of it.
@@ -30,8 +34,13 @@ pub enum BuyerState {
     /// be read again from the sealed file.
     KeyMissing {
         /// The day of arrival.
-        day: Option<Date>,
+        day: Date,
     },
+    /// Its day is overdue by the clock, or its key cannot be read just now: nobody has decided
+    /// anything yet.
+    Locked,
+    /// Its day is over, or nothing is left to read it from again.
+    Expired,
 }
 
 /// What is stored of a buyer.
@@ -46,10 +55,10 @@ pub(super) struct StoredBuyer {
 }
 
 /// A stored buyer as it was found.
-enum Found {
+pub(super) enum Found {
     None,
     Readable { buyer: StoredBuyer, chunks: u16, day: Date },
-    Locked { day: Option<Date> },
+    Shut(BuyerState),
 }
 
 /// A buyer that comes with a fact.
@@ -84,7 +93,7 @@ impl Store {
         let (buyer, chunks, day, news) = match found {
             Found::None => (full(), 0, today, true),
             // Its chunk count is sealed with it: the old cells after the first are looked for.
-            Found::Locked { .. } => (full(), self.buyer_cells(draft, key, family)?, today, true),
+            Found::Shut(_) => (full(), self.buyer_cells(draft, key, family)?, today, true),
             Found::Readable { buyer, chunks, day } if buyer.hash == hash => {
                 let dropped = buyer.payload.is_none();
                 if dropped && wanted {
@@ -120,17 +129,19 @@ impl Store {
             Found::Readable { buyer, .. } => {
                 Some(buyer.payload.map_or(BuyerState::Dropped, BuyerState::Known))
             }
-            Found::Locked { day } => Some(BuyerState::KeyMissing { day }),
+            Found::Shut(state) => Some(state),
         })
     }
 
-    /// Drops the payloads of an order that is done; the stubs stay.
+    /// Drops what Odoo has of an order's buyers; the stubs stay. All of it once the order is done; of
+    /// one that stands there with its buyer and waits, all but the notes for its delivery.
     pub(super) fn drop_buyers(
         &self,
         draft: &mut Draft<'_>,
         key: &RecordKey,
         entry: &mut Entry,
     ) -> Result<(), StoreError> {
+        let done = matches!(entry.state, JobState::Done(_));
         for family in Family::ALL {
             if !entry.has_buyer(family) {
                 continue;
@@ -138,10 +149,20 @@ impl Store {
             match self.find_buyer(draft, key, family)? {
                 Found::Readable { buyer: StoredBuyer { payload: None, .. }, .. } => {}
                 Found::Readable { buyer, chunks, day } => {
-                    let stub = StoredBuyer { payload: None, ..buyer };
-                    self.put_buyer(draft, key, family, &stub, day, chunks)?;
+                    let left =
+                        buyer.payload.as_ref().filter(|fact| !done && !fact.notes.is_empty());
+                    let left = left.map(|fact| {
+                        let notes = fact.notes.clone();
+                        Box::new(BuyerFact { notes, ..BuyerFact::default() })
+                    });
+                    if left != buyer.payload {
+                        let stub = StoredBuyer { payload: left, ..buyer };
+                        self.put_buyer(draft, key, family, &stub, day, chunks)?;
+                    }
                 }
-                Found::Locked { .. } | Found::None => {
+                // What waits may still be read again, or is told of when its day is swept.
+                Found::Shut(_) | Found::None if !done => {}
+                Found::Shut(_) | Found::None => {
                     let cells = self.buyer_cells(draft, key, family)?;
                     let place = buyer_key(key, family.tag());
                     delete(&mut draft.changes, Tree::Buyer, &place, cells);
@@ -152,33 +173,40 @@ impl Store {
         Ok(())
     }
 
-    fn find_buyer(
+    pub(super) fn find_buyer(
         &self,
         draft: &Draft<'_>,
         key: &RecordKey,
         family: Family,
     ) -> Result<Found, StoreError> {
         let place = buyer_key(key, family.tag());
-        let day_of_key = |id: &str| id.parse::<Date>().ok();
-        // A day key that does not open is as good as none: the sealed file has the payload.
-        let cipher = |id: &str| self.days.for_opening(day_of_key(id)?).ok().flatten();
-        Ok(match self.vault.get(&draft.changes, Tree::Buyer, &place, cipher)? {
+        let Some(first) = self.vault.raw(&draft.changes, Tree::Buyer, &place)? else {
+            return Ok(Found::None);
+        };
+        // What does not even say its day cannot be had again from any file: as good as expired.
+        let Some(day) = day_of_cell(&first) else { return Ok(Found::Shut(BuyerState::Expired)) };
+        let cipher = match self.days.for_opening(day)? {
+            KeyState::Open(cipher) => cipher,
+            KeyState::Locked => return Ok(Found::Shut(BuyerState::Locked)),
+            KeyState::Expired => return Ok(Found::Shut(BuyerState::Expired)),
+            KeyState::Missing => return Ok(Found::Shut(BuyerState::KeyMissing { day })),
+        };
+        let cell =
+            self.vault.get(&draft.changes, Tree::Buyer, &place, |_| Some(Arc::clone(&cipher)))?;
+        Ok(match cell {
             Cell::Absent => Found::None,
-            Cell::Locked(SealError::UnknownKey(id)) => Found::Locked { day: day_of_key(&id) },
-            Cell::Locked(SealError::Damaged) => Found::Locked { day: None },
+            // Another key of that day sealed it.
+            Cell::Locked(_) => Found::Shut(BuyerState::KeyMissing { day }),
             Cell::Open(opened) => {
                 let buyer = postcard::from_bytes(&opened.plain)
                     .map_err(|_| damaged(Tree::Buyer, &place))?;
-                match day_of_key(&opened.key_id) {
-                    Some(day) => Found::Readable { buyer, chunks: opened.chunks, day },
-                    None => return Err(damaged(Tree::Buyer, &place)),
-                }
+                Found::Readable { buyer, chunks: opened.chunks, day }
             }
         })
     }
 
     /// How many cells a value that does not open takes.
-    fn buyer_cells(
+    pub(super) fn buyer_cells(
         &self,
         draft: &Draft<'_>,
         key: &RecordKey,
@@ -196,7 +224,7 @@ impl Store {
         Ok(cells)
     }
 
-    fn put_buyer(
+    pub(super) fn put_buyer(
         &self,
         draft: &mut Draft<'_>,
         key: &RecordKey,
@@ -212,4 +240,9 @@ impl Store {
         put(&mut draft.changes, Tree::Buyer, &place, &cipher, &id, &plain, chunks)?;
         Ok(())
     }
+}
+
+/// The day that a buyer's first cell says it was sealed on.
+pub(super) fn day_of_cell(first: &[u8]) -> Option<Date> {
+    Seal::parse(first).ok()?.key_id.parse().ok()
 }

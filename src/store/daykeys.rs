@@ -2,7 +2,8 @@
 //!
 //! They live in a folder of their own, wrapped by the master key and kept out of backups: an old
 //! backup plus today's master key opens no buyer. A key is on the disk before its first use.
-//! A missing key is not an expired one; destroying keys is not done here yet (`store::layout`).
+//! A key whose day is overdue by the clock ([`DayKeys::look`]) or destroyed does not open, whatever lies
+//! in the folder. A missing key is not an expired one (`store::layout`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use super::error::StoreError;
 use super::keys::{Cipher, Keyring};
 use super::layout::hex;
+use super::retention::Terms;
 use super::seal::{self, Seal};
 
 /// What backup programs look for (bford.info/cachedir).
@@ -35,6 +37,20 @@ pub(super) struct DayKeys {
     dir: PathBuf,
     keyring: Keyring,
     cache: Mutex<BTreeMap<Date, Cached>>,
+    terms: Mutex<Terms>,
+}
+
+/// What is to be had of a day's key.
+pub(super) enum KeyState {
+    /// The key.
+    Open(Cipher),
+    /// It may be there, and is not given out: overdue by the clock, or the disk or a master key
+    /// that is not given keep it from us. Nothing is lost.
+    Locked,
+    /// Destroyed.
+    Expired,
+    /// Gone, or not what it was, and nobody destroyed it.
+    Missing,
 }
 
 struct Cached(Cipher);
@@ -63,7 +79,64 @@ impl DayKeys {
         if fs::read(&tag).ok().as_deref() != Some(CACHEDIR_TAG) {
             fs::write(&tag, CACHEDIR_TAG).map_err(StoreError::io("writing", &tag))?;
         }
-        Ok(Self { dir: dir.to_owned(), keyring, cache: Mutex::default() })
+        let keys =
+            Self { dir: dir.to_owned(), keyring, cache: Mutex::default(), terms: Mutex::default() };
+        keys.remove_halves()?;
+        Ok(keys)
+    }
+
+    /// Keys that a crash kept from getting their name sealed nothing.
+    fn remove_halves(&self) -> Result<(), StoreError> {
+        let listed = fs::read_dir(&self.dir).map_err(StoreError::io("listing", &self.dir))?;
+        for entry in listed {
+            let path = entry.map_err(StoreError::io("listing", &self.dir))?.path();
+            if path.extension().is_some_and(|end| end == "new") {
+                erase(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The clock says `now`: from here on what is overdue by it does not open.
+    pub(super) fn look(&self, now: Timestamp) {
+        let today = day_of(now);
+        let mut terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        if terms.today != Some(today) {
+            terms.today = Some(today);
+            let terms = terms.clone();
+            self.forget(|day| terms.is_overdue(day));
+        }
+    }
+
+    /// Other marks hold from here on.
+    pub(super) fn set_terms(&self, marks: impl FnOnce(Option<Date>) -> Terms) {
+        let mut terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        *terms = marks(terms.today);
+        let terms = terms.clone();
+        self.forget(|day| terms.is_overdue(day) || terms.destroyed.contains(&day));
+    }
+
+    /// What holds now.
+    pub(super) fn terms(&self) -> Terms {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Drops keys from memory, which wipes them.
+    fn forget(&self, gone: impl Fn(Date) -> bool) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|day, _| !gone(*day));
+    }
+
+    /// Whether a day has a key in the folder.
+    pub(super) fn has_file(&self, day: Date) -> bool {
+        self.path(day).exists()
+    }
+
+    /// Destroys the key of a day that is marked as destroyed: overwritten, unlinked, synced. Again
+    /// after a crash anywhere in it.
+    pub(super) fn erase(&self, day: Date) -> Result<(), StoreError> {
+        self.forget(|cached| cached == day);
+        erase(&self.path(day))
     }
 
     /// The key to seal under on `day`. Made, and synced, if there is none.
@@ -80,17 +153,31 @@ impl DayKeys {
         Ok(cipher)
     }
 
-    /// The key that sealed values of `day`; none where it is missing.
-    pub(super) fn for_opening(&self, day: Date) -> Result<Option<Cipher>, StoreError> {
+    /// The key that sealed values of `day`, if it may be used.
+    pub(super) fn for_opening(&self, day: Date) -> Result<KeyState, StoreError> {
+        {
+            let terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+            if terms.destroyed.contains(&day) {
+                return Ok(KeyState::Expired);
+            }
+            if terms.is_overdue(day) {
+                return Ok(KeyState::Locked);
+            }
+        }
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Cached(cipher)) = cache.get(&day) {
-            return Ok(Some(Arc::clone(cipher)));
+            return Ok(KeyState::Open(Arc::clone(cipher)));
         }
-        let found = self.load(day)?;
-        if let Some(cipher) = &found {
-            cache.insert(day, Cached(Arc::clone(cipher)));
+        match self.load(day) {
+            Ok(Some(cipher)) => {
+                cache.insert(day, Cached(Arc::clone(&cipher)));
+                Ok(KeyState::Open(cipher))
+            }
+            // A key file that does not open is as good as none: the sealed file has the payload.
+            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(KeyState::Missing),
+            Err(StoreError::Io { .. } | StoreError::UnknownKey { .. }) => Ok(KeyState::Locked),
+            Err(error) => Err(error),
         }
-        Ok(found)
     }
 
     /// The days that have a key, oldest first.
@@ -158,6 +245,23 @@ impl DayKeys {
     }
 }
 
+/// Overwrites and unlinks a small file, durably. One that is not there is well.
+fn erase(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(mut file) => {
+            let length = file.metadata().map_err(StoreError::io("looking at", path))?.len();
+            let zeros = vec![0_u8; usize::try_from(length.min(4096)).unwrap_or(4096)];
+            file.write_all(&zeros).map_err(StoreError::io("overwriting", path))?;
+            file.sync_all().map_err(StoreError::io("syncing", path))?;
+            fs::remove_file(path).map_err(StoreError::io("removing", path))?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(StoreError::io("overwriting", path)(error)),
+    }
+    // Also where it was gone: the crash may have come before the folder was synced.
+    sync_dir(path.parent().unwrap_or(path))
+}
+
 /// Makes names in `dir` durable.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir)
@@ -180,18 +284,52 @@ mod tests {
         let path = dir.path().join("daykeys");
         let day: Date = "2025-11-21".parse().unwrap();
         let keys = DayKeys::open(&path, keyring(1)).unwrap();
-        assert!(keys.for_opening(day).unwrap().is_none());
+        assert!(matches!(keys.for_opening(day).unwrap(), KeyState::Missing));
         let sealed = seal::seal(&keys.for_sealing(day).unwrap(), "x", b"a", b"hello").unwrap();
 
         let again = DayKeys::open(&path, keyring(1)).unwrap();
-        let cipher = again.for_opening(day).unwrap().unwrap();
+        let KeyState::Open(cipher) = again.for_opening(day).unwrap() else { panic!("no key") };
         assert_eq!(Seal::parse(&sealed).unwrap().open(&cipher, b"a").unwrap(), b"hello");
         assert_eq!(again.days().unwrap(), [day]);
         assert!(path.join("CACHEDIR.TAG").exists());
+        // Under another master key it is as good as none.
         assert!(matches!(
             DayKeys::open(&path, keyring(2)).unwrap().for_opening(day),
-            Err(StoreError::Damaged { .. })
+            Ok(KeyState::Missing)
         ));
+    }
+
+    #[test]
+    fn overdue_keys_are_locked_and_destroyed_ones_expired() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = DayKeys::open(dir.path(), keyring(1)).unwrap();
+        let day: Date = "2025-11-21".parse().unwrap();
+        let _made = keys.for_sealing(day).unwrap();
+        let open = |keys: &DayKeys| matches!(keys.for_opening(day).unwrap(), KeyState::Open(_));
+        keys.look("2025-12-21T23:59:59Z".parse().unwrap());
+        assert!(open(&keys));
+        keys.look("2025-12-22T00:00:00Z".parse().unwrap());
+        assert!(matches!(keys.for_opening(day).unwrap(), KeyState::Locked));
+        keys.look("2025-12-21T00:00:00Z".parse().unwrap());
+        assert!(open(&keys), "it opens again when the clock returns");
+
+        keys.set_terms(|today| Terms { today, destroyed: [day].into(), ..Terms::default() });
+        assert!(matches!(keys.for_opening(day).unwrap(), KeyState::Expired));
+        assert!(keys.has_file(day), "the mark comes first");
+        keys.erase(day).unwrap();
+        keys.erase(day).unwrap();
+        assert!(!keys.has_file(day));
+        assert!(matches!(keys.for_opening(day).unwrap(), KeyState::Expired));
+    }
+
+    #[test]
+    fn a_half_made_key_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(DayKeys::open(dir.path(), keyring(1)).unwrap());
+        let half = dir.path().join("2025-11-21.00000000.new");
+        fs::write(&half, b"x").unwrap();
+        drop(DayKeys::open(dir.path(), keyring(1)).unwrap());
+        assert!(!half.exists());
     }
 
     #[test]
@@ -202,6 +340,6 @@ mod tests {
         let keys = DayKeys::open(dir.path(), keyring(1)).unwrap();
         let _made = keys.for_sealing(one).unwrap();
         fs::rename(keys.path(one), keys.path(two)).unwrap();
-        assert!(keys.for_opening(two).is_err());
+        assert!(matches!(keys.for_opening(two).unwrap(), KeyState::Missing));
     }
 }

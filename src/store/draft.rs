@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::accounts::Account;
 use super::entry::{Entry, Mark};
 use super::error::StoreError;
-use super::layout::{AccountTag, RecordKey, Tree, index_keys, meta_key};
+use super::layout::{AccountTag, RecordKey, Tree, attention_key, index_keys, meta_key};
 use super::queue::Queue;
 use super::tally::Tally;
 use super::vault::{Changes, Vault};
@@ -49,7 +49,8 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let keys = |mark: &Mark| -> BTreeSet<Vec<u8>> {
-            index_keys(key, id_key, &mark.state, mark.due_ms).into_iter().collect()
+            let noticed = mark.attention.then(|| attention_key(key));
+            index_keys(key, id_key, &mark.state, mark.due_ms).into_iter().chain(noticed).collect()
         };
         let old = before.as_ref().map(keys).unwrap_or_default();
         let new = keys(&after);
@@ -72,8 +73,10 @@ impl<'a> Draft<'a> {
             for (before, after) in moves {
                 if let Some(before) = before {
                     tally.remove(&before.state);
+                    tally.unnotice(before.attention);
                 }
                 tally.add(&after.state);
+                tally.notice(after.attention);
             }
             if tally != queue.stored_tally(*tag) {
                 self.vault.write(

@@ -22,6 +22,11 @@ pub(super) struct Entry {
     pub(super) last_fault: Option<String>,
     /// One bit per family that has a buyer value.
     pub(super) buyers: u8,
+    /// One bit per family whose buyer was lost to the end of its day, or with its day key, before
+    /// the order was settled.
+    pub(super) expired: u8,
+    /// When a fact last became part of the dossier, in ms: the 18 months of the rest count from it.
+    pub(super) heard_ms: i64,
     pub(super) dossier: Dossier,
 }
 
@@ -30,6 +35,7 @@ pub(super) struct Entry {
 pub(super) struct Mark {
     pub(super) state: JobState,
     pub(super) due_ms: i64,
+    pub(super) attention: bool,
 }
 
 impl Entry {
@@ -43,6 +49,8 @@ impl Entry {
             since_ms: now_ms,
             last_fault: None,
             buyers: 0,
+            expired: 0,
+            heard_ms: now_ms,
             dossier: Dossier {
                 order_id,
                 facts: std::collections::BTreeMap::new(),
@@ -55,7 +63,8 @@ impl Entry {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { state: self.state.clone(), due_ms: self.due_ms }
+        let attention = self.dossier.attention.iter().any(|entry| entry.dismissed.is_none());
+        Mark { state: self.state.clone(), due_ms: self.due_ms, attention }
     }
 
     /// Pending, due now; attempts start over.
@@ -81,8 +90,23 @@ impl Entry {
     pub(super) fn set_buyer(&mut self, family: Family, there: bool) {
         if there {
             self.buyers |= bit(family);
+            self.expired &= !bit(family);
         } else {
             self.buyers &= !bit(family);
+        }
+    }
+
+    /// The buyer of a family expired before the order was settled.
+    pub(super) fn has_expired(&self, family: Family) -> bool {
+        self.expired & bit(family) != 0
+    }
+
+    /// Its buyer is gone.
+    pub(super) fn expire_buyer(&mut self, family: Family) {
+        self.buyers &= !bit(family);
+        // Odoo has the buyer of a settled order, or never wanted it.
+        if !matches!(self.state, JobState::Done(_)) {
+            self.expired |= bit(family);
         }
     }
 

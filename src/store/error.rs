@@ -160,6 +160,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The disk or the engine on it failed.
+    pub(super) fn is_disk(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Engine { .. } | Self::Unsynced { .. })
+    }
+
     /// Trying again would find the same: a person must bring a key, a file or a version.
     pub fn needs_person(&self) -> bool {
         matches!(

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, HoldCode, JobState};
+use crate::model::{AccountId, Decision, HoldCode, JobState, Note, Outcome};
 
 use super::Store;
 use super::entry::Entry;
@@ -27,6 +27,9 @@ pub enum Buried<'a> {
     Of(&'a AccountId, Option<&'a str>),
 }
 
+/// What the decision journal is told of each job that moves.
+pub(super) type Told = Option<(Decision, Timestamp)>;
+
 /// Jobs moved in one transaction.
 const BATCH: usize = 200;
 
@@ -42,12 +45,37 @@ impl Store {
             }
             held
         };
+        self.move_waiting(which, None, release)
+    }
+
+    pub(super) fn move_waiting(
+        &self,
+        which: Waiting<'_>,
+        told: Told,
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
         match which {
-            Waiting::Record(key) => self.move_jobs(&[key], release),
+            Waiting::Record(key) => self.move_jobs(&[key], told, change),
             Waiting::For(account, code, key) => {
                 let (account, id_key) = self.accounts.keyed(account)?;
                 let head = held_head(account.tag, code, key.map(|key| (id_key, key)));
-                self.move_all(&head, release)
+                self.move_all(&head, told, change)
+            }
+        }
+    }
+
+    pub(super) fn move_buried(
+        &self,
+        which: Buried<'_>,
+        told: Told,
+        change: impl Fn(&mut Entry) -> bool,
+    ) -> Result<u64, StoreError> {
+        match which {
+            Buried::Record(key) => self.move_jobs(&[key], told, change),
+            Buried::Of(account, code) => {
+                let (account, id_key) = self.accounts.keyed(account)?;
+                let head = dead_head(account.tag, code.map(|code| (id_key, code)));
+                self.move_all(&head, told, change)
             }
         }
     }
@@ -56,24 +84,20 @@ impl Store {
     pub fn requeue(&self, which: Buried<'_>, now: Timestamp) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
         match which {
-            Buried::Record(key) => self.move_jobs(&[key], |entry| {
+            Buried::Record(key) => self.move_jobs(&[key], None, |entry| {
                 let moves = entry.state != JobState::Pending;
                 if moves {
                     entry.arm(now_ms);
                 }
                 moves
             }),
-            Buried::Of(account, code) => {
-                let (account, id_key) = self.accounts.keyed(account)?;
-                let head = dead_head(account.tag, code.map(|code| (id_key, code)));
-                self.move_all(&head, |entry| {
-                    let dead = matches!(entry.state, JobState::Dead(_));
-                    if dead {
-                        entry.arm(now_ms);
-                    }
-                    dead
-                })
-            }
+            Buried::Of(..) => self.move_buried(which, None, |entry| {
+                let dead = matches!(entry.state, JobState::Dead(_));
+                if dead {
+                    entry.arm(now_ms);
+                }
+                dead
+            }),
         }
     }
 
@@ -117,6 +141,7 @@ impl Store {
     fn move_all(
         &self,
         head: &[u8],
+        told: Told,
         change: impl Fn(&mut Entry) -> bool,
     ) -> Result<u64, StoreError> {
         let end = after_head(head);
@@ -132,18 +157,20 @@ impl Store {
             if batch.is_empty() {
                 return Ok(moved);
             }
-            moved = moved.saturating_add(self.move_jobs(&batch, &change)?);
+            moved = moved.saturating_add(self.move_jobs(&batch, told, &change)?);
         }
     }
 
-    fn move_jobs(
+    pub(super) fn move_jobs(
         &self,
         keys: &[RecordKey],
+        told: Told,
         change: impl Fn(&mut Entry) -> bool,
     ) -> Result<u64, StoreError> {
         let mut queue = self.queue();
         let mut draft = self.draft();
         let mut moved = 0_u64;
+        let mut notes = Vec::new();
         for key in keys {
             let found = match draft.load(key) {
                 Err(StoreError::Damaged { .. }) if keys.len() > 1 => None,
@@ -152,10 +179,21 @@ impl Store {
             let Some((mut entry, chunks)) = found else { continue };
             let before = entry.mark();
             if change(&mut entry) {
+                if entry.state == JobState::Done(Outcome::Dropped) {
+                    self.drop_buyers(&mut draft, key, &mut entry)?;
+                }
                 let account = self.accounts.by_tag(key.tag())?;
+                if let Some((decision, at)) = told {
+                    let (account, order) = (account.id.clone(), entry.dossier.order_id.clone());
+                    notes.push(Note::Decided { account, order, decision, at });
+                }
                 draft.store(account, key, Some(before), &entry, chunks)?;
                 moved = moved.saturating_add(1);
             }
+        }
+        // What people decide stands in the journal before it stands here.
+        if !notes.is_empty() {
+            self.note(&notes)?;
         }
         draft.commit(&mut queue)?;
         Ok(moved)

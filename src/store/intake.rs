@@ -7,12 +7,13 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, BuyerFact, Dossier, Fact, FileId, Rank, RefusedFact, Standing};
+use crate::model::{
+    AccountId, BuyerFact, Dossier, Fact, FileId, JobState, Outcome, Rank, RefusedFact, Standing,
+};
 
 use super::Store;
 use super::accounts::Account;
 use super::buyers::Arriving;
-use super::daykeys::day_of;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::error::StoreError;
@@ -96,6 +97,7 @@ impl Store {
     ) -> Result<Taken, StoreError> {
         let (account, id_key) = self.accounts.keyed(account)?;
         let intake = Intake { account, id_key, file, import_from, now };
+        self.days.look(now);
         let mut queue = self.queue();
         let mut draft = self.draft();
         let mut taken = Taken::default();
@@ -160,9 +162,11 @@ impl Store {
         };
         let (family, rank, good) = (fact.family, rank_of(id_key, &fact), fact.is_good());
         let mut said = weigh(&mut entry.dossier, fact, rank, file);
-        if let Some(fact) = buyer.filter(|buyer| good && !buyer.is_empty()) {
+        // A person gave it up: what comes is remembered, and wakes it no more.
+        let dropped = entry.state == JobState::Done(Outcome::Dropped);
+        if let Some(fact) = buyer.filter(|buyer| good && !buyer.is_empty() && !dropped) {
             let wanted = said == Said::News && entry.dossier.mapping.is_none();
-            let arriving = Arriving { family, rank, fact, today: day_of(now), wanted };
+            let arriving = Arriving { family, rank, fact, today: self.arrival_day(now), wanted };
             if self.take_buyer(draft, id_key, &key, &mut entry, &arriving)? {
                 said = Said::News;
             }
@@ -185,7 +189,10 @@ impl Store {
         }
         let new = before.is_none() || touched_new == Some(true);
         entry.generation = entry.generation.saturating_add(1);
-        entry.arm(now_ms);
+        if !dropped {
+            entry.arm(now_ms);
+        }
+        entry.heard_ms = now_ms;
         entry.dossier.last_file = file.clone();
         draft.store(account, &key, before, &entry, chunks)?;
         let value = if new { TOUCHED_NEW } else { TOUCHED_CHANGED };

@@ -17,10 +17,13 @@
 //!     │     D account tag ‖ due ms ‖ rest of RecordKey          pending jobs, by due time
 //!     │     H account tag ‖ hold code ‖ mac16(hold key) ‖ rest  held jobs, by what they wait for
 //!     │     X account tag ‖ mac16(death code) ‖ rest            dead jobs, by cause
+//!     │     A account tag ‖ rest                                orders with an open attention entry
 //!     │     T file id ‖ RecordKey → new | changed               orders a file said something new of
 //!     │     F account tag ‖ file state ‖ !claimed ms ‖ file id  files, newest first
 //!     └── meta                   name [‖ account tag]         → sealed(master)
-//!           installation, epoch, account ‖ tag (name, id key check), tally ‖ tag (counters)
+//!           installation, epoch, account ‖ tag (name, id key check), tally ‖ tag (counters),
+//!           pause ‖ tag, pause-all (by whom, since when)
+//!           retention (when the clock was last believed, destroyed days, warnings given)
 //!
 //! RecordKey   = account tag(4) ‖ kind(1; 1 = order) ‖ HMAC-SHA-256(id key, kind ‖ natural id)[..16]
 //! account tag = SHA-256(account id)[..4]; two accounts with one tag are refused at opening
@@ -44,9 +47,12 @@
 //! synced (file, then folder) before the first value sealed under it. A lease is memory only:
 //! on disk a leased job is pending at its due time, so a restart resumes it by itself.
 //!
-//! **Room for expiry.** A buyer value names its day in the clear (it is the key id). Destroying a
-//! day is: remember in `meta` that it was destroyed, unlink its file. Then a missing key with that
-//! mark is *expired*; without the mark it is *missing*, and the sealed file is read again.
+//! **Expiry.** A buyer value names its day in the clear (it is the key id). A day whose age by the
+//! clock is above 30 days does not open. It is destroyed in steps, each of which may be the last one
+//! before a crash: its mark goes into `meta` (barrier); its key file is overwritten, unlinked, the
+//! folder synced; its values are removed, a batch a transaction, and the orders that still waited
+//! for them remember it (`expired`). A key that is not there and has the mark is *expired*; without
+//! the mark it is *missing*, and the sealed file is read again. See [`retention`](super::retention).
 
 use crate::model::{AccountId, FileId, FileState, HoldCode, JobState};
 
@@ -185,6 +191,7 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
 pub(super) const DUE: u8 = b'D';
 pub(super) const HELD: u8 = b'H';
 pub(super) const DEAD: u8 = b'X';
+pub(super) const ATTENTION: u8 = b'A';
 pub(super) const TOUCH: u8 = b'T';
 pub(super) const FILE_TIME: u8 = b'F';
 
@@ -239,6 +246,13 @@ pub(super) fn index_keys(
         JobState::Dead(death) => vec![end(dead_head(key.tag(), Some((id_key, &death.code))))],
         JobState::Done(_) => Vec::new(),
     }
+}
+
+/// The key under which an order with an open attention entry stands in `index`.
+pub(super) fn attention_key(key: &RecordKey) -> Vec<u8> {
+    let mut head = index_head(ATTENTION, key.tag());
+    head.extend(key.rest());
+    head
 }
 
 /// The head of the held jobs of an account with this code, and this key if given.
@@ -375,6 +389,7 @@ pub(super) fn hold_byte(code: HoldCode) -> u8 {
         HoldCode::Conflict => 13,
         HoldCode::CancellationRequested => 14,
         HoldCode::Wizard => 15,
+        HoldCode::AddressExpired => 16,
     }
 }
 
@@ -394,6 +409,7 @@ mod tests {
             ]),
             JobState::Dead(crate::model::Death { code: "x".into(), words: String::new() }),
         ];
+        assert_eq!(record_of(&attention_key(&record)), Some(record));
         for state in states {
             for key in index_keys(&record, &id_key, &state, 5) {
                 assert_eq!(record_of(&key), Some(record));

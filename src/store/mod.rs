@@ -16,13 +16,16 @@
 //! between; sled's transaction is there for atomicity on disk.
 
 mod accounts;
+mod aging;
 mod barrier;
 mod browse;
 mod buyers;
 mod daykeys;
+mod decisions;
 mod draft;
 mod entry;
 mod error;
+mod expiry;
 mod files;
 mod frames;
 #[cfg(any(test, fuzzing))]
@@ -35,7 +38,9 @@ pub mod layout;
 mod lost;
 mod open;
 mod partners;
+mod pauses;
 mod queue;
+pub mod retention;
 mod seal;
 mod since;
 mod tally;
@@ -56,11 +61,15 @@ use daykeys::DayKeys;
 use draft::Draft;
 use journal::Journal;
 use queue::Queue;
+use retention::Retained;
 use vault::{Changes, Vault, engine};
 
+pub use aging::Aged;
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
+pub use decisions::Noticed;
 pub use error::StoreError;
+pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
 pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
@@ -69,6 +78,7 @@ pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use lost::Restored;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
+pub use pauses::Pause;
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
 
@@ -84,6 +94,8 @@ pub struct Store {
     barrier: Barrier,
     journal: Journal,
     queue: Mutex<Queue>,
+    pauses: Mutex<pauses::Pauses>,
+    retained: Mutex<Retained>,
     installation: String,
     /// Accounts whose state was lost, since when.
     lost: RwLock<BTreeMap<layout::AccountTag, i64>>,
@@ -113,6 +125,12 @@ impl Store {
     /// Returns when everything that was done before is on the disk: the only durable point.
     pub fn barrier(&self) -> Result<(), StoreError> {
         self.barrier.wait(&self.db)
+    }
+
+    /// Whether a write or a sync failed: from then on nothing more can be made durable, and only
+    /// another opening shows what is really there.
+    pub fn broken(&self) -> bool {
+        self.vault.failed() || self.barrier.broken()
     }
 
     /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when

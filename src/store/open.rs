@@ -1,12 +1,14 @@
 //! Opening: lock, decision journal, schema, sweep, sled, keys, counters; in that order.
 //!
 //! Nothing of sled is touched before the lock is held and the schema is known. An interrupted
-//! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed.
+//! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed. So would
+//! a half-written `conf`, which sled never syncs: a new store is made aside, synced, and renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -26,7 +28,9 @@ use super::layout::{
     AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
+use super::pauses::{self, Pauses};
 use super::queue::Queue;
+use super::retention::Retained;
 use super::tally::Tally;
 use super::vault::{Changes, Vault, engine};
 use crate::model::{AccountId, Note};
@@ -65,6 +69,8 @@ impl Default for StoreOptions {
 
 const INSTALLATION: &[u8] = b"installation";
 const EPOCH: &[u8] = b"epoch";
+/// What retention remembers.
+pub(super) const RETENTION: &[u8] = b"retention";
 
 impl Store {
     /// Opens the state directory, and makes what is not there yet.
@@ -76,6 +82,8 @@ impl Store {
         let proven = journal.is_some();
         let (room, moved_aside) = match EngineRoom::enter(dir, keys, options) {
             Err(error) if is_corrupt(&error, proven, keys.masters.len() == 1) => {
+                // A disk that fails is no damage: nothing is moved because of it.
+                prove_disk(dir)?;
                 let schema_too = matches!(error, StoreError::BadSchema { .. });
                 let aside = move_aside(dir, schema_too, options.opened_at)?;
                 tracing::error!(error = %error, aside = %aside.display(),
@@ -95,9 +103,14 @@ impl Store {
             None => begin(&vault, &mut changes, &journal, keys, moved_aside.is_some(), options)?,
         };
         vault.apply(&changes)?;
+        let none = Changes::default();
+        let retained: Retained =
+            vault.read(&none, Tree::Meta, RETENTION)?.map(|(kept, _)| kept).unwrap_or_default();
+        days.set_terms(|today| retained.terms(today));
         let lost = marked(&vault)?;
+        let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
         let barrier = Barrier::new(&dir.join(STORE_DIR))?;
-        barrier.wait(&db)?;
+        barrier.wait(&db).inspect_err(|_| std::mem::forget(db.clone()))?;
         // Four thousand million leases to each opening.
         let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
         Ok(Self {
@@ -109,6 +122,8 @@ impl Store {
             barrier,
             journal,
             queue: Mutex::new(Queue::new(tallies, fence)),
+            pauses: Mutex::new(pauses),
+            retained: Mutex::new(retained),
             installation,
             lost: RwLock::new(lost),
             moved_aside,
@@ -146,10 +161,21 @@ impl EngineRoom {
     fn open(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
         let store = dir.join(STORE_DIR);
         check_schema(dir, &store)?;
-        make_dir(&store)?;
+        make_store(dir, &store)?;
         sweep(&store)?;
         blobs_empty(dir)?;
         let db = open_sled(&store, options.cache_bytes)?;
+        let kept = db.clone();
+        Self::on(db, dir, keys).inspect_err(|error| {
+            if error.is_disk() {
+                // sled syncs while it is dropped, and panics where the disk refuses that.
+                std::mem::forget(kept);
+            }
+        })
+    }
+
+    fn on(db: sled::Db, dir: &Path, keys: &StoreKeys) -> Result<Self, StoreError> {
+        let store = dir.join(STORE_DIR);
         sync_dir(&store)?;
         sync_dir(dir)?;
         let vault = Vault::open(&db, &store, Keyring::new(keys))?;
@@ -181,15 +207,18 @@ fn begin(
     options: StoreOptions,
 ) -> Result<String, StoreError> {
     let mut known = None;
+    let mut pauses = pauses::Told::default();
     let mut lived = moved;
     let mut accounts: BTreeSet<AccountId> = keys.id_keys.keys().cloned().collect();
     let _report = journal.for_each(|note| {
         accounts.extend(note.account().cloned());
+        pauses.hear(&note);
         match note {
             Note::Installation { id } => known = Some(id),
             _ => lived = true,
         }
     })?;
+    pauses.restore(vault, changes)?;
     if lived {
         mark(vault, changes, &accounts, options.opened_at)?;
     }
@@ -252,6 +281,40 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
         .recursive(true)
         .create(dir)
         .map_err(StoreError::io("making the folder", dir))
+}
+
+/// Makes an empty store where there is none, whole or not at all.
+fn make_store(dir: &Path, store: &Path) -> Result<(), StoreError> {
+    if store.is_dir() {
+        return Ok(());
+    }
+    let aside = dir.join("store.new");
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(StoreError::io("removing", &aside))?;
+    }
+    make_dir(&aside)?;
+    let db = open_sled(&aside, DEFAULT_CACHE_BYTES)?;
+    catch_unwind(AssertUnwindSafe(|| drop(db)))
+        .map_err(|_| StoreError::Unsynced { path: aside.clone() })?;
+    for name in ["conf", "db"] {
+        let path = aside.join(name);
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(StoreError::io("syncing", &path))?;
+    }
+    sync_dir(&aside)?;
+    fs::rename(&aside, store).map_err(StoreError::io("renaming", &aside))?;
+    sync_dir(dir)
+}
+
+/// Writes, syncs and removes a file.
+fn prove_disk(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join("probe.new");
+    File::create(&path)
+        .and_then(|mut file| file.write_all(&[0; 4096]).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::remove_file(&path))
+        .map_err(StoreError::io("trying the disk with", &path))?;
+    sync_dir(dir)
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

@@ -13,6 +13,7 @@ use crate::model::{AccountId, Death, Dossier, Family, Hold, Job, JobState, Outco
 
 use super::Store;
 use super::buyers::BuyerState;
+use super::decisions;
 use super::draft::Draft;
 use super::entry::{Entry, instant};
 use super::error::StoreError;
@@ -30,6 +31,8 @@ pub(super) struct Queue {
     /// No due key of the account lies below this time.
     watermarks: BTreeMap<AccountTag, i64>,
     tallies: BTreeMap<AccountTag, Tally>,
+    /// Days whose keys a lease found missing, and whose files are to be read again.
+    pub(super) missing: BTreeSet<(AccountTag, jiff::civil::Date)>,
     /// The next fence; starts above all that an earlier process gave out.
     fence: u64,
 }
@@ -180,6 +183,8 @@ impl Store {
     ) -> Result<Leases, StoreError> {
         let account = self.accounts.get(account)?;
         let now_ms = now.as_millisecond();
+        // Overdue days are locked before any buyer is opened.
+        self.days.look(now);
         let mut queue = self.queue();
         let mut found = Leases::default();
         if max == 0 {
@@ -202,6 +207,11 @@ impl Store {
             let lease = Lease { fence: queue.fence, since_ms: now_ms };
             queue.leases.insert(key, lease);
             let job = entry.job(&account.id, Some(&lease));
+            for state in buyers.values() {
+                if let BuyerState::KeyMissing { day } = state {
+                    queue.missing.insert((account.tag, *day));
+                }
+            }
             found.jobs.push(Leased { key, job, dossier: entry.dossier, buyers });
         }
         Ok(found)
@@ -269,6 +279,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<RecordKey>, StoreError> {
         let now_ms = now.as_millisecond();
+        self.days.look(now);
         let mut queue = self.queue();
         let mut draft = self.draft();
         let (mut lost, mut ended) = (Vec::new(), BTreeSet::new());
@@ -333,6 +344,10 @@ impl Store {
                 } else {
                     entry.put(JobState::Held(holds), now_ms);
                     entry.last_fault = None;
+                    let mapping = entry.dossier.mapping.as_ref();
+                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none()) {
+                        self.drop_buyers(draft, key, entry)?;
+                    }
                 }
             }
             End::Dead(death) => {
@@ -388,6 +403,9 @@ impl Store {
         }
         let mut buyers = Buyers::new();
         for family in Family::ALL {
+            if entry.has_expired(family) {
+                buyers.insert(family, BuyerState::Expired);
+            }
             if !entry.has_buyer(family) {
                 continue;
             }
@@ -402,10 +420,11 @@ impl Store {
 /// What the worker owns goes onto the stored dossier; facts stay as they are stored. True if
 /// anything differs.
 fn merge(stored: &mut Dossier, worker: &Dossier) -> bool {
-    let differs = stored.mapping != worker.mapping || stored.attention != worker.attention;
+    let attention = decisions::merged(&stored.attention, &worker.attention);
+    let differs = stored.mapping != worker.mapping || stored.attention != attention;
     if differs {
         stored.mapping.clone_from(&worker.mapping);
-        stored.attention.clone_from(&worker.attention);
+        stored.attention = attention;
     }
     differs
 }

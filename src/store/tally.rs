@@ -22,6 +22,8 @@ pub struct Tally {
     pub done: u64,
     /// Held jobs by what they wait for; one that waits for two things counts under both.
     pub holds: BTreeMap<HoldCode, u64>,
+    /// Orders with an open attention entry, in any state.
+    pub attention: u64,
 }
 
 impl Tally {
@@ -48,6 +50,14 @@ impl Tally {
             }
         }
         self.holds.retain(|_, count| *count > 0);
+    }
+
+    pub(super) fn notice(&mut self, attention: bool) {
+        self.attention = self.attention.saturating_add(u64::from(attention));
+    }
+
+    pub(super) fn unnotice(&mut self, attention: bool) {
+        self.attention = self.attention.saturating_sub(u64::from(attention));
     }
 
     fn slot(&mut self, state: &JobState) -> &mut u64 {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +30,8 @@ pub(super) struct Vault {
     index: sled::Tree,
     meta: sled::Tree,
     keyring: Keyring,
+    /// A write failed. sled remembers that for ever, and so do we.
+    failed: AtomicBool,
 }
 
 /// What one transaction writes (`Some`) and removes (`None`).
@@ -52,8 +55,6 @@ pub(super) struct Opened {
     pub(super) plain: Zeroizing<Vec<u8>>,
     /// How many cells it takes: who overwrites it with fewer removes the rest.
     pub(super) chunks: u16,
-    /// The key it was sealed under.
-    pub(super) key_id: String,
 }
 
 impl Changes {
@@ -90,6 +91,7 @@ impl Vault {
             index: tree(Tree::Index)?,
             meta: tree(Tree::Meta)?,
             keyring,
+            failed: AtomicBool::new(false),
         })
     }
 
@@ -146,6 +148,11 @@ impl Vault {
         self.range(tree, head, super::layout::after_head(head).as_deref())
     }
 
+    /// Whether a write failed: sled writes nothing more.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
     /// Applies all changes, or none.
     pub(super) fn apply(&self, changes: &Changes) -> Result<(), StoreError> {
         if changes.is_empty() {
@@ -171,7 +178,10 @@ impl Vault {
         });
         match done {
             Ok(()) => Ok(()),
-            Err(TransactionError::Storage(error)) => Err(engine(&self.path, "writing", &error)),
+            Err(TransactionError::Storage(error)) => {
+                self.failed.store(true, Ordering::SeqCst);
+                Err(engine(&self.path, "writing", &error))
+            }
             Err(TransactionError::Abort(never)) => match never {},
         }
     }
@@ -227,7 +237,7 @@ impl Vault {
             let Ok(part) = seal.open(&cipher, &aad).map(Zeroizing::new) else { return damaged };
             plain.extend_from_slice(&part);
         }
-        Ok(Cell::Open(Opened { plain, chunks, key_id: head.key_id.to_owned() }))
+        Ok(Cell::Open(Opened { plain, chunks }))
     }
 
     // === typed values under the master key ===

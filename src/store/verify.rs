@@ -8,7 +8,10 @@ use super::Store;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::error::StoreError;
-use super::layout::{DEAD, DUE, HELD, RECORD_KEY_BYTES, RecordKey, Tree, buyer_key, index_keys};
+use super::layout::{
+    ATTENTION, DEAD, DUE, HELD, RECORD_KEY_BYTES, RecordKey, Tree, attention_key, buyer_key,
+    index_keys,
+};
 use super::open::blobs_empty;
 use super::tally::Tally;
 
@@ -36,7 +39,11 @@ impl Store {
                     continue;
                 }
             };
-            tallies.entry(key.tag()).or_default().add(&entry.state);
+            let mark = entry.mark();
+            let tally = tallies.entry(key.tag()).or_default();
+            tally.add(&mark.state);
+            tally.notice(mark.attention);
+            expected.extend(mark.attention.then(|| attention_key(&key)));
             if let Some(id_key) = &self.accounts.by_tag(key.tag())?.id_key {
                 expected.extend(index_keys(&key, id_key, &entry.state, entry.due_ms));
             }
@@ -51,7 +58,7 @@ impl Store {
             if account.id_key.is_none() {
                 continue;
             }
-            for kind in [DUE, HELD, DEAD] {
+            for kind in [DUE, HELD, DEAD, ATTENTION] {
                 for cell in
                     self.vault.under(Tree::Index, &super::layout::index_head(kind, account.tag))
                 {

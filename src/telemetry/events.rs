@@ -9,9 +9,11 @@
 
 use std::error::Error;
 use std::fmt::{self, Display, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tracing::Level;
 
 use crate::model::{
@@ -208,11 +210,20 @@ transitions! {
         "account {account} paused: {}. {next_step}", Code(code)
     }
 
-    /// A person resumed an account.
+    /// A person paused an account.
+    ACCOUNT_PAUSED_BY_OPERATOR: INFO, "6bc0c4ed65dc4d9eac2690112eb6f37a",
+        "A person paused the account. Files are taken in unless that was to rest as well; nothing \
+         is delivered until odoo-spoold resume. The pause outlives restarts.";
+    fn account_paused_by_operator(account: &AccountId, uid: Option<u32>) => {
+        account = %account, uid,
+        "account {account} paused by {}; `odoo-spoold resume` ends it", Uid(uid)
+    }
+
+    /// An account delivers again: a person resumed it, or Odoo no longer refuses it.
     ACCOUNT_RESUMED: INFO, "23079f44a3e54f55bd398755e503efcc",
         "The account delivers again.";
     fn account_resumed(account: &AccountId) => {
-        account = %account, "account {account} resumed"
+        account = %account, "account {account} delivers again"
     }
 
     /// Odoo does not answer.
@@ -220,11 +231,11 @@ transitions! {
         "Odoo does not answer. Files are still taken; orders wait durably and go on by \
          themselves.";
     fn odoo_unreachable(account: &AccountId, code: &str) => {
-        account = %account, error_code = %Code(code), "Odoo is not reachable: {}; orders wait",
-        Code(code)
+        account = %account, error_code = %Code(code), next_step = UNREACHABLE_NEXT,
+        "Odoo is not reachable: {}; orders wait. Next: {UNREACHABLE_NEXT}", Code(code)
     }
 
-    /// Odoo answers again, after an outage or a pause.
+    /// Odoo answers again.
     ODOO_BACK: INFO, "bf77da673d334f398c450b432c9675aa",
         "Odoo answers again; delivery goes on.";
     fn odoo_back(account: &AccountId, since: Timestamp, now: Timestamp) => {
@@ -246,6 +257,16 @@ transitions! {
         "The store failed. Nothing is lost: what was not stored is done again. Look at the disk.";
     fn store_trouble(account: &AccountId, error: &str) => {
         account = %account, error_code = "store", "store: {error}"
+    }
+
+    /// The disk failed the store: the daemon ends, the next one reads what is really there.
+    STORE_BROKEN: ERROR, "5b0d7a41c2f94e7e9f3d86a1e4c7720b",
+        "The disk refused the store a write or a sync. Nothing after that would be durable, so the \
+         daemon ends and systemd starts it again; it goes on from what is on the disk. Nothing is \
+         lost. Look at the disk: space, mount, kernel log.";
+    fn store_broken() => {
+        error_code = "store-broken",
+        "the disk refused the store a write: ending, to start again from what is on the disk"
     }
 
     /// What was known of an account is lost: it stays closed until it is rebuilt.
@@ -277,18 +298,19 @@ transitions! {
 
     /// The disk is nearly full: no file is taken until there is room.
     DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
-        "The disk is nearly full. No file is taken; delivery goes on. It resumes by itself when \
-         there is room.";
-    fn disk_low(free_bytes: u64) => {
-        free_bytes, error_code = "disk-low",
-        "disk nearly full ({free_bytes} bytes free): no file is taken until there is room"
+        "The disk is nearly full, or mounted read-only. No file is taken; delivery goes on. It \
+         resumes by itself when there is room.";
+    fn disk_low(path: &Path, free_bytes: u64, why: &str) => {
+        path = %path.display(), free_bytes, error_code = "disk-low",
+        "{}: {why}: no file is taken until that is mended", path.display()
     }
 
     /// There is room again.
     DISK_BACK: INFO, "dc8ce4d8e3484cea85b50bff794089f0",
         "There is room on the disk again; files are taken.";
-    fn disk_back(free_bytes: u64) => {
-        free_bytes, "disk has room again ({free_bytes} bytes free)"
+    fn disk_back(path: &Path, free_bytes: u64) => {
+        path = %path.display(), free_bytes,
+        "{}: has room again ({free_bytes} bytes free)", path.display()
     }
 
     /// The daemon serves.
@@ -335,6 +357,95 @@ transitions! {
          went on.";
     fn log_dropped(records: u64) => {
         records, "{records} log records were dropped: the journal did not take them"
+    }
+
+    /// A day's buyers are too old by the clock, and nobody vouches for the clock.
+    BUYERS_LOCKED: WARN, "fff716c38f79413ab430952fdd77dadd",
+        "By this clock the buyer data of a day is older than 30 days, so it does not open any more. \
+         Nobody vouches for the clock, so nothing is destroyed: orders wait. Set the clock right \
+         (timedatectl), or let a time service do it.";
+    fn buyers_locked(day: Date) => {
+        day = %day, "buyer data of {day} is overdue by the clock and locked; it is not destroyed before \
+         the clock can be believed"
+    }
+
+    /// A day's key is destroyed, and its buyers are gone from the store.
+    BUYERS_DESTROYED: INFO, "c85862e56d564b419f7c2c4d47fa7eb6",
+        "The buyer data of a day is older than 30 days. Its key was destroyed. Orders that still waited \
+         with it go on with the anonymous partner, or are held address-expired.";
+    fn buyers_destroyed(day: Date, values: u64, orders: u64) => {
+        day = %day, values, orders,
+        "buyer data of {day} destroyed; {orders} orders still waited with it"
+    }
+
+    /// Orders wait with buyers that end soon.
+    BUYERS_WAITING: WARN, "67d3b29da52b483f80b8665768d06051",
+        "Orders that are not delivered yet wait with buyer data that is destroyed soon, 30 days after \
+         it came. See what they wait for, and end that.";
+    fn buyers_waiting(day: Date, ends: Date, orders: u64) => {
+        day = %day, ends = %ends, orders, next_step = "odoo-spoold hold list",
+        "{orders} orders still wait with buyer data of {day}; it is destroyed on {ends}; next: \
+         odoo-spoold hold list"
+    }
+
+    /// A day's key was lost, and the sealed files of that day were read again.
+    BUYERS_READ_AGAIN: WARN, "f0648a9f388e4241a94f633f45854d8e",
+        "The key of a day is missing although nobody destroyed it. The files of that day that are \
+         still in done/ were read again. Orders whose file is gone go on as if their buyer had expired.";
+    fn buyers_read_again(account: &AccountId, day: Date, files: u64, restored: u64, lost: u64) => {
+        account = %account, day = %day, files, restored, lost,
+        "the key of {day} is missing: {files} files were read again, {restored} buyers are back, \
+         {lost} orders go on without theirs"
+    }
+
+    /// Files in `done/` and `rejected/` were removed.
+    FILES_EXPIRED: INFO, "89fbb9e81f0643c69e767ad7a8a2f392",
+        "Files in done/ and rejected/ were older than spool.keep and were removed. What unsettled \
+         orders need of them is in the decision journal.";
+    fn files_expired(files: u64, kept: u64) => {
+        files, kept, "{files} files expired and were removed; {kept} unsettled orders were kept \
+         in the journal before"
+    }
+
+    /// Nobody said anything of these orders for 18 months.
+    RECORDS_EXPIRED: INFO, "b893a21166e04579879b517f0f5190d6",
+        "Nobody said anything of these orders for 18 months. Settled ones now keep only what stands \
+         in Odoo; the others are dead.";
+    fn records_expired(settled: u64, dead: u64) => {
+        settled, dead, "{settled} settled orders keep only what stands in Odoo; {dead} unsettled ones died"
+    }
+
+    /// Nobody vouches for the clock.
+    CLOCK_DOUBTED: WARN, "ad0b920625af4da19ac4e01840ff1253",
+        "The clock is more than two days off from where it was, and neither a time service nor another \
+         host vouches for it. Nothing is destroyed until it can be believed. See timedatectl.";
+    fn clock_doubted(cause: &str, now: Timestamp, believed: Option<Timestamp>) => {
+        cause, clock = %now, believed = believed.map(tracing::field::display),
+        next_step = "timedatectl",
+        "the clock cannot be believed ({cause}): nothing is destroyed meanwhile; see timedatectl"
+    }
+
+    /// The clock can be believed again.
+    CLOCK_BELIEVED: INFO, "7debba4246fc415b860fc4f7007f372f",
+        "The clock can be believed again; what is overdue is destroyed.";
+    fn clock_believed(now: Timestamp) => {
+        clock = %now, "the clock can be believed again"
+    }
+}
+
+/// What helps against an Odoo that does not answer.
+const UNREACHABLE_NEXT: &str = "nothing if Odoo is being restarted; else see that it runs and that \
+                                this host reaches it (odoo-spoold check)";
+
+/// A user in a sentence.
+struct Uid(Option<u32>);
+
+impl Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(uid) => write!(f, "uid {uid}"),
+            None => f.write_str("somebody"),
+        }
     }
 }
 
@@ -436,6 +547,7 @@ mod tests {
             ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
             ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
             ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
+            ("ACCOUNT_PAUSED_BY_OPERATOR", "6bc0c4ed65dc4d9eac2690112eb6f37a"),
             ("ACCOUNT_RESUMED", "23079f44a3e54f55bd398755e503efcc"),
             ("ODOO_UNREACHABLE", "ff683fe6f12d4c769fb3644c743467c0"),
             ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),
@@ -452,6 +564,14 @@ mod tests {
             ("RELOAD_REFUSED", "1060cbdfecfb4bbaa83d20f1381a5812"),
             ("LOOP_SILENT", "1a6cedad015f45239db1a633b6c541a2"),
             ("LOG_DROPPED", "f72e4a510d1b4c6187e641c51da3af96"),
+            ("BUYERS_LOCKED", "fff716c38f79413ab430952fdd77dadd"),
+            ("BUYERS_DESTROYED", "c85862e56d564b419f7c2c4d47fa7eb6"),
+            ("BUYERS_WAITING", "67d3b29da52b483f80b8665768d06051"),
+            ("BUYERS_READ_AGAIN", "f0648a9f388e4241a94f633f45854d8e"),
+            ("FILES_EXPIRED", "89fbb9e81f0643c69e767ad7a8a2f392"),
+            ("RECORDS_EXPIRED", "b893a21166e04579879b517f0f5190d6"),
+            ("CLOCK_DOUBTED", "ad0b920625af4da19ac4e01840ff1253"),
+            ("CLOCK_BELIEVED", "7debba4246fc415b860fc4f7007f372f"),
         ];
         let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();
         assert_eq!(table, known);

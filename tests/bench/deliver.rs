@@ -152,7 +152,7 @@ fn beside(bad: u64) {
 fn small_files(bad: Option<u64>) -> (f64, f64) {
     const FILES: u64 = 100;
     const FIRST: u64 = 5_000_000;
-    let fake = shop();
+    let fake = shop(Flavor::V19);
     let place = Place::of(&fake, "64MiB");
     let spoold = place.start();
     place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
@@ -300,6 +300,10 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
         base: Base::default(),
         deleted: false,
         base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }
 

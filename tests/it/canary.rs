@@ -281,7 +281,7 @@ fn assert_clean(lab: &Lab, installation: &Installation, when: &str) {
 }
 
 /// Where a mark stands, in file names and in files.
-fn marks(root: &Path) -> Vec<String> {
+pub(crate) fn marks(root: &Path) -> Vec<String> {
     let needles = needles();
     let mut found = Vec::new();
     for path in walk(root) {

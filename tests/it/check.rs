@@ -403,6 +403,7 @@ fn delivery_finds_the_same(lab: &Lab) {
         fba_warehouse: Some("FBA".to_owned()),
         carriers: [("Standard".to_owned(), "Amazon Standard".to_owned())].into(),
         anonymous_partner: "x".to_owned(),
+        anonymous_named: false,
     };
     let fees: Vec<(Fee, Sku)> = [
         (Fee::Shipping, "AMZ-SHIPPING"),

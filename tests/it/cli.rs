@@ -110,6 +110,36 @@ fn opened(home: &Home, sealed: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn what_people_decide_at_the_prompt() {
+    let served = served();
+    let home = Home::new(Some(&served.socket));
+    let uid = rustix::process::getuid().as_raw();
+    assert!(home.ok(&["pause", "--all"]).starts_with("eu_1 paused since "));
+    let status: Status = home.json(&["status"]);
+    assert!(
+        status.headline.contains(&format!("all accounts are paused by uid {uid}")),
+        "{status:?}"
+    );
+    assert!(status.headline.contains("`odoo-spoold resume --all`"), "{status:?}");
+    assert_eq!(home.ok(&["resume", "--all"]), "no account is paused\n");
+    assert_eq!(home.ok(&["dead", "drop", "eu_1", &order(4)]), "1 order dropped\n");
+    assert!(home.ok(&["queue", "show", "eu_1", &order(4)]).contains("dropped"));
+    assert_eq!(home.ok(&["attention"]), "nothing to look at\n");
+    assert_eq!(home.ok(&["hold", "accept-odoo", "eu_1", "--all", "--yes"]), "0 orders decided\n");
+    home.fails(&["hold", "accept-odoo", "eu_1", "--all"], 2);
+    home.fails(&["hold", "accept-marketplace", "eu_1"], 2);
+    home.fails(&["pause"], 2);
+    assert!(home.fails(&["hold", "accept-odoo", "eu_1", &order(2)], 1).contains("conflict"));
+    // Global options stand anywhere; those of a listing behind its verb.
+    let config = home.path("config.toml").display().to_string();
+    for args in [["hold", "-c", &config, "list"], ["hold", "--config", &config, "list"]] {
+        let output = binary(&args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    }
+    home.fails(&["hold", "--code", "sku", "list"], 2);
+}
+
+#[test]
 fn exit_codes_tell_usage_from_configuration_from_failure() {
     let home = Home::new(None);
     let code = |args: &[&str]| binary(args).output().unwrap().status.code();
@@ -150,7 +180,7 @@ fn generated_texts_know_every_verb() {
     let man = home.ok(&["generate", "man"]);
     assert!(man.contains(".TH") && man.contains("Exit codes"), "{man}");
     home.ok(&["generate", "man", "--output", "man"]);
-    for page in ["odoo-spoold.1", "odoo-spoold-hold-release.1", "odoo-spoold-seal.1"] {
+    for page in ["odoo-spoold.8", "odoo-spoold-hold-release.8", "odoo-spoold-seal.8"] {
         assert!(home.path("man").join(page).exists(), "{page}");
     }
     for shell in ["bash", "zsh", "fish"] {

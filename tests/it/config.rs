@@ -323,17 +323,27 @@ fn a_reload_takes_what_can_change_and_names_what_cannot() {
 
     let text = account("confirm = false\n", "")
         .replace("login = \"spool\"", "login = \"other\"\nbatch = 7")
-        + "[spool]\npoll_interval = \"45s\"\n[log]\nlevel = \"debug\"\n[state]\ncache = \"1GiB\"\n";
+        + "[spool]\npoll_interval = \"45s\"\nkeep = \"7d\"\n[log]\nlevel = \"debug\"\n[state]\ncache = \"1GiB\"\n";
     let new = parse(&text).unwrap();
     let eu: odoo_spoold::model::AccountId = "eu".parse().unwrap();
     let reload = old.diff(&new);
     assert_eq!(reload.restart, ["odoo.login", "odoo.batch", "spool.poll_interval", "state.cache"]);
     let changed = Live::AccountChanged(eu.clone());
-    assert_eq!(reload.live, [Live::LogLevel, changed]);
+    assert_eq!(reload.live, [Live::LogLevel, Live::Keep, changed]);
     let merged = old.merged(&new);
     assert_eq!((merged.odoo.login.as_str(), merged.odoo.batch), ("spool", old.odoo.batch));
     assert_eq!(merged.state, old.state);
+    assert_eq!(merged.spool.keep, Duration::from_hours(7 * 24));
+    assert_eq!(merged.spool.poll_interval, old.spool.poll_interval);
     assert!(!merged.accounts[0].confirm);
+
+    // Files may hold buyers: never longer than the marketplace allows.
+    assert_eq!(old.spool.keep, Duration::from_hours(30 * 24));
+    for bad in ["31d", "59m", "0s"] {
+        let text = account("", "") + &format!("[spool]\nkeep = \"{bad}\"\n");
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains("from 1h to 30d"), "{error}");
+    }
 
     // An account that moves to another company stays whole until the restart.
     let moved = parse(&account("confirm = false\n", "").replace("My Company", "Other")).unwrap();

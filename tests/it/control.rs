@@ -31,7 +31,7 @@ const ALL: Family = Family::AllOrders;
 #[derive(Default)]
 pub(crate) struct Notebook {
     pub(crate) gates: Mutex<BTreeMap<AccountId, Gate>>,
-    woken: Mutex<Vec<AccountId>>,
+    pub(crate) woken: Mutex<Vec<AccountId>>,
     processed: Mutex<Vec<(AccountId, ProcessSource, bool)>>,
     refuse_reload: Mutex<bool>,
 }
@@ -94,13 +94,13 @@ pub(crate) struct Served {
     _dir: tempfile::TempDir,
     pub(crate) socket: PathBuf,
     pub(crate) desk: Arc<Notebook>,
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     stop: CancellationToken,
     runtime: tokio::runtime::Runtime,
     task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
 }
 
-fn id(number: u64) -> OrderId {
+pub(crate) fn id(number: u64) -> OrderId {
     order(number).parse().unwrap()
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn served() -> Served {
 }
 
 impl Served {
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(&self.socket).unwrap()
     }
 
@@ -218,7 +218,7 @@ impl Drop for Served {
     }
 }
 
-fn refusal(result: Result<impl std::fmt::Debug, ClientError>) -> String {
+pub(crate) fn refusal(result: Result<impl std::fmt::Debug, ClientError>) -> String {
     match result.unwrap_err() {
         ClientError::Refused { body } => {
             assert!(!body.message.is_empty() && !body.next_step.is_empty());

@@ -61,7 +61,8 @@ fn other() -> AccountId {
 }
 
 fn open_with(dir: &Path, keys: &StoreKeys) -> Store {
-    Store::open(dir, keys, StoreOptions { cache_bytes: 8 * 1024 * 1024 }).unwrap()
+    Store::open(dir, keys, StoreOptions { cache_bytes: 8 * 1024 * 1024, ..StoreOptions::default() })
+        .unwrap()
 }
 
 /// Later than everything in the sample.
@@ -209,7 +210,13 @@ fn fill_second(store: &Store) {
         mapping.stage = Some(Stage::Confirming(at(day)));
         mapping.origin = Origin::Adopted;
     }
-    dossier.attention = vec!["changed after it was adopted".into()];
+    dossier.attention = vec![odoo_spoold::model::Attention {
+        code: odoo_spoold::model::AttentionCode::AdoptedChanged,
+        key: "changed".into(),
+        text: "changed after it was adopted".into(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        dismissed: None,
+    }];
     assert!(store.save(fifth, &dossier).unwrap());
     store.give_back(&leased);
 }
@@ -244,7 +251,12 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             amount_total: "12.50".parse().unwrap(),
             addressed: true,
         },
+        base_lost: false,
         deleted: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     });
     dossier
 }

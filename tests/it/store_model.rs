@@ -317,7 +317,7 @@ impl Machine {
     fn open(&mut self) {
         let [_, second] = accounts();
         let keys = keys().with_account(second, secret(9));
-        let options = StoreOptions { cache_bytes: 8 * 1024 * 1024 };
+        let options = StoreOptions { cache_bytes: 8 * 1024 * 1024, ..StoreOptions::default() };
         self.store = Some(Store::open(&self.state, &keys, options).unwrap());
         self.stale.append(&mut self.leases);
         self.model.jobs.values_mut().for_each(|job| job.leased = false);

@@ -130,5 +130,9 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
         base: odoo_spoold::model::Base::default(),
         deleted: false,
         base_lost: false,
+        marketplace: None,
+        declined: Vec::new(),
+        ruling: None,
+        seen: String::new(),
     }
 }

@@ -134,7 +134,7 @@ fn a_missing_day_key_is_not_an_expired_one() {
     std::fs::remove_file(dir.path().join("daykeys/2025-11-21.key")).unwrap();
     let store = open(dir.path());
     let leased = store.lease(&account(), at(0), 1).unwrap().jobs.remove(0);
-    let day = Some("2025-11-21".parse().unwrap());
+    let day = "2025-11-21".parse().unwrap();
     assert_eq!(leased.buyers[&UNSHIPPED], BuyerState::KeyMissing { day });
     store.give_back([&leased]);
     // The sealed file is read again.

@@ -330,6 +330,7 @@ impl Checker<'_> {
             warehouse: warehouse?,
             fba_warehouse: fba_warehouse?,
             anonymous_partner: anonymous_partner?,
+            anonymous_named: table.anonymous_partner.is_some(),
             carriers: carriers?,
             taxes: taxes?,
         })

@@ -29,6 +29,8 @@ const DEFAULT_RECHECK_SECS: u64 = 300;
 const DEFAULT_SPOOL_DIR: &str = "/var/spool/odoo-spoold";
 const DEFAULT_POLL_SECS: u64 = 30;
 const DEFAULT_SETTLE_SECS: u64 = 2;
+/// Files stay in `done/` and `rejected/` for 30 days at most, in seconds.
+const MAX_KEEP_SECS: u64 = 30 * 86_400;
 const DEFAULT_STATE_DIR: &str = "/var/lib/odoo-spoold";
 const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 /// The control socket, where neither systemd nor the settings name another.
@@ -129,13 +131,32 @@ impl Checker<'_> {
         let dir = self.path_or(table.dir.as_ref(), DEFAULT_SPOOL_DIR);
         let poll = self.duration(table.poll_interval.as_ref(), (1, 3_600), DEFAULT_POLL_SECS);
         let settle = self.duration(table.settle.as_ref(), (1, 600), DEFAULT_SETTLE_SECS);
-        Some(SpoolSettings { dir: dir?, poll_interval: poll?, settle: settle? })
+        // Files may hold buyers: 30 days is what the marketplace allows.
+        let keep = self.duration(table.keep.as_ref(), (3_600, MAX_KEEP_SECS), MAX_KEEP_SECS);
+        let min_free = self.min_free(table.min_free.as_ref());
+        Some(SpoolSettings {
+            dir: dir?,
+            poll_interval: poll?,
+            settle: settle?,
+            keep: keep?,
+            min_free: min_free?,
+        })
     }
 
     fn state(&mut self, table: &StateTable) -> Option<StateSettings> {
         let dir = self.path_or(table.dir.as_ref(), DEFAULT_STATE_DIR);
         let cache = self.size(table.cache.as_ref(), (8 << 20, 64 << 30), DEFAULT_CACHE_BYTES);
-        Some(StateSettings { dir: dir?, cache_bytes: cache? })
+        let min_free = self.min_free(table.min_free.as_ref());
+        Some(StateSettings { dir: dir?, cache_bytes: cache?, min_free: min_free? })
+    }
+
+    /// Not written is a choice of its own.
+    #[expect(clippy::option_option, reason = "outside: a fault was found; inside: not written")]
+    fn min_free(&mut self, text: Option<&Text>) -> Option<Option<u64>> {
+        match text {
+            None => Some(None),
+            Some(text) => self.size(Some(text), (0, 64 << 40), 0).map(Some),
+        }
     }
 
     fn log(&mut self, table: &LogTable) -> Option<LogSettings> {

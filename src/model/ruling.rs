@@ -1,0 +1,63 @@
+//! What a person decided about a conflict.
+//!
+//! A [`Ruling`] waits in the mapping until delivery has acted on it, and covers exactly the
+//! conflicts the person saw, both values included: whatever changed since is asked anew. What came
+//! of *Odoo is right* stays as [`Declined`]: the marketplace's value that is not to be written, so
+//! that the same report never asks again and another value does.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::hold::Hold;
+
+/// Whose values are to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accept {
+    /// Odoo's stay as they are.
+    Odoo,
+    /// The marketplace's are written once, over the person's.
+    Marketplace,
+}
+
+/// A decision on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// Whose values stand.
+    pub accept: Accept,
+    /// The user who decided, as the control socket knew them.
+    pub by: Option<u32>,
+    /// When.
+    pub at: Timestamp,
+    /// The conflicts that were decided.
+    pub about: Vec<Hold>,
+}
+
+/// A value of the marketplace that a person declined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Declined {
+    /// The field.
+    pub field: String,
+    /// What the marketplace wanted there.
+    pub wanted: String,
+}
+
+impl Accept {
+    /// The word that people type and read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Odoo => "accept-odoo",
+            Self::Marketplace => "accept-marketplace",
+        }
+    }
+}
+
+impl Ruling {
+    /// Whether this very conflict was decided. What a hold said beyond the conflict itself, such as
+    /// that something cannot be written, plays no part.
+    pub fn covers(&self, hold: &Hold) -> bool {
+        self.about.iter().any(|seen| {
+            seen.code == hold.code && seen.key == hold.key && seen.text.starts_with(&hold.text)
+        })
+    }
+}

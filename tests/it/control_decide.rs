@@ -1,0 +1,177 @@
+//! What people decide, over a real socket: pauses, conflicts, giving up, the attention list; and that
+//! it outlives the store being closed and opened.
+
+use odoo_spoold::control::wire::{
+    AttentionQuery, Decide, Dismiss, DropRequest, Health, JobWord, JobsQuery, PauseRequest,
+    Requeue, ResumeRequest,
+};
+use odoo_spoold::model::{
+    Accept, Attention, AttentionCode, Decision, Family, HoldCode, Note, Outcome,
+};
+use odoo_spoold::store::{BuyerState, End, Store};
+
+use crate::control::{id, refusal, served};
+use crate::store_support::*;
+
+const ALL: Family = Family::AllOrders;
+
+fn one() -> PauseRequest {
+    PauseRequest { account: Some(account()), ..PauseRequest::default() }
+}
+
+fn all() -> PauseRequest {
+    PauseRequest { all: true, intake: true, ..PauseRequest::default() }
+}
+
+#[test]
+fn a_pause_is_told_with_its_author_and_ends_by_name() {
+    let served = served();
+    let client = served.client();
+    let uid = rustix::process::getuid().as_raw();
+    let answer = client.pause(&one()).unwrap();
+    assert!(answer.changed);
+    assert_eq!(answer.paused[0].pause.by_uid, Some(uid));
+    assert!(!client.pause(&one()).unwrap().changed, "it was so already");
+    let status = client.status().unwrap();
+    assert_eq!(status.health, Health::Attention);
+    let text = format!("account eu_1 is paused by uid {uid} since 2025-11-21 01:00 UTC");
+    assert!(status.headline.contains(&text), "{}", status.headline);
+    assert!(status.headline.contains("`odoo-spoold resume --account eu_1`"), "{}", status.headline);
+    // All are paused besides: the account's own resume does not set it going.
+    assert!(client.pause(&all()).unwrap().changed);
+    assert!(served.store.paused(&account()).unwrap().intake);
+    let resume = ResumeRequest { account: Some(account()), all: false };
+    assert_eq!(refusal(client.resume(&resume)), "all-paused");
+    assert!(served.desk.woken.lock().unwrap().is_empty());
+    let answer = client.resume(&ResumeRequest { account: None, all: true }).unwrap();
+    assert!(answer.changed && answer.paused.is_empty());
+    assert_eq!(*served.desk.woken.lock().unwrap(), [account()]);
+    assert!(!client.resume(&resume).unwrap().changed);
+    assert_eq!(refusal(client.pause(&PauseRequest::default())), "bad-request");
+    let other = PauseRequest { account: Some("nobody".parse().unwrap()), ..one() };
+    assert_eq!(refusal(client.pause(&other)), "account-unknown");
+}
+
+fn notes(store: &Store) -> Vec<Note> {
+    let mut notes = Vec::new();
+    store
+        .notes(|note| {
+            if matches!(note, Note::Paused { .. } | Note::Resumed { .. } | Note::Decided { .. }) {
+                notes.push(note);
+            }
+        })
+        .unwrap();
+    notes
+}
+
+#[test]
+fn pauses_outlive_the_store_and_stand_in_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert!(store.pause(Some(&account()), Some(7), false, at(5)).unwrap());
+    assert!(store.pause(None, None, true, at(6)).unwrap());
+    drop(store);
+    let store = open(dir.path());
+    let pause = store.paused(&account()).unwrap();
+    assert_eq!((pause.by, pause.since, pause.intake, pause.all), (Some(7), at(5), true, false));
+    assert_eq!(store.paused_all().unwrap().since, at(6));
+    assert!(store.resume(None, at(7)).unwrap());
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!((store.paused(&account()), store.paused_all()), (None, None));
+    let whole = [
+        Note::Paused { account: Some(account()), at: at(5) },
+        Note::Paused { account: None, at: at(6) },
+        Note::Resumed { account: None, at: at(7) },
+    ];
+    assert_eq!(notes(&store), whole);
+}
+
+#[test]
+fn what_is_dropped_is_woken_by_requeue_alone() {
+    let served = served();
+    let client = served.client();
+    let drop = |number| DropRequest { account: account(), order_id: Some(id(number)), code: None };
+    assert_eq!(refusal(client.drop_dead(&drop(2))), "order-state");
+    assert_eq!(refusal(client.drop_dead(&drop(99))), "order-unknown");
+    assert_eq!(client.drop_dead(&drop(4)).unwrap().orders, 1);
+    let outcome = || client.job(&account(), &id(4)).unwrap().job.outcome;
+    assert_eq!(outcome(), Some(Outcome::Dropped));
+    let buyer_kept = Some(buyer("Erika"));
+    served
+        .store
+        .take(
+            &account(),
+            &file(8),
+            vec![(fact(&order(4), ALL, Some(9), 2), buyer_kept)],
+            None,
+            at(9),
+        )
+        .unwrap();
+    assert_eq!(outcome(), Some(Outcome::Dropped), "a new report does not wake it");
+    assert!(served.store.verify().unwrap().is_empty());
+    let requeue = Requeue { account: account(), order_id: Some(id(4)), code: None, all: false };
+    assert_eq!(client.requeue(&requeue).unwrap().orders, 1);
+    let leased = served.store.lease(&account(), at(9999), 9).unwrap().jobs;
+    let woken = leased.iter().find(|leased| leased.job.order_id == id(4)).unwrap();
+    assert!(woken.buyers.values().all(|buyer| *buyer == BuyerState::Dropped), "it is forgotten");
+    assert_eq!(woken.dossier.facts[&ALL].fact.lines[0].quantity, 2, "what came was remembered");
+    let decided = notes(&served.store);
+    assert!(
+        matches!(&decided[..], [Note::Decided { decision: Decision::Dropped, .. }]),
+        "{decided:?}"
+    );
+    let by_code = DropRequest { account: account(), order_id: None, code: Some("x".into()) };
+    assert_eq!(client.drop_dead(&by_code).unwrap().orders, 0);
+}
+
+#[test]
+fn conflicts_are_decided_and_listed_things_dismissed() {
+    let served = served();
+    let client = served.client();
+    let store = &served.store;
+    let decide = |number, accept| Decide {
+        account: account(),
+        order_id: Some(id(number)),
+        all: false,
+        accept,
+    };
+    assert_eq!(refusal(client.decide(&decide(2, Accept::Odoo))), "order-state");
+    // Orders 5 and 6 come back from Odoo with a conflict; 6 with one that no decision ends.
+    let leased = store.lease(&account(), at(10), 9).unwrap().jobs;
+    let settle = leased.iter().map(|leased| {
+        let mut dossier = leased.dossier.clone();
+        dossier.mapping = Some(mapping(42));
+        let (code, since) = (AttentionCode::BelowDelivered, at(10));
+        let text = "Amazon says 1, 2 have been delivered".to_owned();
+        dossier.attention.push(Attention { code, key: "l".into(), text, since, dismissed: None });
+        let key = if leased.job.order_id == id(5) { "line" } else { "sales-channel" };
+        leased.settlement(Some(dossier), End::Held(vec![hold(HoldCode::Conflict, key)]))
+    });
+    assert!(store.settle(settle.collect(), at(10)).unwrap().is_empty());
+    assert_eq!(refusal(client.decide(&decide(6, Accept::Odoo))), "order-undecidable");
+
+    let list = client.attention(&AttentionQuery::default()).unwrap();
+    assert_eq!((list.orders.len(), list.more), (2, false));
+    assert_eq!(client.status().unwrap().accounts[0].attention, 2);
+    let dismiss = |code| Dismiss { account: account(), order_id: id(5), code };
+    assert_eq!(client.dismiss(&dismiss(Some(AttentionCode::Reopened))).unwrap().entries, 0);
+    assert_eq!(client.dismiss(&dismiss(None)).unwrap().entries, 1);
+    let left = client.attention(&AttentionQuery::default()).unwrap().orders;
+    assert_eq!(left.iter().map(|o| o.order_id.clone()).collect::<Vec<_>>(), [id(6)]);
+    assert_eq!(client.status().unwrap().accounts[0].attention, 1);
+
+    assert_eq!(client.decide(&decide(5, Accept::Marketplace)).unwrap().orders, 1);
+    let query = JobsQuery { state: Some(JobWord::Pending), ..JobsQuery::default() };
+    assert_eq!(client.queue(&query).unwrap().jobs[0].order_id, id(5));
+    let mapping = store.dossier(&account(), &id(5)).unwrap().unwrap().mapping.unwrap();
+    let ruling = mapping.ruling.unwrap();
+    assert_eq!((ruling.accept, ruling.about.len()), (Accept::Marketplace, 1));
+    assert_eq!(ruling.by, Some(rustix::process::getuid().as_raw()));
+    let decided = notes(store);
+    assert!(
+        matches!(&decided[..], [Note::Decided { decision: Decision::AcceptMarketplace, .. }]),
+        "{decided:?}"
+    );
+    assert!(store.verify().unwrap().is_empty());
+}

@@ -1,0 +1,84 @@
+//! SIGTERM under full load, and two daemons on one state directory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests may panic; clippy knows test functions, not what they share"
+)]
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::fault_support::{Place, shop};
+use crate::support::sales::Random;
+
+const ORDERS: u64 = 12;
+/// The unit's `TimeoutStopSec`.
+const STOP: Duration = Duration::from_secs(150);
+
+fn rounds() -> usize {
+    match std::env::var("ODOO_SPOOLD_FAULT_POINTS").as_deref() {
+        Ok("all") => 100,
+        _ => 10,
+    }
+}
+
+#[test]
+fn sigterm_twice_under_load_ends_well_in_time_and_loses_nothing() {
+    let mut random = Random::seeded();
+    for round in 0..rounds() {
+        let fake = shop();
+        fake.set_latency(Duration::from_millis(30));
+        let place = Place::of(&fake);
+        place.drop_files(ORDERS);
+        let mut running = place.start(&[]);
+        running.wait_said("ready:");
+        // Sometimes before the first file, sometimes with a batch on its way.
+        if round % 3 > 0 {
+            running.wait("a call", || !fake.calls_of("sale.order", "load").is_empty());
+        }
+        std::thread::sleep(Duration::from_millis(random.below(200)));
+        let asked = Instant::now();
+        running.signal(Signal::TERM);
+        std::thread::sleep(Duration::from_millis(random.below(20)));
+        let (ended, said) = running.stop();
+        assert_eq!(ended.code(), Some(0), "round {round}: {ended}: {said}");
+        assert!(asked.elapsed() < STOP, "round {round}");
+        assert!(!said.contains("panicked"), "round {round}: {said}");
+        let _readable = place.tally();
+        fake.set_latency(Duration::ZERO);
+        place.run_until_idle(&fake, ORDERS);
+        place.assert_whole(&fake, ORDERS, &format!("round {round}"));
+    }
+}
+
+#[test]
+fn a_second_daemon_ends_at_once_also_while_the_first_is_stopped() {
+    let fake = shop();
+    let place = Place::of(&fake);
+    let mut first = place.start(&[]);
+    first.wait_said("ready:");
+    for stopped in [false, true] {
+        if stopped {
+            first.signal(Signal::STOP);
+        }
+        let mut second = place.start(&[]);
+        let ended = second.end();
+        let said = second.said();
+        assert_eq!(ended.code(), Some(1), "{said}");
+        assert!(said.contains("another odoo-spoold has this state directory open"), "{said}");
+    }
+    first.signal(Signal::CONT);
+    place.drop_files(4);
+    first.wait("the work", || place.files_undone() == 0 && fake.records("sale.order").len() == 4);
+    // A power cut or `kill -9` leaves the file LOCK behind; it is the lock on it that counts.
+    first.signal(Signal::KILL);
+    first.end();
+    assert!(place.installation.settings.state.dir.join("LOCK").exists());
+    place.run_until_idle(&fake, 4);
+    place.assert_whole(&fake, 4, "after a stale LOCK");
+}
