@@ -6,7 +6,7 @@ use super::output::Output;
 use super::problem::Problem;
 use super::{
     Cli, Verb, attention, check, dead, files, generate, hold, keygen, map, pause, process, queue,
-    rebuild, recipient, reload, run, seal, status,
+    rebuild, recipient, reconcile, reload, run, seal, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -28,6 +28,7 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Process(args) => process::run(global, args, &mut out),
         Verb::Reload => reload::run(global, &mut out),
         Verb::Rebuild(args) => rebuild::run(global, args, &mut out),
+        Verb::Reconcile(args) => reconcile::run(global, args, &mut out),
         Verb::Seal(args) => seal::run(global, args, &mut out),
         Verb::Keygen(args) => keygen::run(global, args, &mut out),
         Verb::Recipient(args) => recipient::run(global, args, &mut out),

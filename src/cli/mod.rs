@@ -21,6 +21,7 @@ mod process;
 mod queue;
 mod rebuild;
 mod recipient;
+mod reconcile;
 mod reload;
 mod run;
 mod seal;
@@ -117,6 +118,12 @@ pub enum Verb {
     /// From Odoo, the sealed files that are still in the spool, and the decision journal. Writes
     /// nothing to Odoo. Until then the accounts claim and deliver nothing.
     Rebuild(RebuildArgs),
+    /// Go on after Odoo was restored, moved or copied, or see what is missing there
+    ///
+    /// An account whose Odoo may not be the one its orders stand in is paused and writes nothing.
+    /// This looks for its orders under their external ids, creates again what we created since the
+    /// backup was made, leaves deleted what people deleted before, and goes on with this Odoo.
+    Reconcile(Reconcile),
     /// Encrypt files for an account, as they belong into its incoming/ folder
     Seal(Seal),
     /// Make keys: a new keys file, or more accounts in one
@@ -383,6 +390,21 @@ pub struct Process {
     /// The document's JSON; without it FILE.json, if that is there
     #[arg(long, value_name = "FILE")]
     pub sidecar: Option<PathBuf>,
+}
+
+/// `reconcile`
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// The account
+    #[arg(long, short)]
+    pub account: AccountId,
+    /// Create again what we created since then and is missing, such as 2025-11-21T08:00:00Z; without
+    /// it, since the marker in this Odoo was written, or the last good delivery window ended
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<jiff::Timestamp>,
+    /// Change nothing; say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `seal`

@@ -22,7 +22,8 @@ use super::wire::{
     AttentionList, AttentionQuery, DeadJob, Decide, Dismiss, Dismissed, DropRequest, ErrorBody,
     FileDetail, Files, FilesQuery, Held, JobDetail, Jobs, JobsQuery, MappingInfo, Moved,
     PauseAnswer, PauseRequest, ProcessQuery, ProcessReport, Rebuild, RebuildReport, Recipients,
-    Release, Reloaded, Requeue, ResumeRequest, SIDECAR_HEADER, Status, VERSION,
+    Reconcile, ReconcileReport, Release, Reloaded, Requeue, ResumeRequest, SIDECAR_HEADER, Status,
+    VERSION,
 };
 
 /// How long the daemon may take to answer what only reads or moves jobs.
@@ -197,6 +198,12 @@ impl Client {
     /// `POST /v1/reload`; waits until the new settings are in force.
     pub fn reload(&self) -> Result<Reloaded, ClientError> {
         self.post(&["reload"], &())
+    }
+
+    /// `POST /v1/reconcile`; waits until all orders were looked for, however long that is.
+    pub fn reconcile(&self, request: &Reconcile) -> Result<ReconcileReport, ClientError> {
+        let url = self.url(&["reconcile"], &())?;
+        self.answer(self.http.request(Method::POST, url).json(request))
     }
 
     /// `POST /v1/process`; waits until the document is taken, however long that is.

@@ -19,7 +19,7 @@ use crate::model::AccountId;
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::{ProcessReport, RebuildReport};
+use super::wire::{ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,6 +78,15 @@ pub trait Desk: Send + Sync {
     /// How far the rebuild is, or how the last one ended.
     fn rebuilding(&self) -> RebuildReport {
         RebuildReport::default()
+    }
+
+    /// Takes the account's Odoo for the right one and mends what is known of it.
+    fn reconcile(
+        &self,
+        request: Reconcile,
+    ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
+        drop(request);
+        Box::pin(std::future::ready(Err(ControlError::Unavailable(NOT_RUNNING.to_owned()))))
     }
 
     /// Whether there is a daemon at all.

@@ -25,6 +25,7 @@ mod process;
 pub mod queue;
 mod rebuild;
 mod recipients;
+mod reconcile;
 mod reload;
 pub mod status;
 mod translate;
@@ -73,6 +74,7 @@ fn router(handle: Handle) -> Router {
         .route("/attention", get(attention::index))
         .route("/attention/dismiss", post(attention::post_dismiss))
         .route("/map/{account}/{order}", get(mappings::get))
+        .route("/reconcile", post(reconcile::post))
         .route("/reload", post(reload::post))
         .route("/rebuild", get(rebuild::get).post(rebuild::post))
         .route("/recipients", get(recipients::get))

@@ -18,6 +18,7 @@ use crate::model::{
 
 mod rebuild;
 
+pub use super::reconcile::{Reconcile, ReconcileReport};
 pub use super::wire_decide::*;
 pub use rebuild::{Rebuild, RebuildReport, RebuiltAccount};
 

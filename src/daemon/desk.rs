@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Daemon, rebuild, rehearsal};
-use crate::control::wire::{ProcessReport, RebuildReport};
+use super::{Daemon, rebuild, reconcile, rehearsal};
+use crate::control::wire::{ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, FileRecord, FileState};
@@ -139,6 +139,14 @@ impl Desk for Clerk {
 
     fn rebuilding(&self) -> RebuildReport {
         self.0.rebuild.report()
+    }
+
+    fn reconcile(
+        &self,
+        request: Reconcile,
+    ) -> BoxFuture<'_, Result<ReconcileReport, ControlError>> {
+        let daemon = Arc::clone(&self.0);
+        Box::pin(async move { reconcile::reconcile(&daemon, request).await })
     }
 
     fn recipients(&self) -> BTreeMap<AccountId, Vec<String>> {

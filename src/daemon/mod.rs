@@ -16,6 +16,7 @@ mod mouth;
 mod mouth_tests;
 mod policy;
 mod rebuild;
+mod reconcile;
 mod rehearsal;
 mod room;
 mod start;

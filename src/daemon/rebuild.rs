@@ -60,7 +60,7 @@ enum RebuildError {
 /// What the decision journal says of one account.
 #[derive(Debug, Default)]
 struct Told {
-    delivered: BTreeMap<OrderId, OdooId>,
+    delivered: BTreeMap<OrderId, (OdooId, Timestamp)>,
     gone: BTreeSet<OrderId>,
     kept: BTreeMap<OrderId, (Dossier, JobState, Timestamp)>,
     days: BTreeSet<Date>,
@@ -230,6 +230,8 @@ fn deleted(odoo_id: OdooId) -> Mapping {
         base: crate::model::Base::default(),
         deleted: true,
         base_lost: true,
+        created: None,
+        written: None,
         marketplace: None,
         declined: Vec::new(),
         ruling: None,
@@ -271,11 +273,11 @@ fn tell(daemon: &Daemon, id: &AccountId) -> Result<Told, RebuildError> {
             return;
         }
         match note {
-            Note::Delivered { orders, .. } => {
+            Note::Delivered { orders, at, .. } => {
                 for (order, odoo_id) in orders {
                     told.gone.remove(&order);
                     told.kept.remove(&order);
-                    told.delivered.insert(order, odoo_id);
+                    told.delivered.insert(order, (odoo_id, at));
                 }
             }
             Note::Gone { order, .. } => {

@@ -18,6 +18,7 @@ use super::read;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
+use super::write::has_writes;
 use crate::model::{
     BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
@@ -241,6 +242,7 @@ impl Batch<'_> {
     }
 
     pub(super) fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
+        let now = self.sender.writing.hands.clock.now();
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let (Some(desired), Some(mapping), Some(current)) =
                 (&work.desired, &work.dossier.mapping, &work.current)
@@ -254,6 +256,9 @@ impl Batch<'_> {
                 if mapping.base_lost && !desired.cancel && work.changes.conflicts.is_empty() {
                     mapping.base_lost = false;
                     mapping.base.addressed |= wanted.is_some_and(|wanted| wanted.addressed);
+                }
+                if has_writes(&work.changes) || work.changes.confirm || work.changes.cancel {
+                    mapping.written = Some(now);
                 }
                 // Lines of ours that a crash kept from being remembered.
                 read::take_missing(mapping, desired, current);
@@ -308,6 +313,8 @@ pub(super) fn new_mapping() -> Mapping {
         declined: Vec::new(),
         ruling: None,
         seen: String::new(),
+        created: None,
+        written: None,
     }
 }
 

@@ -71,9 +71,7 @@ impl Batch<'_> {
             ids.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
         let mut refusals: BTreeMap<OdooId, (&'static str, String)> = BTreeMap::new();
         while let Some(group) = groups.pop() {
-            let answer =
-                self.sender.client.execute("sale.order", method, &group, context.clone()).await;
-            match answer.map_err(Stop::from) {
+            match self.sender.execute("sale.order", method, &group, context.clone()).await {
                 Ok(_) => {}
                 Err(Stop::Refused { code, words }) => match group.as_slice() {
                     [only] => {

@@ -82,10 +82,14 @@ impl Batch<'_> {
         if fresh.is_empty() {
             return Ok(());
         }
-        // The ordinals are fixed before anything exists under them.
+        // The ordinals are fixed before anything exists under them. So is the time: an order that
+        // comes into being after it is one of this window, whatever happens to the answer.
+        let now = self.sender.writing.hands.clock.now();
         for work in &mut fresh {
             let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
             mapping.stage = Some(Stage::Creating);
+            mapping.created = Some(now);
+            mapping.written = Some(now);
             if let Some(desired) = &work.desired {
                 mapping.items.clone_from(&desired.items);
                 mapping.marketplace = Some(desired.marketplace);

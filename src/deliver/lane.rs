@@ -18,7 +18,9 @@ use super::send::Stop;
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
 use super::throttle::BatchSize;
+use super::window::{Hands, Window};
 use crate::model::{AccountId, HoldCode, Sku};
+use crate::odoo::Client;
 use crate::plan::{Found, Lookup};
 use crate::store::Waiting;
 use crate::telemetry::events;
@@ -27,6 +29,10 @@ use crate::telemetry::events;
 const IDLE_SECS: u64 = 60;
 /// A turn that takes longer hangs: calls to Odoo end earlier by themselves.
 const TURN_PATIENCE: Duration = Duration::from_mins(15);
+/// How long a start waits for Odoo to say which one it is; work waits no longer for it than that.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// How long an end waits for Odoo to close the window.
+const LAST_CLOSE: Duration = Duration::from_secs(10);
 /// A stored order whose buyers cannot be read is tried again after this.
 const STORE_TROUBLE_SECS: u64 = 10;
 
@@ -36,6 +42,7 @@ pub(super) struct Lane {
     pub(super) account: AccountId,
     pub(super) shelf: Shelf,
     pub(super) wake: Arc<Notify>,
+    pub(super) window: Arc<Window>,
     pub(super) catalog: Mutex<Option<(Arc<Catalog>, Timestamp)>>,
     /// Orders in the next batch.
     pub(super) size: Mutex<BatchSize>,
@@ -48,6 +55,7 @@ impl Lane {
         beat: &(impl Fn() + Send + Sync),
     ) {
         let mut batches: JoinSet<()> = JoinSet::new();
+        self.first_look(&stop).await;
         loop {
             beat();
             if stop.is_cancelled() {
@@ -65,6 +73,7 @@ impl Lane {
             beating(waiting, beat, Duration::MAX).await;
         }
         while beating(batches.join_next(), beat, TURN_PATIENCE).await.is_some() {}
+        self.last_close().await;
     }
 
     /// One look at the gate, the catalog and the queue. Says how long nothing will happen.
@@ -105,14 +114,22 @@ impl Lane {
             |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due_now = due.is_some_and(|due| due <= now);
         let held = self.holds_odoo_can_end();
-        if stale && (due_now || held) {
+        let closed = delivery.gate(&self.account, |gate| *gate != Gate::Open);
+        let unclosed = !due_now && batches.is_empty() && self.window.may_be_open();
+        if stale && (due_now || held || (closed && unclosed)) {
             if let Err(wait) = self.refresh(&settings).await {
                 return wait;
             }
             return Duration::ZERO;
         }
+        if unclosed && let Err(stop) = self.close_window().await {
+            return self.close(&stop);
+        }
         if !due_now {
             return due.map_or(idle, waits).min(idle).max(Duration::from_millis(1));
+        }
+        if let Err(stop) = self.look().await {
+            return self.close(&stop);
         }
         let Some((catalog, _)) = self.catalog() else { return idle };
         // Only as many batches as there are connections: the rest stays in the store.
@@ -187,6 +204,9 @@ impl Lane {
                 return Err(self.close_with(&stop, &error.to_string()));
             }
         };
+        if let Err(stop) = self.look().await {
+            return Err(self.close(&stop));
+        }
         let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
         match delivery.gate(&self.account, opened) {
             (true, Some(_)) => events::account_resumed(&self.account),
@@ -260,8 +280,14 @@ impl Lane {
                 self.forget_catalog();
             }
             Stop::Pause { code, .. } => {
+                let told = self.window.told(code);
+                let next_step = told.as_deref().unwrap_or(next_step);
                 if self.delivery.gate(&self.account, |gate| gate.pause(code, next_step, now)) {
-                    events::account_paused(&self.account, code, next_step);
+                    if told.is_some() {
+                        events::odoo_doubted(&self.account, code, next_step);
+                    } else {
+                        events::account_paused(&self.account, code, next_step);
+                    }
                 }
                 self.forget_catalog();
             }
@@ -273,8 +299,61 @@ impl Lane {
         self.delivery.gate(&self.account, |gate| gate.wait(now)).unwrap_or(Duration::from_secs(1))
     }
 
+    pub(super) fn hands<'a>(&'a self, client: &'a Client) -> Hands<'a> {
+        Hands { client, shelf: &self.shelf, clock: &self.delivery.clock }
+    }
+
+    /// Looks at the marker, once a busy period.
+    async fn look(&self) -> Result<(), Stop> {
+        if !self.window.is_doubtful() {
+            return Ok(());
+        }
+        let client = self.delivery.client();
+        self.window.verify(self.hands(&client)).await
+    }
+
+    async fn close_window(&self) -> Result<(), Stop> {
+        let client = self.delivery.client();
+        self.window.close(self.hands(&client)).await
+    }
+
+    /// Whoever starts with a known Odoo says at once if it is another one, whether or not there is
+    /// work. An Odoo that does not answer is no news here.
+    async fn first_look(&self, stop: &CancellationToken) {
+        let known = self.shelf.run(crate::store::Store::pin).await;
+        if !matches!(known, Ok(Some(_))) {
+            return;
+        }
+        let looked = tokio::select! {
+            looked = tokio::time::timeout(FIRST_LOOK, self.look()) => looked,
+            () = stop.cancelled() => return,
+        };
+        if let Ok(Err(stop @ Stop::Pause { code, .. })) = &looked
+            && self.window.told(code).is_some()
+        {
+            self.close(stop);
+        }
+    }
+
+    /// Closes the window before the daemon ends, if Odoo answers soon. If not, it is closed after
+    /// the next start.
+    async fn last_close(&self) {
+        let open = self.delivery.gate(&self.account, |gate| *gate == Gate::Open);
+        if !open || !self.window.may_be_open() {
+            return;
+        }
+        match tokio::time::timeout(LAST_CLOSE, self.close_window()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(stop)) => {
+                self.close(&stop);
+            }
+            Err(_) => tracing::debug!(account = %self.account, "the delivery window stays open"),
+        }
+    }
+
     /// The next look asks Odoo anew; whether it answers opens the gate.
     fn forget_catalog(&self) {
+        self.window.forget();
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

@@ -20,6 +20,7 @@ mod lane;
 mod partners;
 mod read;
 pub mod rebuild;
+pub mod reconcile;
 mod send;
 pub mod settings;
 mod settle;
@@ -27,6 +28,7 @@ mod shelf;
 mod throttle;
 pub(crate) mod value;
 mod waiting;
+mod window;
 mod write;
 
 use jiff::Timestamp;
@@ -43,6 +45,7 @@ use send::Stop;
 use settings::{AccountSettings, Pace};
 use shelf::Shelf;
 use throttle::{BatchSize, Throttle};
+use window::Window;
 
 use crate::clock::SharedClock;
 use crate::model::{AccountId, BuyerFact, Dossier, Sku};
@@ -60,6 +63,7 @@ pub struct Delivery {
     accounts: RwLock<BTreeMap<AccountId, Arc<AccountSettings>>>,
     gates: Mutex<BTreeMap<AccountId, Gate>>,
     wakes: Mutex<BTreeMap<AccountId, Arc<Notify>>>,
+    windows: Mutex<BTreeMap<AccountId, Arc<Window>>>,
     /// Accounts whose new settings have not been looked at yet: they may end holds.
     reloaded: Mutex<BTreeSet<AccountId>>,
     connections: Arc<Throttle>,
@@ -86,6 +90,7 @@ impl Delivery {
             pace,
             accounts: RwLock::new(accounts),
             gates: Mutex::default(),
+            windows: Mutex::default(),
             reloaded: Mutex::default(),
             wakes: Mutex::new(wakes),
             connections: Throttle::new(pace.connections),
@@ -105,6 +110,7 @@ impl Delivery {
             let lane = Arc::new(Lane {
                 shelf: Shelf { store: Arc::clone(&self.store), account: account.clone() },
                 wake: self.wake_of(&account),
+                window: self.window_of(&account),
                 delivery: Arc::clone(&self),
                 account,
                 catalog: Mutex::new(None),
@@ -181,6 +187,12 @@ impl Delivery {
             .collect()
     }
 
+    /// The account's lane asks for everything anew.
+    fn look_again(&self, account: &AccountId) {
+        self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone());
+        self.wake(account);
+    }
+
     fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -221,6 +233,11 @@ impl Delivery {
             });
             self.wake(account);
         }
+    }
+
+    fn window_of(&self, account: &AccountId) -> Arc<Window> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(windows.entry(account.clone()).or_default())
     }
 
     fn gate<T>(&self, account: &AccountId, use_it: impl FnOnce(&mut Gate) -> T) -> T {

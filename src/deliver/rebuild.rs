@@ -5,7 +5,9 @@
 //! is not among them stood there before us (adopted) or was deleted by a person. Writes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::Delivery;
@@ -13,7 +15,9 @@ use super::batch::new_mapping;
 use super::catalog::{Catalog, CatalogError};
 use super::read;
 use super::send::{Sender, Stop};
+use super::shelf::Shelf;
 use super::value;
+use super::window::{Hands, Writing};
 use crate::model::{AccountId, Mapping, OdooId, OrderId, Origin};
 use crate::odoo::{Client, Context, Find};
 use crate::plan::{Current, external};
@@ -58,17 +62,23 @@ impl Delivery {
     pub async fn survey(
         &self,
         account: &AccountId,
-        noted: &BTreeMap<OrderId, OdooId>,
+        noted: &BTreeMap<OrderId, (OdooId, Timestamp)>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<BTreeMap<OrderId, Mapping>, SurveyError> {
         let settings = self.settings(account).ok_or(CatalogError::Account)?;
         let client = self.client();
         let catalog = Catalog::load(&client, &settings).await?;
         let context = Context::new(&[catalog.company]);
-        let sender = Sender { client: &client, account, context, split_unknown: false };
+        let shelf = Shelf { store: Arc::clone(&self.store), account: account.clone() };
+        let window = self.window_of(account);
+        let hands = Hands { client: &client, shelf: &shelf, clock: &self.clock };
+        let writing = Writing { window: &window, hands };
+        let sender = Sender { client: &client, account, context, split_unknown: false, writing };
         let ours = ours(&sender, catalog.company, progress).await?;
         let mut ids: Vec<OdooId> = ours.values().copied().collect();
-        ids.extend(noted.iter().filter(|(order, _)| !ours.contains_key(*order)).map(|(_, id)| *id));
+        ids.extend(
+            noted.iter().filter(|(order, _)| !ours.contains_key(*order)).map(|(_, (id, _))| *id),
+        );
         let mut found = BTreeMap::new();
         for chunk in ids.chunks(READ) {
             found.extend(read::orders(&sender, &catalog, chunk).await?);
@@ -77,10 +87,12 @@ impl Delivery {
         let mut mappings = BTreeMap::new();
         for (order, id) in &ours {
             if let Some(current) = found.get(id) {
-                mappings.insert(order.clone(), mapped(current, &anonymous));
+                let created = noted.get(order).map(|(_, at)| *at);
+                let mapping = Mapping { created, ..mapped(current, &anonymous) };
+                mappings.insert(order.clone(), mapping);
             }
         }
-        for (order, id) in noted {
+        for (order, (id, _)) in noted {
             if mappings.contains_key(order) {
                 continue;
             }

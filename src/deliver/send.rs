@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::window::Writing;
 use crate::model::{AccountId, OdooId};
 use crate::odoo::{Class, Client, Context, Fault, Verdict, Words};
 use crate::plan::external;
@@ -19,6 +20,8 @@ pub(super) struct Sender<'a> {
     /// These records failed together before with a text that nobody understands: halve them rather
     /// than wait once more.
     pub(super) split_unknown: bool,
+    /// Asked before every call that writes.
+    pub(super) writing: Writing<'a>,
 }
 
 /// What became of one record of a `load()`.
@@ -124,6 +127,18 @@ impl Sender<'_> {
         self.load_in(model, fields, records, self.context.clone()).await
     }
 
+    /// A method that changes the state of records.
+    pub(super) async fn execute(
+        &self,
+        model: &str,
+        method: &str,
+        ids: &[OdooId],
+        context: Context,
+    ) -> Result<Value, Stop> {
+        self.writing.begin().await?;
+        self.client.execute(model, method, ids, context).await.map_err(Stop::from)
+    }
+
     async fn load_in(
         &self,
         model: &str,
@@ -139,6 +154,7 @@ impl Sender<'_> {
                 continue;
             }
             let rows = group.iter().filter_map(|at| records.get(*at)).flatten().cloned().collect();
+            self.writing.begin().await?;
             let reply = match self.client.load(model, fields, rows, context.clone()).await {
                 Ok(reply) => reply,
                 Err(fault) if fault.class() == Class::Reject => {

@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::send::{Sender, Stop};
 use super::settings::AccountSettings;
 use super::throttle::{Permit, Went};
+use super::window::Writing;
 use crate::model::{Family, OdooId, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
@@ -89,6 +90,7 @@ impl Lane {
                         account: &self.account,
                         context: Context::new(&[catalog.company]),
                         split_unknown: suspects,
+                        writing: Writing { window: &self.window, hands: self.hands(&client) },
                     },
                     settings,
                     catalog,

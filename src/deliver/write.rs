@@ -261,7 +261,7 @@ impl Batch<'_> {
     }
 }
 
-fn has_writes(changes: &Changes) -> bool {
+pub(super) fn has_writes(changes: &Changes) -> bool {
     changes.date_order.is_some()
         || changes.commitment_date.is_some()
         || changes.partners.is_some()

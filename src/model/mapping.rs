@@ -43,6 +43,10 @@ pub struct Mapping {
     pub ruling: Option<Ruling>,
     /// Of an adopted order: what the marketplace said when it was last looked at.
     pub seen: String,
+    /// When we last began to create it; none where it was found there.
+    pub created: Option<Timestamp>,
+    /// When we last began to change something of it.
+    pub written: Option<Timestamp>,
 }
 
 /// Who made the order in Odoo.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::dossier::Dossier;
 use super::ids::{AccountId, OdooId, OrderId};
 use super::job::JobState;
+use super::marker::OdooPin;
 
 /// One entry of the decision journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ pub enum Note {
         /// The account.
         account: AccountId,
         /// Which Odoo.
-        pin: Pin,
+        pin: OdooPin,
     },
     /// The business part of a record that is not settled when its file expires.
     Kept {
@@ -109,21 +110,6 @@ pub enum Decision {
     Dropped,
     /// It goes on although something asked to wait.
     Released,
-}
-
-/// The Odoo that an account belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pin {
-    /// Its URL.
-    pub url: String,
-    /// Its database.
-    pub database: String,
-    /// The marker's counter as last written.
-    pub counter: u64,
-    /// A delivery window was begun and not yet seen finished.
-    pub window_open: bool,
-    /// When.
-    pub at: Timestamp,
 }
 
 impl Note {

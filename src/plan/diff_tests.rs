@@ -90,6 +90,8 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
             declined: Vec::new(),
             ruling: None,
             seen: String::new(),
+            created: None,
+            written: None,
         },
         desired: Desired {
             order_id: ORDER.parse().unwrap(),

@@ -74,6 +74,8 @@ fn mapped(addressed: bool) -> Dossier {
         base: Base { addressed, ..Base::default() },
         base_lost: false,
         deleted: false,
+        created: None,
+        written: None,
         marketplace: None,
         declined: Vec::new(),
         ruling: None,

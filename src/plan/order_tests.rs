@@ -233,6 +233,8 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
         declined: Vec::new(),
         ruling: None,
         seen: String::new(),
+        created: None,
+        written: None,
     }
 }
 

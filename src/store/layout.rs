@@ -24,6 +24,7 @@
 //!           installation, epoch, account ‖ tag (name, id key check), tally ‖ tag (counters),
 //!           pause ‖ tag, pause-all (by whom, since when)
 //!           retention (when the clock was last believed, destroyed days, warnings given)
+//!           since ‖ tag, odoo ‖ tag (which Odoo its orders stand in: `model::marker`)
 //!
 //! RecordKey   = account tag(4) ‖ kind(1; 1 = order) ‖ HMAC-SHA-256(id key, kind ‖ natural id)[..16]
 //! account tag = SHA-256(account id)[..4]; two accounts with one tag are refused at opening
@@ -290,6 +291,12 @@ pub(super) fn touch_head(file: &FileId) -> Vec<u8> {
     let mut key = vec![TOUCH];
     key.extend(file.as_str().as_bytes());
     key
+}
+
+/// The file that a touch begins with.
+pub(super) fn file_in_touch(index_key: &[u8]) -> Option<FileId> {
+    let end = index_key.len().checked_sub(RECORD_KEY_BYTES)?;
+    std::str::from_utf8(index_key.get(1..end)?).ok()?.parse().ok()
 }
 
 /// An order that a file said something new of.

@@ -39,6 +39,7 @@ mod lost;
 mod open;
 mod partners;
 mod pauses;
+mod pins;
 mod queue;
 pub mod retention;
 mod seal;
@@ -79,6 +80,7 @@ pub use layout::RecordKey;
 pub use lost::Restored;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use pauses::Pause;
+pub use pins::{MappedOrder, Mend, Mended};
 pub use queue::{Buyers, End, Leased, Leases, Settlement};
 pub use tally::Tally;
 

@@ -29,6 +29,7 @@ use super::layout::{
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
 use super::pauses::{self, Pauses};
+use super::pins;
 use super::queue::Queue;
 use super::retention::Retained;
 use super::tally::Tally;
@@ -208,17 +209,22 @@ fn begin(
 ) -> Result<String, StoreError> {
     let mut known = None;
     let mut pauses = pauses::Told::default();
+    let mut pins = BTreeMap::new();
     let mut lived = moved;
     let mut accounts: BTreeSet<AccountId> = keys.id_keys.keys().cloned().collect();
     let _report = journal.for_each(|note| {
         accounts.extend(note.account().cloned());
         pauses.hear(&note);
+        if let Note::Pin { account, pin } = &note {
+            pins.insert(account.clone(), pin.clone());
+        }
         match note {
             Note::Installation { id } => known = Some(id),
             _ => lived = true,
         }
     })?;
     pauses.restore(vault, changes)?;
+    pins::restore(vault, changes, &pins)?;
     if lived {
         mark(vault, changes, &accounts, options.opened_at)?;
     }

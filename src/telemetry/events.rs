@@ -219,6 +219,25 @@ transitions! {
         "account {account} paused by {}; `odoo-spoold resume` ends it", Uid(uid)
     }
 
+    /// This may not be the Odoo that the account's orders stand in.
+    ODOO_DOUBTED: ERROR, "71733717b97b4ee9afb2f0d6f617d9d7",
+        "This may not be the Odoo that the account's orders stand in: another database, a restored \
+         backup, or a marker that is gone. Nothing is written there. The message says since when; \
+         odoo-spoold reconcile says what is missing and goes on.";
+    fn odoo_doubted(account: &AccountId, code: &str, next_step: &str) => {
+        account = %account, error_code = %Code(code), next_step,
+        "account {account} paused: {}. {next_step}", Code(code)
+    }
+
+    /// A person said that this is the account's Odoo; what was missing is created again.
+    RECONCILED: INFO, "3afffe847ddf4c15a0ad3c4ac6b6befb",
+        "A person said that this is the account's Odoo. Orders that were missing there are created \
+         again, under the same external ids.";
+    fn reconciled(account: &AccountId, checked: u64, requeued: u64) => {
+        account = %account, checked, requeued,
+        "account {account} reconciled: {checked} orders checked, {requeued} are delivered again"
+    }
+
     /// An account delivers again: a person resumed it, or Odoo no longer refuses it.
     ACCOUNT_RESUMED: INFO, "23079f44a3e54f55bd398755e503efcc",
         "The account delivers again.";
@@ -548,6 +567,8 @@ mod tests {
             ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
             ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
             ("ACCOUNT_PAUSED_BY_OPERATOR", "6bc0c4ed65dc4d9eac2690112eb6f37a"),
+            ("ODOO_DOUBTED", "71733717b97b4ee9afb2f0d6f617d9d7"),
+            ("RECONCILED", "3afffe847ddf4c15a0ad3c4ac6b6befb"),
             ("ACCOUNT_RESUMED", "23079f44a3e54f55bd398755e503efcc"),
             ("ODOO_UNREACHABLE", "ff683fe6f12d4c769fb3644c743467c0"),
             ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),

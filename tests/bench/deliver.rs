@@ -304,6 +304,8 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
         declined: Vec::new(),
         ruling: None,
         seen: String::new(),
+        created: None,
+        written: None,
     }
 }
 

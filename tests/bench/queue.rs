@@ -189,6 +189,13 @@ fn settle(store: &Store) {
 
 /// What delivery would know of it.
 fn mapping(leased: &Leased) -> Mapping {
+    created: None,
+    written: None,
+    base_lost: false,
+    marketplace: None,
+    declined: Vec::new(),
+    ruling: None,
+    seen: String::new(),
     let line = |number: usize| MappedLine {
         external: format!("line_{}_{number}", leased.job.order_id),
         odoo_id: 1_000_000,

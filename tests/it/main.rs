@@ -25,6 +25,7 @@ mod fault_power;
 mod fault_stop;
 mod fault_support;
 mod flatfile_samples;
+mod marker;
 mod odoo_client;
 mod real_changes;
 mod real_companies;

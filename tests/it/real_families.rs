@@ -8,7 +8,7 @@ use crate::real_orders::{ACCOUNTS, account_of, elsewhere, samples, vectors};
 use crate::real_support::{Tap, lines, report};
 use crate::support::expected::{differences, expected, pooled, pooled_seen, skus};
 use crate::support::lab::{Lab, Seen, project, run, versions};
-use crate::support::spoold::{Installation, Spoold};
+use crate::support::spoold::{Installation, Spoold, keys_text};
 
 const FAMILIES: [&str; 3] = ["trio_all_orders.txt", "trio_unshipped.txt", "trio_order_report.txt"];
 /// Which family comes when.
@@ -24,8 +24,9 @@ struct World {
 }
 
 impl World {
-    fn new(lab: &Lab, tap: &Tap, number: usize) -> Self {
-        let installation = Installation::new(lab, &["--url", &tap.url]);
+    /// The account's keys are the same on all its hosts.
+    fn new(lab: &Lab, tap: &Tap, number: usize, keys: &str) -> Self {
+        let installation = Installation::with_keys(lab, &["--url", &tap.url], keys);
         let files = FAMILIES
             .iter()
             .map(|name| {
@@ -107,8 +108,9 @@ fn any_order_of_arrival_leaves_the_same_orders() {
         lab.products(products.iter().map(String::as_str));
         lab.fee_products();
         let tap = Tap::new(&lab);
+        let keys = keys_text(&["eu".to_owned()], &lab.text("api_key"));
         let worlds: Vec<World> =
-            (0..PERMUTATIONS.len()).map(|number| World::new(&lab, &tap, number)).collect();
+            (0..PERMUTATIONS.len()).map(|number| World::new(&lab, &tap, number, &keys)).collect();
         let running: Vec<Spoold> = worlds.iter().map(|world| world.installation.start()).collect();
         deliver_all(&worlds, &running, 0);
 

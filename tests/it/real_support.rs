@@ -159,8 +159,15 @@ impl Tap {
 
     /// How many calls so far could have changed something.
     pub(crate) fn writes(&self) -> usize {
-        let reads =
-            ["search_read", "read", "get_external_id", "fields_get", "search", "context_get"];
+        let reads = [
+            "search_read",
+            "read",
+            "get_external_id",
+            "check_object_reference",
+            "fields_get",
+            "search",
+            "context_get",
+        ];
         let calls = self.calls();
         let changing = calls.iter().filter(|(call, _)| {
             let method = call.rsplit_once('.').unwrap().1;

@@ -47,6 +47,7 @@ fn what_cannot_be_delivered_waits_and_says_why() {
         let direct = trouble.installation.config_text().replace(&url, &trouble.lab.text("url"));
         let keys = trouble.installation.keys_text();
         trouble.installation.rewrite(&direct, &keys);
+        trouble.moved();
         trouble.wrong_key();
         trouble.wrong_database();
         trouble.user_without_rights();
@@ -130,6 +131,21 @@ impl Trouble {
         self.assert_delivered(numbers);
     }
 
+    /// Another URL is another Odoo until a person says that it is not.
+    fn moved(&self) {
+        let spoold = self.installation.start();
+        assert_eq!(self.paused(&spoold).code, "odoo-other-database");
+        let request = odoo_spoold::control::wire::Reconcile {
+            account: self.installation.account(),
+            since: None,
+            dry_run: false,
+        };
+        let desk = spoold.daemon.handle().desk;
+        let report = crate::support::lab::runtime().block_on(desk.reconcile(request)).unwrap();
+        assert_eq!(report.checked, 0, "it only moved");
+        spoold.stop();
+    }
+
     fn wrong_key(&mut self) {
         let (config, right) = (self.installation.config_text(), self.installation.keys_text());
         let wrong =
@@ -160,8 +176,9 @@ impl Trouble {
         let numbers = self.drop_orders();
         let spoold = self.installation.start();
         let closed = self.paused(&spoold);
-        assert_eq!(closed.code, "no_database");
-        assert!(closed.next_step.contains("odoo.database"), "{}", closed.next_step);
+        // Told without asking: it is not the one the orders stand in.
+        assert_eq!(closed.code, "odoo-other-database");
+        assert!(closed.next_step.contains("config.toml names another"), "{}", closed.next_step);
         self.stored(&spoold);
         self.assert_waiting(&spoold, numbers.clone());
         spoold.stop();

@@ -224,6 +224,8 @@ fn fill_second(store: &Store) {
 fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
     let mut dossier = leased.dossier.clone();
     dossier.mapping = Some(Mapping {
+        created: None,
+        written: None,
         odoo_id: 1234,
         name: "S01234".into(),
         origin: Origin::Ours,

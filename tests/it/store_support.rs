@@ -134,5 +134,7 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
         declined: Vec::new(),
         ruling: None,
         seen: String::new(),
+        created: None,
+        written: None,
     }
 }

@@ -176,6 +176,20 @@ db_reset() {
   if [ -d "$FILESTORE/$TEMPLATE" ]; then (as cp -al "$FILESTORE/$TEMPLATE" "$FILESTORE/$db"); fi
 }
 
+# Whoever is connected to either database is thrown out, as when a backup is restored.
+db_copy() {
+  local from=$1 to=$2 try
+  db_drop "$to"
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    sql postgres "select pg_terminate_backend(pid) from pg_stat_activity where datname = '$from'" >/dev/null
+    if pg createdb -T "$from" --strategy="${ODOO_LAB_COPY:-wal_log}" "$to" 2>/dev/null; then break; fi
+    [ "$try" -lt 10 ] || die "$from is in use and cannot be copied"
+    sleep 0.2
+  done
+  sql "$to" "$FORGET_CACHES" >/dev/null
+  if [ -d "$FILESTORE/$from" ]; then (as cp -al "$FILESTORE/$from" "$FILESTORE/$to"); fi
+}
+
 # --- template --------------------------------------------------------------------------------------------------
 
 recipe() { { cat "$HERE/setup.py" && echo "$MODULES $EXTRA_MODULES $ODOO_BUILD"; } | sha256sum | cut -c 1-16; }

@@ -11,6 +11,7 @@
 #   pgdown             stop the server and PostgreSQL
 #   status             one line
 #   reset DB           create or replace DB: a copy of the template with its files and a database.uuid of its own
+#   copy DB NEW        create or replace NEW: DB as it is now, marked as nothing else (a backup, its restore, a staging copy)
 #   drop DB            remove DB and its files
 #   shell DB           odoo shell as superuser, script on standard input
 #   psql DB ...        psql as superuser
@@ -39,7 +40,7 @@ shift 2
 own_url=ODOO${VERSION}_URL
 if [ -n "${!own_url-}" ]; then
   case $VERB in
-    install | web | template | up | down | pgdown | reset | drop)
+    install | web | template | up | down | pgdown | reset | copy | drop)
       say "$own_url is set: '$VERB' does nothing"
       exit 0 ;;
     env | products) ;;
@@ -91,6 +92,11 @@ case $VERB in
     needs_template
     pg_up
     db_reset "$1" ;;
+  copy)
+    check_db "${1-}"
+    check_db "${2-}"
+    pg_up
+    db_copy "$1" "$2" ;;
   drop)
     check_db "${1-}"
     pg_up

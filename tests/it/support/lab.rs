@@ -63,6 +63,11 @@ impl Lab {
         Self { version, database, env }
     }
 
+    /// A copy, as a lab of its own. It is the copy that is dropped, so this must be forgotten.
+    pub fn beside(other: &Self, copy: &Backup) -> Self {
+        Self { version: other.version, database: copy.database.clone(), env: other.env.clone() }
+    }
+
     pub fn text(&self, key: &str) -> String {
         self.env[key].as_str().unwrap().to_owned()
     }
@@ -208,6 +213,17 @@ impl Lab {
         seen
     }
 
+    /// A copy of the database as it is now, under another name: a backup, or a staging copy.
+    pub fn copy_to(&self, name: &str) -> Backup {
+        script(self.version, &["copy", &self.database, name], "");
+        Backup { version: self.version, database: name.to_owned() }
+    }
+
+    /// Puts a backup in the database's place, under the same name.
+    pub fn restore(&self, backup: &Backup) {
+        script(self.version, &["copy", &backup.database, &self.database], "");
+    }
+
     /// Rows in the outgoing mail and SMS queues, whatever their state.
     pub fn outgoing(&self) -> i64 {
         self.count("select (select count(*) from mail_mail) + (select count(*) from sms_sms)")
@@ -222,7 +238,8 @@ impl Lab {
             format!("select count(*) - count(distinct name) from ir_model_data where {anonymous}");
         assert_eq!(self.count(&doubled), 0, "an anonymous partner stands there twice");
         let people = format!(
-            "res_partner where id not in (select res_id from ir_model_data where {anonymous})"
+            "res_partner where id not in (select res_id from ir_model_data where {anonymous}) \
+             and id not in ({MARKERS})"
         );
         let tables =
             ["sale_order", "sale_order_line", people.as_str(), "stock_picking", "stock_move"];
@@ -231,14 +248,32 @@ impl Lab {
         row.split('|').map(|count| count.parse().unwrap()).collect()
     }
 
-    /// The newest write to any order, line or partner: unchanged means that nothing was written.
+    /// The newest write to any order, line or partner but our marker, which is written when a
+    /// delivery window ends: unchanged means that nothing was written.
     pub fn last_write(&self) -> String {
-        self.sql(
+        self.sql(&format!(
             "select greatest((select max(write_date) from sale_order), \
-             (select max(write_date) from sale_order_line), (select max(write_date) from res_partner))",
-        )
+             (select max(write_date) from sale_order_line), \
+             (select max(write_date) from res_partner where id not in ({MARKERS})))"
+        ))
     }
 }
+
+/// A copy of a lab's database, dropped when the test ends.
+pub struct Backup {
+    pub version: u32,
+    pub database: String,
+}
+
+impl Drop for Backup {
+    fn drop(&mut self) {
+        script(self.version, &["drop", &self.database], "");
+    }
+}
+
+/// Our own markers: archived contacts that are no customers.
+const MARKERS: &str = "select res_id from ir_model_data where model = 'res.partner' \
+     and module like 'spoold\\_%' and name like 'marker\\_%'";
 
 impl Drop for Lab {
     fn drop(&mut self) {
