@@ -42,15 +42,23 @@ can() {
 
 create() {
   local suite=$1 root=$BASE/rootfs/$1
+  install -d "$BASE/rootfs"
+  exec 9>"$BASE/lock" # two runs at once fetch once
+  flock 9
   if [ "$(cat "$root.stamp" 2>/dev/null)" = "$STAMP" ] && [ -z "$(find "$root.stamp" -mtime +7)" ]; then return; fi
   say "fetching Debian $suite (once, about a minute)"
-  install -d "$BASE/rootfs"
-  rm -rf "$root" "$root.new" "$root.stamp"
+  rm -rf "$root.new"
   # `--mode=root` and no cache of packages: the tree is the cache.
-  mmdebstrap --quiet --mode=root --variant=minbase --include="$INCLUDE" --aptopt='Acquire::Languages "none"' \
-    "$suite" "$root.new"
+  if ! mmdebstrap --quiet --mode=root --variant=minbase --include="$INCLUDE" --aptopt='Acquire::Languages "none"' \
+    "$suite" "$root.new"; then
+    rm -rf "$root.new"
+    [ "$(cat "$root.stamp" 2>/dev/null)" = "$STAMP" ] || return 1
+    say "Debian $suite cannot be fetched now: the one of $(date -r "$root.stamp" +%F) is taken"
+    return
+  fi
   # "uninitialized" would mean a first boot, which systemd-firstboot then fails.
   tr -d - </proc/sys/kernel/random/uuid >"$root.new/etc/machine-id"
+  rm -rf "$root" "$root.stamp"
   mv "$root.new" "$root"
   echo "$STAMP" >"$root.stamp"
 }
