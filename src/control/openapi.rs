@@ -22,6 +22,13 @@ pub const REQUESTS: &[Request] = &[
     ),
     ("get", "/v1/queue/{account}/{order}", "Where one order stands", &[], "JobDetail"),
     ("get", "/v1/hold", "What orders wait for", &["account", "code", "limit", "after"], "Held"),
+    (
+        "post",
+        "/v1/hold/decide",
+        "Accept Odoo's or the marketplace's values of conflicts",
+        &[],
+        "Moved",
+    ),
     ("post", "/v1/hold/release", "Look at held orders again now", &[], "Moved"),
     (
         "get",
@@ -32,7 +39,27 @@ pub const REQUESTS: &[Request] = &[
     ),
     ("get", "/v1/dead/{account}/{order}", "One of them, with Odoo's words", &[], "DeadJob"),
     ("post", "/v1/dead/requeue", "Try them again, with all attempts", &[], "Moved"),
+    ("post", "/v1/dead/drop", "Give dead orders up for good", &[], "Moved"),
+    ("post", "/v1/pause", "Pause an account, or all", &[], "PauseAnswer"),
+    ("post", "/v1/resume", "Resume an account, or all", &[], "PauseAnswer"),
+    (
+        "get",
+        "/v1/attention",
+        "What a person should look at",
+        &["account", "limit"],
+        "AttentionList",
+    ),
+    ("post", "/v1/attention/dismiss", "A person has looked at it", &[], "Dismissed"),
     ("get", "/v1/map/{account}/{order}", "Which record in Odoo an order is", &[], "MappingInfo"),
+    (
+        "post",
+        "/v1/reconcile",
+        "Go on after Odoo was restored, moved or copied",
+        &[],
+        "ReconcileReport",
+    ),
+    ("post", "/v1/rebuild", "Bring back what was known of lost accounts", &[], "RebuildReport"),
+    ("get", "/v1/rebuild", "How far the rebuild is", &[], "RebuildReport"),
     ("post", "/v1/reload", "Read config.toml again", &[], "Reloaded"),
     ("get", "/v1/recipients", "What each account's files are sealed to", &[], "Recipients"),
     (
@@ -112,13 +139,14 @@ mod tests {
         source
             .split(".route(")
             .skip(1)
-            .map(|rest| {
+            .flat_map(|rest| {
                 let path = rest.split('"').nth(1).unwrap();
-                let handler = rest.split(',').nth(1).unwrap().trim();
-                let method = handler.split('(').next().unwrap();
+                let handler = rest.lines().next().unwrap().split_once(',').unwrap().1.trim();
                 // `process` is built above, as a post.
-                let method = if method.starts_with("process") { "post" } else { method };
-                (method.to_owned(), format!("/v1{path}"))
+                let posts = handler.contains("post(") || handler.starts_with("process");
+                let methods = [("get", handler.contains("get(")), ("post", posts)];
+                let methods = methods.into_iter().filter(|(_, there)| *there);
+                methods.map(move |(method, _)| (method.to_owned(), format!("/v1{path}")))
             })
             .collect()
     }
@@ -139,7 +167,13 @@ mod tests {
 
     #[test]
     fn every_answer_is_a_type_of_the_wire() {
-        let wire = include_str!("wire.rs");
+        let wire = [
+            include_str!("wire.rs"),
+            include_str!("wire_decide.rs"),
+            include_str!("wire/rebuild.rs"),
+            include_str!("reconcile.rs"),
+        ]
+        .concat();
         for (.., answer) in REQUESTS {
             assert!(wire.contains(&format!("pub struct {answer} ")), "{answer}");
         }

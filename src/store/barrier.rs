@@ -22,11 +22,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::StoreError;
+use super::patience::wait_for;
 use super::vault::engine;
 
 /// The barrier of one open store.
 #[derive(Debug)]
 pub(super) struct Barrier {
+    /// Of sled, to see its failures; none where no sled is behind the file.
+    config: Option<sled::Config>,
     file: File,
     path: PathBuf,
     /// Tickets handed out; a caller's writes precede its ticket.
@@ -47,10 +50,10 @@ struct Turn {
 
 impl Barrier {
     /// A barrier for the sled folder `store`, which is open.
-    pub(super) fn new(store: &Path) -> Result<Self, StoreError> {
+    pub(super) fn new(store: &Path, config: &sled::Config) -> Result<Self, StoreError> {
         let path = store.join("db");
         let file = File::open(&path).map_err(StoreError::io("opening for sync", &path))?;
-        Ok(Self::over(file, path))
+        Ok(Self { config: Some(config.clone()), ..Self::over(file, path) })
     }
 
     /// A barrier for a file that is written directly, so that only the sync is left to do.
@@ -58,6 +61,7 @@ impl Barrier {
         Self {
             file,
             path,
+            config: None,
             asked: AtomicU64::new(0),
             turn: Mutex::default(),
             broken: AtomicBool::new(false),
@@ -73,7 +77,14 @@ impl Barrier {
     #[expect(clippy::disallowed_methods, reason = "here the fdatasync follows that flush lacks")]
     pub(super) fn wait(&self, db: &sled::Db) -> Result<(), StoreError> {
         self.pass(|| {
-            db.flush().map_err(|error| engine(&self.path, "flushing", &error))?;
+            let flushed = match &self.config {
+                Some(config) => {
+                    let db = db.clone();
+                    wait_for(config, move || db.flush()).and_then(|flushed| flushed)
+                }
+                None => db.flush(),
+            };
+            flushed.map_err(|error| engine(&self.path, "flushing", &error))?;
             self.file.sync_data().map_err(StoreError::io("fdatasync", &self.path))
         })
     }
@@ -117,7 +128,7 @@ mod tests {
     fn barrier() -> (tempfile::TempDir, Barrier) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("db"), b"").unwrap();
-        let barrier = Barrier::new(dir.path()).unwrap();
+        let barrier = Barrier::new(dir.path(), &sled::Config::new()).unwrap();
         (dir, barrier)
     }
 

@@ -38,6 +38,7 @@ pub mod layout;
 mod lost;
 mod open;
 mod partners;
+mod patience;
 mod pauses;
 mod pins;
 mod queue;

@@ -28,6 +28,7 @@ use super::layout::{
     AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
+use super::patience::wait_for;
 use super::pauses::{self, Pauses};
 use super::pins;
 use super::queue::Queue;
@@ -98,7 +99,8 @@ impl Store {
             None => Journal::open(dir, keys)?,
         };
         let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
-        let EngineRoom { db, vault, installation, accounts, epoch, tallies, mut changes } = room;
+        let EngineRoom { db, config, vault, installation, accounts, epoch, tallies, mut changes } =
+            room;
         let installation = match installation {
             Some(id) => id,
             None => begin(&vault, &mut changes, &journal, keys, moved_aside.is_some(), options)?,
@@ -110,7 +112,7 @@ impl Store {
         days.set_terms(|today| retained.terms(today));
         let lost = marked(&vault)?;
         let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
-        let barrier = Barrier::new(&dir.join(STORE_DIR))?;
+        let barrier = Barrier::new(&dir.join(STORE_DIR), &config)?;
         barrier.wait(&db).inspect_err(|_| std::mem::forget(db.clone()))?;
         // Four thousand million leases to each opening.
         let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
@@ -136,6 +138,7 @@ impl Store {
 /// The opened database and what was read of it first.
 struct EngineRoom {
     db: sled::Db,
+    config: sled::Config,
     vault: Vault,
     /// None where the database is new.
     installation: Option<String>,
@@ -165,9 +168,9 @@ impl EngineRoom {
         make_store(dir, &store)?;
         sweep(&store)?;
         blobs_empty(dir)?;
-        let db = open_sled(&store, options.cache_bytes)?;
+        let (db, config) = open_sled(&store, options.cache_bytes)?;
         let kept = db.clone();
-        Self::on(db, dir, keys).inspect_err(|error| {
+        Self::on(db, config, dir, keys).inspect_err(|error| {
             if error.is_disk() {
                 // sled syncs while it is dropped, and panics where the disk refuses that.
                 std::mem::forget(kept);
@@ -175,7 +178,12 @@ impl EngineRoom {
         })
     }
 
-    fn on(db: sled::Db, dir: &Path, keys: &StoreKeys) -> Result<Self, StoreError> {
+    fn on(
+        db: sled::Db,
+        config: sled::Config,
+        dir: &Path,
+        keys: &StoreKeys,
+    ) -> Result<Self, StoreError> {
         let store = dir.join(STORE_DIR);
         sync_dir(&store)?;
         sync_dir(dir)?;
@@ -193,7 +201,7 @@ impl EngineRoom {
                 let _new: Option<Tally> = tallies.insert(account.tag, tally);
             }
         }
-        Ok(Self { db, vault, installation, accounts, epoch, tallies, changes })
+        Ok(Self { db, config, vault, installation, accounts, epoch, tallies, changes })
     }
 }
 
@@ -244,7 +252,7 @@ fn begin(
 /// How long an earlier handle of this process may take to let go of the database.
 const LET_GO: Duration = Duration::from_secs(10);
 
-fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+fn open_sled(store: &Path, cache_bytes: u64) -> Result<(sled::Db, sled::Config), StoreError> {
     let config = sled::Config::new()
         .path(store)
         .cache_capacity(cache_bytes)
@@ -262,7 +270,8 @@ fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            opened => return opened.map_err(|error| engine(store, "opening", &error)),
+            Ok(db) => return Ok((db, config)),
+            Err(error) => return Err(engine(store, "opening", &error)),
         }
     }
 }
@@ -274,7 +283,8 @@ fn open_sled(store: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
 /// Doing it once at a clean stop moves that time out of the next start.
 pub(super) fn snapshot(dir: &Path) -> Result<(), StoreError> {
     let store = dir.join(STORE_DIR);
-    drop(open_sled(&store, DEFAULT_CACHE_BYTES)?);
+    let (db, config) = open_sled(&store, DEFAULT_CACHE_BYTES)?;
+    shut(&store, db, &config)?;
     sync_dir(&store)
 }
 
@@ -289,6 +299,16 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::io("making the folder", dir))
 }
 
+/// Closes sled: it flushes while it is dropped, and panics where the disk refuses that.
+fn shut(store: &Path, db: sled::Db, config: &sled::Config) -> Result<(), StoreError> {
+    let dropped = wait_for(config, move || catch_unwind(AssertUnwindSafe(|| drop(db))).is_ok());
+    match dropped {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Unsynced { path: store.to_owned() }),
+        Err(error) => Err(engine(store, "closing", &error)),
+    }
+}
+
 /// Makes an empty store where there is none, whole or not at all.
 fn make_store(dir: &Path, store: &Path) -> Result<(), StoreError> {
     if store.is_dir() {
@@ -299,9 +319,8 @@ fn make_store(dir: &Path, store: &Path) -> Result<(), StoreError> {
         fs::remove_dir_all(&aside).map_err(StoreError::io("removing", &aside))?;
     }
     make_dir(&aside)?;
-    let db = open_sled(&aside, DEFAULT_CACHE_BYTES)?;
-    catch_unwind(AssertUnwindSafe(|| drop(db)))
-        .map_err(|_| StoreError::Unsynced { path: aside.clone() })?;
+    let (db, config) = open_sled(&aside, DEFAULT_CACHE_BYTES)?;
+    shut(&aside, db, &config)?;
     for name in ["conf", "db"] {
         let path = aside.join(name);
         File::open(&path)

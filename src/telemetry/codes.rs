@@ -542,6 +542,66 @@ pub const ALL: &[Code] = &[
     ),
     row("output", Command, "writing the answer failed", "look where it goes, then again"),
     row("sealed-twice", Command, "the file is sealed already", "drop it as it is"),
+    // the state
+    row(
+        "state-lost",
+        Account,
+        "the database is gone or was unreadable and moved aside",
+        "odoo-spoold rebuild --dry-run, then odoo-spoold rebuild",
+    ),
+    row(
+        "store-broken",
+        Daemon,
+        "a write or sync of the database failed: nothing more can be made durable",
+        "look at the disk; systemd starts the daemon again, and only what was synced counts",
+    ),
+    row(
+        "journal-damaged",
+        Nothing,
+        "a part of the decision journal cannot be read; it was kept aside",
+        "restore it from a backup if you have one; else nothing",
+    ),
+    row(
+        "clock-ahead",
+        Nothing,
+        "the clock is far ahead of when it was last believed: nothing is destroyed by it",
+        "timedatectl: set the clock, or let it be synchronised",
+    ),
+    row(
+        "clock-behind",
+        Nothing,
+        "the clock is behind what it was: nothing is destroyed by it",
+        "timedatectl: set the clock, or let it be synchronised",
+    ),
+    // which Odoo
+    row(
+        "odoo-marker-refused",
+        Account,
+        "Odoo does not let the account keep its marker",
+        "let the integration user create contacts, then odoo-spoold reload",
+    ),
+    row("odoo-serialization", Nothing, "another transaction of Odoo was faster", WAIT),
+    row(
+        "reconciling",
+        Command,
+        "the account is being reconciled, or looks at its Odoo just now",
+        "ask again in a moment",
+    ),
+    // decisions
+    row("all-paused", Command, "all accounts are paused together", "odoo-spoold resume --all"),
+    row(
+        "order-undecidable",
+        Command,
+        "the order is held by no conflict that a decision could end",
+        "odoo-spoold hold list --account ACCOUNT",
+    ),
+    row(
+        "nothing-lost",
+        Command,
+        "the state is whole: there is nothing to rebuild",
+        "nothing; odoo-spoold status says how it stands",
+    ),
+    row("rebuild-running", Command, "a rebuild is running already", "wait for its end"),
 ];
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ fn sources() -> Vec<(String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|ext| ext == "rs")
                 && !name.contains("tests")
+                && !name.contains("fuzz")
                 && !name.contains("_test")
             {
                 let text = std::fs::read_to_string(&path).unwrap();

@@ -582,6 +582,7 @@ mod tests {
             ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),
             ("JOB_UNREADABLE", "c8dbb94bff054e07969e0111dcaaa632"),
             ("STORE_TROUBLE", "d9af87038cee49bb80a59c1eaeb5a287"),
+            ("STORE_BROKEN", "5b0d7a41c2f94e7e9f3d86a1e4c7720b"),
             ("STATE_LOST", "3c0f8b6e5d1a4f7db92e64c8a7105bd3"),
             ("STATE_REBUILT", "8e5a17c2904b4d36a1f0d7be63c2f948"),
             ("JOURNAL_DAMAGED", "b74d2e90c8f1463e95a0617d3fbc28e4"),

@@ -1,0 +1,54 @@
+//! Waiting for sled's log, which may wait for ever.
+//!
+//! sled 0.34.7 wakes nobody when a write fails that leaving a reservation had started
+//! (`pagecache/logger.rs`, `exit_reservation`: the error is set, the condition variable is not
+//! notified). Whoever waits in a flush by then, or comes later and finds nothing to write, never
+//! returns. So such waiting is done on a thread of its own, and sled's own mark of the failure is
+//! looked at meanwhile. A slow disk is waited for without limit: only a failure ends it early.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether sled has failed.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What `work` answers; sled's error if it failed before that, or if `work` panicked. The thread is
+/// left behind then.
+pub(super) fn wait_for<T: Send + 'static>(
+    config: &sled::Config,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> sled::Result<T> {
+    let (done, answer) = sync_channel(1);
+    thread::Builder::new().name("sled-wait".to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _heard = done.send(work());
+    })?;
+    loop {
+        match answer.recv_timeout(LOOK) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) => config.global_error()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                config.global_error()?;
+                return Err(sled::Error::ReportableBug("waiting for the log panicked".to_owned()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_is_answered_and_a_panic_is_an_error() {
+        let config = sled::Config::new().temporary(true);
+        assert_eq!(wait_for(&config, || 7).unwrap(), 7);
+        let slow = wait_for(&config, || {
+            thread::sleep(LOOK * 2);
+            8
+        });
+        assert_eq!(slow.unwrap(), 8);
+        assert!(wait_for(&config, || assert!(std::hint::black_box(false))).is_err());
+    }
+}
