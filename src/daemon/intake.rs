@@ -14,7 +14,7 @@ use crate::clock::SharedClock;
 use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, SidecarError, Trust};
 use crate::flatfile::{self, DocumentError, Hints, OrderFacts, Survey};
 use crate::model::{
-    AccountId, BuyerFact, Counts, Fact, FileRecord, FileState, Marketplace, OrderId, Refusal,
+    AccountId, BuyerFact, Counts, Fact, FileRecord, FileState, Hold, Marketplace, OrderId, Refusal,
     RowFault,
 };
 use crate::spool::{self, Claim, ClaimError, harmless_name};
@@ -238,6 +238,7 @@ impl Intake {
             undurable: 0,
             counts: Counts::default(),
             orders: Vec::new(),
+            held: Vec::new(),
         };
         let open = || {
             let file =
@@ -274,6 +275,8 @@ struct Taking<'a> {
     undurable: usize,
     counts: Counts,
     orders: Vec<OrderId>,
+    /// Held at once; told when that is durable.
+    held: Vec<(OrderId, Vec<Hold>)>,
 }
 
 impl Taking<'_> {
@@ -303,10 +306,16 @@ impl Taking<'_> {
             counts.older = counts.older.saturating_add(taken.older);
             counts.before_import_from =
                 counts.before_import_from.saturating_add(taken.before_import_from);
+            self.held.extend(taken.held);
         }
         if self.undurable >= BARRIER_EVERY || (last && self.undurable > 0) {
             store.barrier()?;
             self.undurable = 0;
+            for (order, holds) in self.held.drain(..) {
+                for hold in &holds {
+                    events::order_held(&self.account.id, &order, hold);
+                }
+            }
             (self.progress)();
         }
         Ok(())

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attention::Attention;
 use super::fact::{Fact, Family, Rank, RowFault};
 use super::file_id::FileId;
+use super::hold::{Hold, HoldCode};
 use super::ids::OrderId;
 use super::mapping::Mapping;
 
@@ -47,4 +48,21 @@ pub struct RefusedFact {
     pub file: FileId,
     /// Which rows, and why.
     pub faults: Vec<RowFault>,
+}
+
+impl RefusedFact {
+    /// What the order waits for because of it: a hold per row.
+    pub fn holds(&self) -> Vec<Hold> {
+        let hold = |fault: &RowFault| {
+            Hold::new(
+                HoldCode::Row,
+                format!("{} line {}", self.file, fault.line),
+                format!(
+                    "column {}: {}; a later file with a good row ends this",
+                    fault.column, fault.message
+                ),
+            )
+        };
+        self.faults.iter().map(hold).collect()
+    }
 }

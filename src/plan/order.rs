@@ -12,7 +12,7 @@ use super::policy::{AccountPolicy, AlreadyShipped, MarketplacePolicy, PartnerMod
 use super::{Found, Lookup, external};
 use crate::model::{
     Accept, BuyerFact, Currency, Declined, Dossier, Fulfilment, Hold, HoldCode, MappedItem,
-    Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, Sku,
+    Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, RefusedFact, Sku,
 };
 
 /// What is to be done about an order.
@@ -95,7 +95,7 @@ pub fn plan(
     if mapping.is_some_and(|mapping| mapping.origin == Origin::Adopted) {
         return Plan::Done(Outcome::Adopted);
     }
-    let refused: Vec<Hold> = dossier.refused.values().flat_map(row_holds).collect();
+    let refused: Vec<Hold> = dossier.refused.values().flat_map(RefusedFact::holds).collect();
     if !refused.is_empty() {
         return Plan::Wait(refused);
     }
@@ -135,23 +135,6 @@ pub fn summary(dossier: &Dossier) -> String {
     let wish =
         if record.cancellation_requested { ", the buyer asked for cancellation" } else { "" };
     format!("{:?}, {units} units, {}{currency}{wish}", record.status, amount.normalize())
-}
-
-fn row_holds(refused: &crate::model::RefusedFact) -> Vec<Hold> {
-    refused
-        .faults
-        .iter()
-        .map(|fault| {
-            Hold::new(
-                HoldCode::Row,
-                format!("{} line {}", refused.file, fault.line),
-                format!(
-                    "column {}: {}; a later file with a good row ends this",
-                    fault.column, fault.message
-                ),
-            )
-        })
-        .collect()
 }
 
 pub(super) fn no_price(sku: &Sku) -> Hold {

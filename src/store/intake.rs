@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::model::{
-    AccountId, BuyerFact, Dossier, Fact, FileId, JobState, Outcome, Rank, RefusedFact, Standing,
+    AccountId, BuyerFact, Dossier, Fact, FileId, Hold, JobState, OrderId, Outcome, Rank,
+    RefusedFact, Standing,
 };
 
 use super::Store;
@@ -22,7 +23,7 @@ use super::layout::{Tree, touch_key};
 use super::vault::damaged;
 
 /// What came of the facts of one call, in orders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Not known before.
     pub new: u64,
@@ -34,6 +35,8 @@ pub struct Taken {
     pub older: u64,
     /// Purchased before `import_from` and not known: not stored.
     pub before_import_from: u64,
+    /// Held at once, because a row of theirs was refused: there is nothing to look at in Odoo.
+    pub held: Vec<(OrderId, Vec<Hold>)>,
 }
 
 /// What a fact does to a dossier.
@@ -102,7 +105,11 @@ impl Store {
         let mut draft = self.draft();
         let mut taken = Taken::default();
         for (fact, buyer) in facts {
-            let count = taken.count(self.take_one(&mut draft, &intake, fact, buyer.as_ref())?);
+            let key = account.order_key(id_key, &fact.order_id);
+            let leased = queue.lease(&key).is_some();
+            let held = if leased { None } else { Some(&mut taken.held) };
+            let fate = self.take_one(&mut draft, &intake, fact, buyer.as_ref(), held)?;
+            let count = taken.count(fate);
             *count = count.saturating_add(1);
         }
         draft.commit(&mut queue)?;
@@ -127,7 +134,7 @@ impl Store {
         for fact in facts {
             let mut draft = self.draft();
             let key = account.order_key(id_key, &fact.order_id);
-            let fate = self.take_one(&mut draft, &intake, fact, None)?;
+            let fate = self.take_one(&mut draft, &intake, fact, None, None)?;
             let count = taken.count(fate);
             *count = count.saturating_add(1);
             if matches!(fate, Fate::New | Fate::Changed)
@@ -145,6 +152,7 @@ impl Store {
         intake: &Intake<'_>,
         fact: Fact,
         buyer: Option<&BuyerFact>,
+        held: Option<&mut Vec<(OrderId, Vec<Hold>)>>,
     ) -> Result<Fate, StoreError> {
         let &Intake { account, id_key, file, import_from, now } = intake;
         let now_ms = now.as_millisecond();
@@ -189,8 +197,20 @@ impl Store {
         }
         let new = before.is_none() || touched_new == Some(true);
         entry.generation = entry.generation.saturating_add(1);
-        if !dropped {
-            entry.arm(now_ms);
+        let refused: Vec<Hold> =
+            entry.dossier.refused.values().flat_map(RefusedFact::holds).collect();
+        match held.filter(|_| entry.dossier.mapping.is_none() && !refused.is_empty()) {
+            _ if dropped => {}
+            // The plan would say the same: a file of bad rows makes nothing due before other files.
+            Some(held) => {
+                entry.arm(now_ms);
+                held.push((entry.dossier.order_id.clone(), refused.clone()));
+                let mut refused = refused;
+                refused.sort();
+                refused.dedup();
+                entry.put(JobState::Held(refused), now_ms);
+            }
+            None => entry.arm(now_ms),
         }
         entry.heard_ms = now_ms;
         entry.dossier.last_file = file.clone();

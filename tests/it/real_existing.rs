@@ -103,7 +103,8 @@ fn orders_from_before_are_adopted_or_held() {
         spoold.stop();
 
         // Held, by an installation that knows nothing yet; what is ours it recognises.
-        let installation = Installation::new(&lab, &["--existing", "hold"]);
+        let keys = installation.keys_text();
+        let installation = Installation::with_keys(&lab, &["--existing", "hold"], &keys);
         installation.drop_bytes("eu", "sales.age", &sales("Shipped", 1));
         let spoold = installation.start();
         spoold.wait_idle(&installation);

@@ -83,6 +83,8 @@ fn digest(
         let mut mapping = spoold.daemon.store.dossier(&account, &order).unwrap().unwrap().mapping;
         if let Some(mapping) = &mut mapping {
             mapping.lines.sort_by(|a, b| a.external.cmp(&b.external));
+            // When we wrote, not what: after a rebuild it is when the note was made.
+            (mapping.created, mapping.written) = (None, None);
         }
         (n, (state, mapping))
     };

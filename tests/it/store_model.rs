@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use odoo_spoold::model::{
-    AccountId, BuyerFact, Counts, Fact, Family, FileRecord, FileState, HoldCode, JobState, Outcome,
-    Rank,
+    AccountId, BuyerFact, Counts, Fact, Family, FileId, FileRecord, FileState, HoldCode, JobState,
+    Outcome, Rank, RefusedFact,
 };
 use odoo_spoold::store::{
     Buried, BuyerState, End, FileFilter, IdKey, JobFilter, Leased, Store, StoreOptions, Taken,
@@ -106,6 +106,8 @@ struct Modelled {
     generation: u64,
     facts: BTreeMap<Family, Rank>,
     refused: BTreeMap<Family, Option<Timestamp>>,
+    /// Why an order of refused rows waits.
+    faulty: BTreeMap<Family, RefusedFact>,
     buyers: BTreeMap<Family, Buyer>,
     odoo_id: Option<i64>,
     leased: bool,
@@ -134,7 +136,7 @@ impl Model {
         order: u64,
         fact: &Fact,
         buyer: Option<&BuyerFact>,
-        id_key: &IdKey,
+        (file, id_key): (&FileId, &IdKey),
         now: Timestamp,
     ) -> Taken {
         let rank = Rank {
@@ -150,6 +152,7 @@ impl Model {
             generation: 0,
             facts: BTreeMap::new(),
             refused: BTreeMap::new(),
+            faulty: BTreeMap::new(),
             buyers: BTreeMap::new(),
             odoo_id: None,
             leased: false,
@@ -161,6 +164,8 @@ impl Model {
                 job.facts.insert(fact.family, rank);
                 job.refused
                     .retain(|family, version| *family != fact.family || *version > fact.version);
+                let left = &job.refused;
+                job.faulty.retain(|family, _| left.contains_key(family));
             }
             news
         } else {
@@ -168,6 +173,8 @@ impl Model {
                 && job.refused.get(&fact.family).is_none_or(|known| fact.version > *known);
             if news {
                 job.refused.insert(fact.family, fact.version);
+                let (version, faults) = (fact.version, fact.faults.clone());
+                job.faulty.insert(fact.family, RefusedFact { version, file: file.clone(), faults });
             }
             news
         };
@@ -178,6 +185,12 @@ impl Model {
         if news {
             (job.state, job.due, job.attempt) = (JobState::Pending, now, 0);
             job.generation += 1;
+            if !job.faulty.is_empty() && job.odoo_id.is_none() && !job.leased {
+                let mut holds: Vec<_> = job.faulty.values().flat_map(RefusedFact::holds).collect();
+                holds.sort();
+                holds.dedup();
+                job.state = JobState::Held(holds);
+            }
         }
         match (news, new) {
             (true, true) => Taken { new: 1, ..Taken::default() },
@@ -472,7 +485,8 @@ impl Machine {
     ) -> Result<(), TestCaseError> {
         let account = &accounts()[side(number)];
         let id_key = self.store().id_key(account).unwrap().clone();
-        let expected = self.model.take(number, &fact, buyer.as_ref(), &id_key, self.now);
+        let expected =
+            self.model.take(number, &fact, buyer.as_ref(), (&file(file_number), &id_key), self.now);
         let facts = vec![(fact.clone(), buyer.clone())];
         let taken = self.store().take(account, &file(file_number), facts, None, self.now).unwrap();
         prop_assert_eq!((taken.new, taken.changed), (expected.new, expected.changed));

@@ -37,7 +37,7 @@ fn a_repeat_changes_nothing_and_counts_like_the_first_time() {
     assert_eq!(take(3, older), Taken { older: 1, ..Taken::default() });
     let newer = || vec![(fact("205-1", ALL, Some(2), 5), None)];
     let changed = Taken { changed: 1, ..Taken::default() };
-    assert_eq!((take(4, newer()), take(4, newer())), (changed, changed));
+    assert_eq!((take(4, newer()), take(4, newer())), (changed.clone(), changed.clone()));
     let touched = |number| {
         store
             .orders_of_file(&file(number))
