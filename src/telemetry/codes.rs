@@ -386,7 +386,7 @@ pub const ALL: &[Code] = &[
         "bad-request",
         Command,
         "the request is not understood",
-        "see odoo-spoold(1), or odoo-spoold generate openapi",
+        "see odoo-spoold(8), or odoo-spoold generate openapi",
     ),
     row("no-such-request", Command, "there is no such request", "odoo-spoold generate openapi"),
     row(

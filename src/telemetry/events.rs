@@ -514,7 +514,7 @@ pub fn catalog() -> String {
         let _infallible = writeln!(
             text,
             "-- {}\nSubject: odoo-spoold: {subject}\nDefined-By: odoo-spoold\nDocumentation: \
-             man:odoo-spoold(1)\n\n{}\n",
+             man:odoo-spoold(8)\n\n{}\n",
             transition.message_id, transition.summary
         );
     }
