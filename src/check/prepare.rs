@@ -69,8 +69,10 @@ pub enum AskError {
 pub struct Owner {
     /// The daemon's user and group; none: whoever makes the folder.
     pub daemon: Option<(u32, u32)>,
-    /// The group that drops files; none: the daemon's.
+    /// The group that drops files, as somebody asked; none: nobody did.
     pub droppers: Option<u32>,
+    /// The group that drops files where nobody asked and `incoming/` is still the daemon's.
+    pub usual_droppers: Option<u32>,
 }
 
 /// What became of an account's folders.
@@ -149,8 +151,11 @@ pub fn folders(spool: &Path, account: &AccountId, owner: Owner) -> io::Result<Fo
         }
     }
     let mut regrouped = false;
-    if let Some(group) = owner.droppers
-        && fs::symlink_metadata(&dirs.incoming)?.gid() != group
+    let now = fs::symlink_metadata(&dirs.incoming)?.gid();
+    let untouched = owner.daemon.is_some_and(|(_, gid)| gid == now);
+    let usual = owner.usual_droppers.filter(|_| untouched);
+    if let Some(group) = owner.droppers.or(usual)
+        && now != group
     {
         give(spool, &dirs.incoming, None, Some(group))?;
         regrouped = true;
@@ -201,7 +206,7 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let (spool, state) = (dir.path().join("spool"), dir.path().join("state"));
-        let owner = Owner { daemon: Some((7001, 7002)), droppers: Some(7003) };
+        let owner = Owner { daemon: Some((7001, 7002)), droppers: Some(7003), ..Owner::default() };
         roots(&spool, &state, owner).unwrap();
         let made = folders(&spool, &"eu".parse().unwrap(), owner).unwrap();
         assert!(made.regrouped);
@@ -209,6 +214,11 @@ mod tests {
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (7001, 7003, 0o3730));
         let done = fs::metadata(spool.join("eu/done")).unwrap();
         assert_eq!((done.uid(), done.gid(), done.mode() & 0o7777), (7001, 7002, 0o750));
+        // Nobody asked: the usual group, but never in place of one that somebody chose.
+        let usual = |group| Owner { droppers: None, usual_droppers: Some(group), ..owner };
+        assert!(!folders(&spool, &"eu".parse().unwrap(), usual(7004)).unwrap().regrouped);
+        assert!(folders(&spool, &"jp".parse().unwrap(), usual(7004)).unwrap().regrouped);
+        assert!(!folders(&spool, &"jp".parse().unwrap(), usual(7005)).unwrap().regrouped);
         std::os::unix::fs::symlink("/", spool.join("na")).unwrap();
         assert!(give(&spool, &spool.join("na/tmp"), None, Some(7003)).is_err());
     }

@@ -12,3 +12,4 @@ mod queue;
 mod queue_tests;
 mod record;
 mod sink;
+pub mod stops;

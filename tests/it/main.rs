@@ -17,6 +17,7 @@ mod cli;
 mod config;
 mod control;
 mod control_decide;
+mod delivery_faults;
 mod delivery_pace;
 mod envelope_vectors;
 mod fault_crash;

@@ -34,6 +34,8 @@ use super::recover::{self, Decision, RecoveryArgs};
 use answers::{AccountSpec, Answers};
 pub(super) use report::Report;
 
+/// The group of those who drop files, as the package makes it.
+const DROP_GROUP: &str = "odoo-spoold-drop";
 /// The daemon's user, as the package makes it.
 const SERVICE_USER: &str = "odoo-spoold";
 
@@ -66,7 +68,7 @@ pub struct Args {
     /// that the user may work for
     #[arg(long, value_name = "NAME")]
     pub company: Option<String>,
-    /// The group that may drop files into incoming/
+    /// The group that may drop files into incoming/; without it the package's, odoo-spoold-drop
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
     /// Where to keep the keys
@@ -117,7 +119,7 @@ pub struct AccountAdd {
     /// The company in Odoo that sells: its exact name, or its database id
     #[arg(long, value_name = "NAME")]
     pub company: Option<String>,
-    /// The group that may drop files into incoming/
+    /// The group that may drop files into incoming/; without it the package's, odoo-spoold-drop
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
     /// Do not ask Odoo anything; --company is needed then
@@ -421,13 +423,14 @@ impl Host {
                     .next(format!("groupadd --system {name}"))
             })?),
         };
+        let usual_droppers = if root { paths.group(DROP_GROUP) } else { None };
         let mut host = Self {
             paths,
             config,
             settings,
             store: None,
             keys: None,
-            owner: Owner { daemon, droppers },
+            owner: Owner { daemon, droppers, usual_droppers },
         };
         host.store = KeyStore::find(&host.paths, host.named_keys().as_deref(), daemon);
         if let Some(store) = &host.store {

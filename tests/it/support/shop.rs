@@ -32,7 +32,7 @@ pub fn installation(fake: &FakeOdoo, accounts: &[&str], extra: &str) -> Installa
     let at = dir.path().display();
     let mut text = format!(
         "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\n{extra}\n\
-         [spool]\ndir = \"{at}/spool\"\n[state]\ndir = \"{at}/state\"\ncache = \"64MiB\"\n\
+         [spool]\ndir = \"{at}/spool\"\nsettle = \"1s\"\n[state]\ndir = \"{at}/state\"\ncache = \"64MiB\"\n\
          [keys]\nfile = \"{at}/keys.toml\"\n[control]\nsocket = \"{at}/control.sock\"\n",
         fake.url(),
         fake_odoo::DATABASE,
