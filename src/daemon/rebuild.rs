@@ -219,24 +219,7 @@ fn outcome(mapping: &Mapping) -> Outcome {
 }
 
 fn deleted(odoo_id: OdooId) -> Mapping {
-    Mapping {
-        odoo_id,
-        name: String::new(),
-        origin: Origin::Ours,
-        state: String::new(),
-        stage: None,
-        items: Vec::new(),
-        lines: Vec::new(),
-        base: crate::model::Base::default(),
-        deleted: true,
-        base_lost: true,
-        created: None,
-        written: None,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
-    }
+    Mapping { odoo_id, deleted: true, base_lost: true, ..Mapping::by(Origin::Ours) }
 }
 
 fn restore(daemon: &Daemon, id: &AccountId, orders: Vec<Restored>) -> Result<(), RebuildError> {

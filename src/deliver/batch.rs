@@ -298,24 +298,7 @@ impl Batch<'_> {
 }
 
 pub(super) fn new_mapping() -> Mapping {
-    Mapping {
-        odoo_id: 0,
-        name: String::new(),
-        origin: Origin::Ours,
-        state: String::new(),
-        stage: Some(Stage::Creating),
-        items: Vec::new(),
-        lines: Vec::new(),
-        base: crate::model::Base::default(),
-        deleted: false,
-        base_lost: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
-        created: None,
-        written: None,
-    }
+    Mapping { stage: Some(Stage::Creating), ..Mapping::by(Origin::Ours) }
 }
 
 pub(super) fn refused(work: Option<&mut Work>, loaded: Loaded) {

@@ -231,6 +231,32 @@ pub struct BuyerFact {
     pub notes: Vec<String>,
 }
 
+impl FactLine {
+    /// A line of which only the article is known.
+    pub fn new(row: u64, sku: Sku, quantity: u32) -> Self {
+        Self {
+            row,
+            sku,
+            quantity,
+            item_id: None,
+            title: String::new(),
+            status: None,
+            item_price: None,
+            item_tax: None,
+            shipping_price: None,
+            shipping_tax: None,
+            gift_wrap_price: None,
+            gift_wrap_tax: None,
+            item_promotion: None,
+            ship_promotion: None,
+            item_price_net: None,
+            shipping_price_net: None,
+            gift_wrap_price_net: None,
+            facilitator: None,
+        }
+    }
+}
+
 impl Fact {
     /// Whether this fact is complete: no row of the order was refused.
     pub fn is_good(&self) -> bool {
@@ -302,26 +328,7 @@ mod tests {
             lines: skus
                 .iter()
                 .zip(2..)
-                .map(|(sku, row)| FactLine {
-                    row,
-                    sku: sku.parse().unwrap(),
-                    item_id: None,
-                    title: String::new(),
-                    quantity: 1,
-                    status: None,
-                    item_price: None,
-                    item_tax: None,
-                    shipping_price: None,
-                    shipping_tax: None,
-                    gift_wrap_price: None,
-                    gift_wrap_tax: None,
-                    item_promotion: None,
-                    ship_promotion: None,
-                    item_price_net: None,
-                    shipping_price_net: None,
-                    gift_wrap_price_net: None,
-                    facilitator: None,
-                })
+                .map(|(sku, row)| FactLine::new(row, sku.parse().unwrap(), 1))
                 .collect(),
             faults: Vec::new(),
         }

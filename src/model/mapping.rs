@@ -49,6 +49,30 @@ pub struct Mapping {
     pub written: Option<Timestamp>,
 }
 
+impl Mapping {
+    /// Nothing is known yet but who made it.
+    pub fn by(origin: Origin) -> Self {
+        Self {
+            odoo_id: 0,
+            name: String::new(),
+            origin,
+            state: String::new(),
+            stage: None,
+            items: Vec::new(),
+            lines: Vec::new(),
+            base: Base::default(),
+            deleted: false,
+            base_lost: false,
+            marketplace: None,
+            declined: Vec::new(),
+            ruling: None,
+            seen: String::new(),
+            created: None,
+            written: None,
+        }
+    }
+}
+
 /// Who made the order in Odoo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -71,10 +71,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
         mapping: Mapping {
             odoo_id: 42,
             name: "S00042".into(),
-            origin: Origin::Ours,
             state: state.into(),
-            stage: None,
-            items: Vec::new(),
             lines: mapped,
             base: Base {
                 date_order: PURCHASED.into(),
@@ -84,14 +81,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
                 amount_total: dec("10.00"),
                 addressed: false,
             },
-            deleted: false,
-            base_lost: false,
-            marketplace: None,
-            declined: Vec::new(),
-            ruling: None,
-            seen: String::new(),
-            created: None,
-            written: None,
+            ..Mapping::by(Origin::Ours)
         },
         desired: Desired {
             order_id: ORDER.parse().unwrap(),

@@ -66,20 +66,9 @@ fn mapped(addressed: bool) -> Dossier {
     dossier.mapping = Some(Mapping {
         odoo_id: 1,
         name: "S1".into(),
-        origin: Origin::Ours,
         state: "draft".into(),
-        stage: None,
-        items: Vec::new(),
-        lines: Vec::new(),
         base: Base { addressed, ..Base::default() },
-        base_lost: false,
-        deleted: false,
-        created: None,
-        written: None,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
+        ..Mapping::by(Origin::Ours)
     });
     dossier
 }

@@ -23,24 +23,8 @@ pub(in crate::plan) fn market(name: &str) -> Marketplace {
 /// A row of `quantity` units; a blank price is none.
 pub(in crate::plan) fn row(sku: &str, quantity: u32, price: &str) -> FactLine {
     FactLine {
-        row: 2,
-        sku: sku.parse().unwrap(),
-        item_id: None,
-        title: String::new(),
-        quantity,
-        status: None,
         item_price: (!price.is_empty()).then(|| dec(price)),
-        item_tax: None,
-        shipping_price: None,
-        shipping_tax: None,
-        gift_wrap_price: None,
-        gift_wrap_tax: None,
-        item_promotion: None,
-        ship_promotion: None,
-        item_price_net: None,
-        shipping_price_net: None,
-        gift_wrap_price_net: None,
-        facilitator: None,
+        ..FactLine::new(2, sku.parse().unwrap(), quantity)
     }
 }
 

@@ -10,9 +10,7 @@ use rust_decimal::Decimal;
 use super::super::policy::{Existing, FacilitatorTax, Fee, Prices, TaxEntry, TaxRef, UnknownSku};
 use super::super::{Found, Tax};
 use super::*;
-use crate::model::{
-    Base, Fact, FactLine, Family, Head, ItemStatus, Mapping, RefusedFact, RowFault,
-};
+use crate::model::{Fact, FactLine, Family, Head, ItemStatus, Mapping, RefusedFact, RowFault};
 
 const DE: &str = "Amazon.de";
 const PRICELIST: OdooId = 9;
@@ -221,20 +219,9 @@ fn mapping(items: Vec<MappedItem>) -> Mapping {
     Mapping {
         odoo_id: 42,
         name: "S00042".into(),
-        origin: Origin::Ours,
         state: "draft".into(),
-        stage: None,
         items,
-        lines: Vec::new(),
-        base: Base::default(),
-        deleted: false,
-        base_lost: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
-        created: None,
-        written: None,
+        ..Mapping::by(Origin::Ours)
     }
 }
 

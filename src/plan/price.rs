@@ -397,26 +397,7 @@ mod tests {
     }
 
     fn line(quantity: u32) -> FactLine {
-        FactLine {
-            row: 0,
-            sku: "A".parse().unwrap(),
-            item_id: None,
-            title: String::new(),
-            quantity,
-            status: None,
-            item_price: None,
-            item_tax: None,
-            shipping_price: None,
-            shipping_tax: None,
-            gift_wrap_price: None,
-            gift_wrap_tax: None,
-            item_promotion: None,
-            ship_promotion: None,
-            item_price_net: None,
-            shipping_price_net: None,
-            gift_wrap_price_net: None,
-            facilitator: None,
-        }
+        FactLine::new(0, "A".parse().unwrap(), quantity)
     }
 
     fn price(line: &FactLine, item: &str, policy: &MarketplacePolicy) -> Result<PricedLine, Hold> {

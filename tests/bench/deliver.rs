@@ -42,7 +42,7 @@ use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, open_store};
 use odoo_spoold::envelope::{self, Keyring};
 use odoo_spoold::flatfile::{self, Context, Hints};
-use odoo_spoold::model::{Base, FileId, JobState, MappedLine, Mapping, Origin, Outcome};
+use odoo_spoold::model::{FileId, JobState, MappedLine, Mapping, Origin, Outcome};
 use odoo_spoold::store::{End, Tally};
 use report::Kind;
 use secrecy::ExposeSecret;
@@ -292,20 +292,9 @@ fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
     Mapping {
         odoo_id,
         name: format!("S{odoo_id:06}"),
-        origin: Origin::Ours,
         state: "sale".to_owned(),
-        stage: None,
-        items: Vec::new(),
         lines: lines.collect(),
-        base: Base::default(),
-        deleted: false,
-        base_lost: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
-        created: None,
-        written: None,
+        ..Mapping::by(Origin::Ours)
     }
 }
 

@@ -200,20 +200,10 @@ fn mapping(leased: &Leased) -> Mapping {
     Mapping {
         odoo_id: 100_000,
         name: "S100000".into(),
-        origin: Origin::Ours,
         state: "sale".into(),
-        stage: None,
-        items: Vec::new(),
         lines: (0..lines).map(line).collect(),
         base: Base { date_order: "2026-01-01 00:00:00".into(), ..Base::default() },
-        deleted: false,
-        created: None,
-        written: None,
-        base_lost: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
+        ..Mapping::by(Origin::Ours)
     }
 }
 

@@ -224,13 +224,9 @@ fn fill_second(store: &Store) {
 fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
     let mut dossier = leased.dossier.clone();
     dossier.mapping = Some(Mapping {
-        created: None,
-        written: None,
         odoo_id: 1234,
         name: "S01234".into(),
-        origin: Origin::Ours,
         state: "sale".into(),
-        stage: None,
         items: vec![MappedItem {
             sku: "CANARY-SKU".parse().unwrap(),
             ordinal: 1,
@@ -253,12 +249,7 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             amount_total: "12.50".parse().unwrap(),
             addressed: true,
         },
-        base_lost: false,
-        deleted: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
+        ..Mapping::by(Origin::Ours)
     });
     dossier
 }

@@ -66,24 +66,10 @@ pub(crate) fn fact(order: &str, family: Family, version: Option<i64>, quantity: 
         version: version.map(|day| at(day * 86_400)),
         head: Head { purchase_date: Some(at(-86_400)), ..Head::default() },
         lines: vec![FactLine {
-            row: 2,
-            sku: "CANARY-SKU".parse().unwrap(),
-            item_id: None,
             title: "A canary title".into(),
-            quantity,
-            status: None,
             item_price: Some("12.50".parse().unwrap()),
             item_tax: Some("2.00".parse().unwrap()),
-            shipping_price: None,
-            shipping_tax: None,
-            gift_wrap_price: None,
-            gift_wrap_tax: None,
-            item_promotion: None,
-            ship_promotion: None,
-            item_price_net: None,
-            shipping_price_net: None,
-            gift_wrap_price_net: None,
-            facilitator: None,
+            ..FactLine::new(2, "CANARY-SKU".parse().unwrap(), quantity)
         }],
         faults: Vec::new(),
     }
@@ -122,19 +108,7 @@ pub(crate) fn mapping(odoo_id: i64) -> Mapping {
     Mapping {
         odoo_id,
         name: format!("S{odoo_id:05}"),
-        origin: Origin::Ours,
         state: "sale".into(),
-        stage: None,
-        items: Vec::new(),
-        lines: Vec::new(),
-        base: odoo_spoold::model::Base::default(),
-        deleted: false,
-        base_lost: false,
-        marketplace: None,
-        declined: Vec::new(),
-        ruling: None,
-        seen: String::new(),
-        created: None,
-        written: None,
+        ..Mapping::by(Origin::Ours)
     }
 }

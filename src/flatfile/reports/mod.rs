@@ -85,26 +85,7 @@ pub(super) fn recognise(header: &Header) -> Result<&'static Kind, DocumentError>
 
 /// A line of which only the article is known so far.
 fn article(row: u64, sku: Sku, title: &str, quantity: u32) -> FactLine {
-    FactLine {
-        row,
-        sku,
-        item_id: None,
-        title: title.to_owned(),
-        quantity,
-        status: None,
-        item_price: None,
-        item_tax: None,
-        shipping_price: None,
-        shipping_tax: None,
-        gift_wrap_price: None,
-        gift_wrap_tax: None,
-        item_promotion: None,
-        ship_promotion: None,
-        item_price_net: None,
-        shipping_price_net: None,
-        gift_wrap_price_net: None,
-        facilitator: None,
-    }
+    FactLine { title: title.to_owned(), ..FactLine::new(row, sku, quantity) }
 }
 
 #[cfg(test)]
