@@ -266,6 +266,10 @@ impl Daemon {
             (Some(error), _) => Err(error),
             (None, Ok(Err(error))) => Err(error.into()),
             (None, Err(_)) => Err(DaemonError::Ended("the last barrier")),
+            // The database may be well and the decision journal not.
+            (None, Ok(Ok(()))) if self.store.broken() => {
+                Err(StoreError::Unsynced { path: self.store.path().to_owned() }.into())
+            }
             (None, Ok(Ok(()))) => Ok(()),
         }
     }

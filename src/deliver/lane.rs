@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -46,6 +46,8 @@ pub(super) struct Lane {
     pub(super) catalog: Mutex<Option<(Arc<Catalog>, Timestamp)>>,
     /// Orders in the next batch.
     pub(super) size: Mutex<BatchSize>,
+    /// The store failed: nothing is leased before then.
+    pub(super) rest: Mutex<Option<Instant>>,
 }
 
 impl Lane {
@@ -93,6 +95,9 @@ impl Lane {
         if delivery.store.broken() {
             // The daemon ends: what is sent now could not be noted and would be sent again at once.
             return Duration::from_secs(STORE_TROUBLE_SECS);
+        }
+        if let Some(wait) = self.resting() {
+            return wait;
         }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
         if !batches.is_empty() && delivery.connections.is_full() {
@@ -359,9 +364,22 @@ impl Lane {
 
     pub(super) fn trouble(&self, stop: &Stop) -> Duration {
         if let Stop::Store(error) = stop {
-            events::store_trouble(&self.account, error);
+            // Batches that fail together, and turns that find the same, say it once.
+            let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            let until = Instant::now().checked_add(Duration::from_secs(STORE_TROUBLE_SECS));
+            if rest.is_none_or(|until| until <= Instant::now()) {
+                events::store_trouble(&self.account, error);
+            }
+            *rest = until;
         }
         Duration::from_secs(STORE_TROUBLE_SECS)
+    }
+
+    /// How long nothing is leased, because the store failed.
+    fn resting(&self) -> Option<Duration> {
+        let rest = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.map(|until| until.saturating_duration_since(Instant::now()))
+            .filter(|wait| !wait.is_zero())
     }
 }
 

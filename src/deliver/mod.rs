@@ -115,6 +115,7 @@ impl Delivery {
                 account,
                 catalog: Mutex::new(None),
                 size: Mutex::new(BatchSize::new(self.pace.batch)),
+                rest: Mutex::default(),
             });
             let (stop, beat) = (stop.clone(), Arc::clone(&beat));
             lanes.spawn(async move { lane.run(stop, beat.as_ref()).await });

@@ -211,6 +211,12 @@ impl Journal {
         &self.report
     }
 
+    /// Whether a write or a sync failed: no later entry will be taken.
+    pub(super) fn broken(&self) -> bool {
+        let tail = self.tail();
+        tail.broken || tail.barrier.broken()
+    }
+
     /// Appends notes; returns when they are on the disk.
     pub(super) fn append(&self, notes: &[Note]) -> Result<(), StoreError> {
         if notes.is_empty() {

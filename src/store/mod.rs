@@ -135,7 +135,7 @@ impl Store {
     /// Whether a write or a sync failed: from then on nothing more can be made durable, and only
     /// another opening shows what is really there.
     pub fn broken(&self) -> bool {
-        self.vault.failed() || self.barrier.broken()
+        self.vault.failed() || self.barrier.broken() || self.journal.broken()
     }
 
     /// Appends to the decision journal what cannot be derived from Odoo or the spool; returns when

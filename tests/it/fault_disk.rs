@@ -74,6 +74,13 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
             }
         }
     }
+    // One that has only just begun does not listen to SIGTERM yet, and may simply be ended by it.
+    for _ in 0..2000 {
+        if running.said().contains("ready:") || running.ended().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let (ended, said) = running.stop();
     assert!(!said.contains("panicked"), "{context}: {said}");
     if !ended.success() {
