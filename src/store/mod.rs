@@ -54,7 +54,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::model::{AccountId, Dossier, Job, Note, OrderId};
 
@@ -90,13 +90,15 @@ pub use tally::Tally;
 /// The open store. Shared by reference; all methods take `&self`.
 #[derive(Debug)]
 pub struct Store {
+    /// First, so that it is dropped first.
+    parting: patience::Parting,
     path: PathBuf,
     // Field order is drop order: sled goes before the lock that guards it.
     vault: Vault,
     db: sled::Db,
     days: DayKeys,
     accounts: Accounts,
-    barrier: Barrier,
+    barrier: Arc<Barrier>,
     journal: Journal,
     queue: Mutex<Queue>,
     pauses: Mutex<pauses::Pauses>,
@@ -158,7 +160,8 @@ impl Store {
     /// directory is free. Dropping the store instead is safe, and only makes that one slower.
     pub fn close(self) -> Result<(), StoreError> {
         self.barrier()?;
-        let Self { path, vault, db, _lock, .. } = self;
+        let Self { path, vault, db, parting, _lock, .. } = self;
+        drop(parting);
         drop(vault);
         drop(db);
         open::snapshot(&path)

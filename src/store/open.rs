@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ use super::layout::{
     AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
-use super::patience::wait_for;
+use super::patience::{Parting, wait_for};
 use super::pauses::{self, Pauses};
 use super::pins;
 use super::queue::Queue;
@@ -94,13 +94,26 @@ impl Store {
             }
             entered => (entered?, None),
         };
+        let barrier = Barrier::new(&dir.join(STORE_DIR), &room.config)
+            .inspect_err(|_| std::mem::forget(room.db.clone()))?;
+        let barrier = Arc::new(barrier);
+        // From here on an error leaves nothing unwritten behind, or all of it.
+        let parting = Parting::new(room.db.clone(), Arc::clone(&barrier));
         let journal = match journal.take() {
             Some(journal) => journal,
             None => Journal::open(dir, keys)?,
         };
         let days = DayKeys::open(&dir.join(DAYKEY_DIR), Keyring::new(keys))?;
-        let EngineRoom { db, config, vault, installation, accounts, epoch, tallies, mut changes } =
-            room;
+        let EngineRoom {
+            db,
+            config: _,
+            vault,
+            installation,
+            accounts,
+            epoch,
+            tallies,
+            mut changes,
+        } = room;
         let installation = match installation {
             Some(id) => id,
             None => begin(&vault, &mut changes, &journal, keys, moved_aside.is_some(), options)?,
@@ -112,11 +125,11 @@ impl Store {
         days.set_terms(|today| retained.terms(today));
         let lost = marked(&vault)?;
         let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
-        let barrier = Barrier::new(&dir.join(STORE_DIR), &config)?;
-        barrier.wait(&db).inspect_err(|_| std::mem::forget(db.clone()))?;
+        barrier.wait(&db)?;
         // Four thousand million leases to each opening.
         let fence = epoch.saturating_add(1).saturating_mul(1 << 32);
         Ok(Self {
+            parting,
             path: dir.to_owned(),
             vault,
             db,

@@ -6,9 +6,12 @@
 //! returns. So such waiting is done on a thread of its own, and sled's own mark of the failure is
 //! looked at meanwhile. A slow disk is waited for without limit: only a failure ends it early.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
+
+use super::barrier::Barrier;
 
 /// How often it is looked whether sled has failed.
 const LOOK: Duration = Duration::from_millis(500);
@@ -32,6 +35,29 @@ pub(super) fn wait_for<T: Send + 'static>(
                 config.global_error()?;
                 return Err(sled::Error::ReportableBug("waiting for the log panicked".to_owned()));
             }
+        }
+    }
+}
+
+/// Lets go of sled only when it has nothing left to write: it syncs while it is dropped, and panics
+/// where the disk refuses that. Dropped before everything else that holds the database.
+#[derive(Debug)]
+pub(super) struct Parting {
+    db: sled::Db,
+    barrier: Arc<Barrier>,
+}
+
+impl Parting {
+    pub(super) fn new(db: sled::Db, barrier: Arc<Barrier>) -> Self {
+        Self { db, barrier }
+    }
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        if self.barrier.wait(&self.db).is_err() {
+            // Left behind for ever: only a new process finds out what is on the disk.
+            std::mem::forget(self.db.clone());
         }
     }
 }
