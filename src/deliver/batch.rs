@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use super::catalog::Catalog;
 use super::partners::Customer;
 use super::read;
@@ -22,7 +24,7 @@ use super::write::has_writes;
 use crate::model::{
     BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
-use crate::plan::diff::forget_overtaken;
+use crate::plan::diff::{forget_overtaken, parse_odoo_datetime};
 use crate::plan::expired::without_buyer;
 use crate::plan::{
     Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan,
@@ -32,6 +34,11 @@ use crate::store::{BuyerState, End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
 pub(super) const READ_CHUNK: usize = 500;
+
+/// For so long after a confirmation its date may still be put back, in seconds.
+const FRESH_SECS: i64 = 120;
+/// When such an order is looked at again, in seconds.
+const FRESH_RETRY_SECS: i64 = 2;
 
 /// One order on its way.
 #[expect(clippy::struct_excessive_bools, reason = "each says what one stage has done")]
@@ -241,6 +248,14 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Confirmed so lately that the date of it may still be the confirmation's: whoever confirms puts
+    /// the purchase date back right after.
+    fn is_fresh(&self, current: &Current) -> bool {
+        let Some(clock) = self.sender.client.server_time() else { return false };
+        let age = parse_odoo_datetime(&current.date_order).map(|date| clock.duration_since(date));
+        !current.is_quotation() && age.is_some_and(|age| age.as_secs() < FRESH_SECS)
+    }
+
     pub(super) fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
         let now = self.sender.writing.hands.clock.now();
         for work in works.iter_mut().filter(|work| work.is_open()) {
@@ -249,6 +264,16 @@ impl Batch<'_> {
             else {
                 continue;
             };
+            if mapping.base_lost && !desired.cancel && self.is_fresh(current) {
+                // Another host has just confirmed it and puts the date back in a moment.
+                let soon = now.saturating_add(SignedDuration::from_secs(FRESH_RETRY_SECS));
+                work.end = Some(End::Retry {
+                    due: soon.unwrap_or(now),
+                    attempt: work.leased.job.attempt.saturating_add(1),
+                    fault: "odoo-serialization".to_owned(),
+                });
+                continue;
+            }
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
             if let Some(mapping) = &mut work.dossier.mapping {
