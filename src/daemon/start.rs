@@ -24,12 +24,18 @@ const STATUS_SECS: u64 = 15;
 
 /// Runs the daemon that `config` describes until it is told to stop.
 pub fn run(config: &Path, to: log::To) -> anyhow::Result<ExitCode> {
+    // Before anything else: from here on SIGTERM ends it well, however far it has come.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let stop = CancellationToken::new();
+    runtime.block_on(async {
+        on_signal(SignalKind::terminate(), &stop)?;
+        on_signal(SignalKind::interrupt(), &stop)
+    })?;
     let settings = Settings::load(config)?;
     let keys = Keys::load(&settings)?;
     // Dropping the last one writes out what is still queued.
     let log = Arc::new(log::init(settings.log.level, to)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log)));
+    let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log), stop));
     if let Err(error) = &ended {
         tracing::error!(error = %error, "the daemon ends");
     }
@@ -44,12 +50,10 @@ async fn serve(
     settings: Settings,
     keys: Keys,
     log: Arc<log::Log>,
+    stop: CancellationToken,
 ) -> Result<(), DaemonError> {
     let started = System.now();
     lifecycle::extend_timeout(Duration::from_mins(2));
-    let stop = CancellationToken::new();
-    on_signal(SignalKind::terminate(), &stop)?;
-    on_signal(SignalKind::interrupt(), &stop)?;
     let path = config.to_owned();
     let opened =
         tokio::task::spawn_blocking(move || Daemon::open(&path, settings, &keys, Arc::new(System)));

@@ -9,6 +9,7 @@
     reason = "tests may panic; clippy knows test functions, not what they share"
 )]
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -54,6 +55,39 @@ fn sigterm_twice_under_load_ends_well_in_time_and_loses_nothing() {
         place.run_until_idle(&fake, ORDERS);
         place.assert_whole(&fake, ORDERS, &format!("round {round}"));
     }
+}
+
+/// The settings are a pipe that nobody has written to yet: that is as early as it gets.
+#[test]
+fn sigterm_before_it_has_read_its_settings_ends_it_well() {
+    let fake = shop();
+    let place = Place::of(&fake);
+    place.drop_files(4);
+    let config = &place.installation.config;
+    let text = place.installation.config_text();
+    std::fs::remove_file(config).unwrap();
+    let only_ours = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, config, rustix::fs::FileType::Fifo, only_ours, 0).unwrap();
+    let mut running = place.start(&[]);
+    let mut pipe = None;
+    // Without waiting it only opens once there is a reader.
+    running.wait("it to read", || {
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        pipe = rustix::fs::open(config, flags, rustix::fs::Mode::empty()).ok();
+        pipe.is_some()
+    });
+    running.signal(Signal::TERM);
+    running.signal(Signal::TERM);
+    let mut pipe = std::fs::File::from(pipe.unwrap());
+    pipe.write_all(text.as_bytes()).unwrap();
+    drop(pipe);
+    let ended = running.end();
+    let said = running.said();
+    assert_eq!(ended.code(), Some(0), "{ended}: {said}");
+    std::fs::remove_file(config).unwrap();
+    std::fs::write(config, text).unwrap();
+    place.run_until_idle(&fake, 4);
+    place.assert_whole(&fake, 4, "stopped before it began");
 }
 
 #[test]
