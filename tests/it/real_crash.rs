@@ -24,7 +24,7 @@ use crate::support::lab::{Lab, versions};
 use crate::support::sales::{Random, Report, shipped_by_amazon, shipped_by_seller};
 use crate::support::spoold::{Installation, run_child};
 
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 20;
 /// New orders a round: those that Amazon ships, and those that the seller ships.
 const BY_AMAZON: u64 = 45;
 const BY_SELLER: u64 = 15;
