@@ -169,7 +169,6 @@ fn die_and_recover(
     wanted: &[String],
     context: &str,
 ) -> bool {
-    let began = std::time::Instant::now();
     let fake = scenario.shop();
     let place = Place::of(&fake);
     place.drop_files(ORDERS);
@@ -182,7 +181,6 @@ fn die_and_recover(
     assert!(!said.contains("panicked"), "{context}: {said}");
     place.assert_whole(&fake, ORDERS, context);
     assert_same_effects(&effects(&fake), wanted, context);
-    println!("{context}: {} ms", began.elapsed().as_millis());
     died
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::fault_support::{Place, Running, points, shop, side_by_side};
+use crate::fault_support::{LOOK, Place, Running, points, shop, side_by_side};
 use crate::support::fake_odoo::FakeOdoo;
 use crate::support::sales::Random;
 use crate::support::skip;
@@ -78,11 +78,11 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
     };
     let mut running = place.start(&env);
     // Until the fault was met, or there was nothing left to meet it.
-    for _ in 0..2000 {
+    for _ in 0..400 {
         if failed().0 > 0 || running.ended().is_some() || whole(place, fake) {
             break;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK / 2);
     }
     std::thread::sleep(Duration::from_millis(1200));
     let (_, actions) = failed();
@@ -112,16 +112,16 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
     place.assert_whole(fake, ORDERS, context);
 }
 
-/// Waits until all is done; its exit code if it ended before.
+/// Waits until all is done and it says so; its exit code if it ended before.
 fn until_whole(place: &Place, fake: &FakeOdoo, running: &mut Running) -> Option<Option<i32>> {
-    for _ in 0..12_000 {
+    for _ in 0..2_400 {
         if let Some(ended) = running.ended() {
             return Some(ended.code());
         }
-        if whole(place, fake) {
+        if place.is_done(fake, ORDERS) {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK);
     }
     panic!("it stands still: {}", running.said());
 }

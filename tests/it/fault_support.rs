@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use odoo_spoold::control::client::Client;
+use odoo_spoold::control::wire::OrderCounts;
 use odoo_spoold::daemon::open_store;
 use odoo_spoold::store::Tally;
 use serde_json::{Value, json};
@@ -94,14 +95,23 @@ impl Place {
         Self::at(fake, None, "")
     }
 
+    /// With more patience: for work whose calls really take a while.
+    pub(crate) fn patient(fake: &FakeOdoo) -> Self {
+        Self::with(fake, None, "", "20s")
+    }
+
     /// State and spool below `disk`, with more lines for `[spool]`.
     pub(crate) fn at(fake: &FakeOdoo, disk: Option<&Path>, spool: &str) -> Self {
+        Self::with(fake, disk, spool, "1s")
+    }
+
+    fn with(fake: &FakeOdoo, disk: Option<&Path>, spool: &str, limit: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let own = dir.path().to_owned();
         let disk = disk.unwrap_or(&own).display();
         let at = own.display();
         let text = format!(
-            "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\nlimit_time_real = \"1s\"\n\
+            "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\nlimit_time_real = \"{limit}\"\n\
              [spool]\ndir = \"{disk}/spool\"\npoll_interval = \"1s\"\nsettle = \"1s\"\n{spool}\n\
              [state]\ndir = \"{disk}/state\"\ncache = \"8MiB\"\n\
              [keys]\nfile = \"{at}/keys.toml\"\n[control]\nsocket = \"{at}/control.sock\"\n\
@@ -191,11 +201,19 @@ impl Place {
     }
 
     fn says_idle(&self) -> bool {
+        self.counts().is_some_and(|counts| counts.pending + counts.started == 0)
+    }
+
+    /// What the running daemon knows of orders; none while it does not answer.
+    pub(crate) fn counts(&self) -> Option<OrderCounts> {
         let socket = &self.installation.settings.control.socket;
-        let Ok(status) = Client::connect(socket).and_then(|client| client.status()) else {
-            return false;
-        };
-        status.accounts.iter().all(|account| account.orders.pending + account.orders.started == 0)
+        let status = Client::connect(socket).and_then(|client| client.status()).ok()?;
+        status.accounts.into_iter().next().map(|account| account.orders)
+    }
+
+    pub(crate) fn orders_known(&self) -> Option<u64> {
+        let counts = self.counts()?;
+        Some(counts.pending + counts.started + counts.held + counts.dead + counts.done)
     }
 
     /// Starts a healthy daemon, and stops it as systemd does when nothing is left to do. What it said.
@@ -400,6 +418,7 @@ pub(crate) fn side_by_side<T: Send>(
             scope.spawn(|| {
                 loop {
                     let Some((name, one)) = todo.lock().unwrap().pop() else { return };
+                    let began = Instant::now();
                     let went = std::panic::catch_unwind(AssertUnwindSafe(|| work(&name, one)));
                     if let Err(why) = went {
                         let why = match why.downcast::<String>() {
@@ -410,7 +429,9 @@ pub(crate) fn side_by_side<T: Send>(
                         };
                         println!("{name}: WRONG");
                         wrong.lock().unwrap().push(format!("{name}: {why}"));
+                        continue;
                     }
+                    println!("{name}: {} ms", began.elapsed().as_millis());
                 }
             });
         }
