@@ -17,6 +17,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::fault_support::{
     LOOK, Place, Running, assert_same_effects, effects, points, shop, side_by_side,
@@ -30,6 +31,10 @@ const USUAL: usize = 6;
 /// It has nothing left to do for so many looks: the point lies beyond its end.
 const IDLE_LOOKS: usize = 5;
 
+/// Just within Odoo's limit for a call in that scenario.
+const LATE: Duration = Duration::from_millis(1_800);
+const LATE_LIMIT: &str = "2s";
+
 /// What becomes of the first answer to each kind of write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
@@ -37,6 +42,8 @@ enum Scenario {
     AppliesAndTimesOut,
     AppliesAndAnswers500,
     AppliesAndAnswersHalf,
+    /// Well, but as late as it may: a daemon that died meanwhile has been followed by another one.
+    AppliesLate,
 }
 
 /// A scenario undisturbed by crashes.
@@ -57,6 +64,7 @@ impl Scenario {
             Self::AppliesAndTimesOut => Some(Fault::ApplyThenSilence),
             Self::AppliesAndAnswers500 => Some(Fault::Http500AfterCommit),
             Self::AppliesAndAnswersHalf => Some(Fault::HalfAnswer),
+            Self::AppliesLate => Some(Fault::Hang(LATE)),
         };
         if let Some(fault) = fault {
             fake.lose_first_answers(fault);
@@ -64,9 +72,13 @@ impl Scenario {
         fake
     }
 
+    fn place(self, fake: &FakeOdoo) -> Place {
+        if self == Self::AppliesLate { Place::limited(fake, LATE_LIMIT) } else { Place::of(fake) }
+    }
+
     fn undisturbed(self) -> Whole {
         let fake = self.shop();
-        let place = Place::of(&fake);
+        let place = self.place(&fake);
         place.drop_files(ORDERS);
         let log = place.installation.dir.path().join("actions");
         let mut running = place.start(&[("IO_LOG", log.display().to_string())]);
@@ -115,7 +127,16 @@ fn every_step_of(scenario: Scenario) {
     assert_eq!(whole.lost > 3, scenario != Scenario::Behaves, "{} lost", whole.lost);
     assert_same_effects(&whole.effects, &behaves.effects, &format!("{scenario:?}, no crash"));
     let count = points(USUAL);
-    let chosen = sample(&whole.actions, count, &mut random);
+    let mut chosen = sample(&whole.actions, count, &mut random);
+    if scenario == Scenario::AppliesLate {
+        // Only what was sent can come late.
+        chosen = (1..=whole.actions.len())
+            .filter(|n| whole.actions[n - 1].starts_with("send"))
+            .collect();
+        while chosen.len() > count {
+            chosen.remove(random.below(chosen.len() as u64) as usize);
+        }
+    }
     let (of, lost) = (whole.actions.len(), whole.lost);
     println!("{scenario:?}: {} of {of} actions, {lost} answers lost", chosen.len());
     let mut todo = Vec::new();
@@ -161,6 +182,11 @@ fn killed_at_every_step_of_an_odoo_that_applies_and_answers_half() {
     every_step_of(Scenario::AppliesAndAnswersHalf);
 }
 
+#[test]
+fn killed_while_odoo_is_still_at_a_call() {
+    every_step_of(Scenario::AppliesLate);
+}
+
 /// Dies at its n-th action; the next one finishes. Whether it died.
 fn die_and_recover(
     scenario: Scenario,
@@ -170,7 +196,7 @@ fn die_and_recover(
     context: &str,
 ) -> bool {
     let fake = scenario.shop();
-    let place = Place::of(&fake);
+    let place = scenario.place(&fake);
     place.drop_files(ORDERS);
     let mut running = place.start(&[(mode, n.to_string())]);
     let ended = until_dead_or_idle(&place, &fake, &mut running);

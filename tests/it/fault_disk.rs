@@ -22,7 +22,8 @@ use crate::support::skip;
 
 const ORDERS: u64 = 4;
 /// Where a fault once made it spin, stand still, panic or end with the wrong code: the usual run.
-/// `ODOO_SPOOLD_FAULT_POINTS=N|all` takes others, by the seed or all of them.
+/// `ODOO_SPOOLD_FAULT_POINTS=N|all` takes others, by the seed or all of them;
+/// `ODOO_SPOOLD_DISK_FAULTS`, with spaces between them, those.
 const ONCE_WRONG: [&str; 5] =
     ["52,0,30,sync", "54,1,122,", "241,3,30,", "275,0,30,", "19,0,30,sync"];
 /// ENOSPC, EDQUOT, EIO, EROFS.
@@ -33,6 +34,9 @@ const ACTIONS: u64 = 320;
 
 /// From which action on, how often, with which error, which actions: as `IO_FAIL` wants it.
 fn faults() -> Vec<String> {
+    if let Ok(given) = std::env::var("ODOO_SPOOLD_DISK_FAULTS") {
+        return given.split_whitespace().map(str::to_owned).collect();
+    }
     let count = points(0);
     if count == 0 {
         return ONCE_WRONG.map(str::to_owned).to_vec();

@@ -69,7 +69,7 @@ fn sigterm_in_the_middle_of_a_large_file_leaves_it_for_the_next_start() {
     let fake = shop();
     // A large file gives way to deliveries: with one always under way it takes its time.
     fake.set_latency(Duration::from_millis(300));
-    let place = Place::patient(&fake);
+    let place = Place::limited(&fake, "20s");
     place.installation.drop_bytes("eu", "large.age", report.text().as_bytes());
     let mut running = place.start(&[]);
     running.wait("the first orders", || place.orders_known().is_some_and(|known| known > 0));

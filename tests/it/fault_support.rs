@@ -95,9 +95,9 @@ impl Place {
         Self::at(fake, None, "")
     }
 
-    /// With more patience: for work whose calls really take a while.
-    pub(crate) fn patient(fake: &FakeOdoo) -> Self {
-        Self::with(fake, None, "", "20s")
+    /// With another `limit_time_real`.
+    pub(crate) fn limited(fake: &FakeOdoo, limit: &str) -> Self {
+        Self::with(fake, None, "", limit)
     }
 
     /// State and spool below `disk`, with more lines for `[spool]`.
