@@ -24,8 +24,16 @@ const ORDERS: u64 = 4;
 /// Where a fault once made it spin, stand still, panic or end with the wrong code: the usual run.
 /// `ODOO_SPOOLD_FAULT_POINTS=N|all` takes others, by the seed or all of them;
 /// `ODOO_SPOOLD_DISK_FAULTS`, with spaces between them, those.
-const ONCE_WRONG: [&str; 5] =
-    ["52,0,30,sync", "54,1,122,", "241,3,30,", "275,0,30,", "19,0,30,sync"];
+const ONCE_WRONG: [&str; 8] = [
+    "52,0,30,sync",
+    "54,1,122,",
+    "241,3,30,",
+    "275,0,30,",
+    "19,0,30,sync",
+    "4,1,30,sync",
+    "123,3,30,",
+    "235,3,28,",
+];
 /// ENOSPC, EDQUOT, EIO, EROFS.
 const ERRNOS: [i32; 4] = [28, 122, 5, 30];
 
@@ -127,7 +135,8 @@ fn until_whole(place: &Place, fake: &FakeOdoo, running: &mut Running) -> Option<
         }
         std::thread::sleep(LOOK);
     }
-    panic!("it stands still: {}", running.said());
+    let left = (place.names("incoming"), place.names("work"), place.counts());
+    panic!("it stands still: {left:?}: {}", running.said());
 }
 
 #[test]
