@@ -31,7 +31,7 @@ const USUAL: usize = 6;
 /// It has nothing left to do for so many looks: the point lies beyond its end.
 const IDLE_LOOKS: usize = 5;
 
-/// Just within Odoo's limit for a call in that scenario.
+/// Just within Odoo's limit for a call, where it comes late.
 const LATE: Duration = Duration::from_millis(1_800);
 const LATE_LIMIT: &str = "2s";
 
