@@ -25,7 +25,7 @@ impl Scales<'_> {
     pub(super) fn without_any_base(&mut self, partners: Option<Partners>) {
         let base = self.presumed_head(partners);
         let lines = self.presumed_lines();
-        let presumed = Mapping { base, lines, ..self.mapping.clone() };
+        let presumed = Mapping { lines, base, ..self.mapping.clone() };
         let mut scales = Scales {
             desired: self.desired,
             mapping: &presumed,
