@@ -43,6 +43,7 @@ mod real_repeat;
 mod real_restored;
 mod real_support;
 mod real_trouble;
+mod rebuild;
 mod retention;
 mod setup;
 mod spool_claim;
