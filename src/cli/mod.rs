@@ -40,6 +40,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::control::wire::JobWord;
 use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId};
+use crate::telemetry::codes;
 
 pub use dispatch::dispatch;
 
@@ -493,8 +494,8 @@ pub struct Recipient {
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The code, such as sku or envelope-truncated
-    #[arg(value_name = "CODE", value_parser = codes(), hide_possible_values = true)]
-    pub code: String,
+    #[arg(value_name = "CODE", value_parser = explain::CodeParser, hide_possible_values = true)]
+    pub code: &'static codes::Code,
 }
 
 /// `generate`
@@ -525,11 +526,6 @@ pub enum GenerateWhat {
     Errors,
     /// The control socket's API as an OpenAPI document
     Openapi,
-}
-
-/// All codes, for the shell's completions; the error of a wrong one names what is near it.
-fn codes() -> clap::builder::PossibleValuesParser {
-    crate::telemetry::codes::all().map(|row| row.code).into()
 }
 
 /// A word of the control API; the error lists the ones there are.
