@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::control::wire::{File, FileDetail, Files, FilesQuery};
-use crate::model::Family;
+use crate::model::{Counts, Family, Refusal};
 
 use super::ask::Source;
 use super::output::{Output, size, when};
@@ -68,27 +68,7 @@ fn show(out: &mut Output, detail: &FileDetail) -> Result<(), Problem> {
     out.field("envelope", &file.envelope)?;
     out.field("report", file.family.map(Family::name).unwrap_or_default())?;
     out.field("charset", &file.charset)?;
-    let counts = file.counts;
-    out.field("rows", format!("{}, {} refused", counts.rows, counts.refused))?;
-    out.field(
-        "orders",
-        format!(
-            "{}: {} new, {} changed, {} unchanged, {} older, {} before import_from",
-            counts.orders,
-            counts.new,
-            counts.changed,
-            counts.unchanged,
-            counts.older,
-            counts.before_import_from
-        ),
-    )?;
-    if let Some(refusal) = &file.refusal {
-        out.line("")?;
-        out.field("rejected", format!("{} ({})", refusal.sentence, refusal.code))?;
-        out.field("line", refusal.line.map(|line| line.to_string()).unwrap_or_default())?;
-        out.field("column", refusal.column.as_deref().unwrap_or_default())?;
-        out.field("next", &refusal.next_step)?;
-    }
+    print_outcome(out, file.counts, file.refusal.as_ref())?;
     if !detail.faults.is_empty() {
         out.line("")?;
         let rows: Vec<_> = detail
@@ -145,4 +125,31 @@ fn orders(out: &mut Output, detail: &FileDetail) -> Result<(), Problem> {
         out.table(&["ORDER", "STATE", "WAITS FOR"], &rows, "")?;
     }
     Ok(())
+}
+
+/// What came of a file's rows, and why it was rejected.
+pub(super) fn print_outcome(
+    out: &mut Output,
+    counts: Counts,
+    refusal: Option<&Refusal>,
+) -> Result<(), Problem> {
+    out.field("rows", format!("{}, {} refused", counts.rows, counts.refused))?;
+    out.field(
+        "orders",
+        format!(
+            "{}: {} new, {} changed, {} unchanged, {} older, {} before import_from",
+            counts.orders,
+            counts.new,
+            counts.changed,
+            counts.unchanged,
+            counts.older,
+            counts.before_import_from
+        ),
+    )?;
+    let Some(refusal) = refusal else { return Ok(()) };
+    out.line("")?;
+    out.field("rejected", format!("{} ({})", refusal.sentence, refusal.code))?;
+    out.field("line", refusal.line.map(|line| line.to_string()).unwrap_or_default())?;
+    out.field("column", refusal.column.as_deref().unwrap_or_default())?;
+    out.field("next", &refusal.next_step)
 }

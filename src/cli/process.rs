@@ -12,6 +12,7 @@ use crate::envelope::MAX_SIDECAR_BYTES;
 use crate::model::Family;
 
 use super::ask::daemon;
+use super::files::print_outcome;
 use super::output::Output;
 use super::problem::{EXIT_FAILED, Problem};
 use super::{Global, Process};
@@ -76,27 +77,7 @@ fn print(out: &mut Output, report: &ProcessReport) -> Result<(), Problem> {
     out.field("account", &report.account)?;
     out.field("envelope", &report.envelope)?;
     out.field("report", report.family.map(Family::name).unwrap_or_default())?;
-    let counts = report.counts;
-    out.field("rows", format!("{}, {} refused", counts.rows, counts.refused))?;
-    out.field(
-        "orders",
-        format!(
-            "{}: {} new, {} changed, {} unchanged, {} older, {} before import_from",
-            counts.orders,
-            counts.new,
-            counts.changed,
-            counts.unchanged,
-            counts.older,
-            counts.before_import_from
-        ),
-    )?;
-    if let Some(refusal) = &report.refusal {
-        out.line("")?;
-        out.field("rejected", format!("{} ({})", refusal.sentence, refusal.code))?;
-        out.field("line", refusal.line.map(|line| line.to_string()).unwrap_or_default())?;
-        out.field("column", refusal.column.as_deref().unwrap_or_default())?;
-        out.field("next", &refusal.next_step)?;
-    }
+    print_outcome(out, report.counts, report.refusal.as_ref())?;
     match &report.would {
         Some(would) => print_would(out, would),
         None => Ok(()),

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
+use super::courtesy::Courtesy;
 use crate::clock::SharedClock;
 use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, SidecarError, Trust};
 use crate::flatfile::{self, DocumentError, Hints, OrderFacts, Survey};
@@ -23,6 +25,10 @@ use crate::telemetry::events;
 
 /// Facts in one transaction of the store.
 const TAKE: usize = 200;
+/// From so many bytes on a file is large: reading it takes longer than anyone should wait behind it.
+pub(super) const LARGE_BYTES: u64 = 1024 * 1024;
+/// Facts of a large file in one transaction: whoever comes meanwhile waits for no more than those.
+const TAKE_OF_LARGE: usize = 25;
 /// Facts between two barriers: delivery of a long file begins before its end.
 const BARRIER_EVERY: usize = 2_000;
 /// Refused rows that are kept and written beside the file.
@@ -45,6 +51,10 @@ pub(crate) struct IntakeAccount {
 pub(crate) struct Intake {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: SharedClock,
+    /// With whom the store is shared.
+    pub(crate) courtesy: Arc<Courtesy>,
+    /// A large file is left in `work/` then, half-way.
+    pub(crate) stop: CancellationToken,
 }
 
 /// Nothing was decided about the file: it stays in `work/` and is taken up again.
@@ -59,6 +69,9 @@ pub(crate) enum IntakeTrouble {
     /// Our copy cannot be read.
     #[error("reading the claimed file")]
     Read(#[source] io::Error),
+    /// The daemon stops in the middle of a large file.
+    #[error("stopping")]
+    Stopping,
 }
 
 /// How a file can fail to be taken in.
@@ -93,6 +106,7 @@ impl Intake {
         mut claim: Claim,
         progress: &dyn Fn(),
     ) -> Result<FileRecord, IntakeTrouble> {
+        let _short = (claim.bytes < LARGE_BYTES).then(|| self.courtesy.short());
         let now = self.clock.now();
         let mut record = FileRecord {
             id: claim.id.clone(),
@@ -234,6 +248,7 @@ impl Intake {
             account,
             claim,
             progress,
+            large: claim.bytes >= LARGE_BYTES,
             batch: Vec::with_capacity(TAKE),
             undurable: 0,
             counts: Counts::default(),
@@ -270,6 +285,7 @@ struct Taking<'a> {
     account: &'a IntakeAccount,
     claim: &'a Claim,
     progress: &'a dyn Fn(),
+    large: bool,
     batch: Vec<(Fact, Option<BuyerFact>)>,
     /// Facts taken since the last barrier.
     undurable: usize,
@@ -285,7 +301,18 @@ impl Taking<'_> {
             self.orders.push(fact.order_id.clone());
         }
         self.batch.push((fact, buyer));
-        if self.batch.len() >= TAKE { self.flush(false) } else { Ok(()) }
+        let enough = if self.large { TAKE_OF_LARGE } else { TAKE };
+        if self.batch.len() < enough {
+            return Ok(());
+        }
+        self.flush(false)?;
+        if self.large {
+            if self.intake.stop.is_cancelled() {
+                return Err(IntakeTrouble::Stopping);
+            }
+            self.intake.courtesy.give_way(&self.intake.store);
+        }
+        Ok(())
     }
 
     fn flush(&mut self, last: bool) -> Result<(), IntakeTrouble> {

@@ -19,6 +19,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, IntakeAccount};
 use crate::clock::Manual;
@@ -164,7 +165,12 @@ impl House {
         Self {
             _dir: dir,
             dirs,
-            intake: Intake { store: Arc::new(store), clock: Arc::new(clock) },
+            intake: Intake {
+                store: Arc::new(store),
+                clock: Arc::new(clock),
+                courtesy: Arc::default(),
+                stop: CancellationToken::new(),
+            },
             account: IntakeAccount {
                 id,
                 keyring: Arc::new(Keyring::from_identities([identity.expose_secret()]).unwrap()),

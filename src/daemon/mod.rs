@@ -5,6 +5,7 @@
 //! finished, everything is made durable.
 
 mod again;
+mod courtesy;
 mod desk;
 mod housekeeper;
 mod intake;
@@ -208,11 +209,17 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let settings = self.settings();
         let mut mouths = JoinSet::new();
+        let courtesy = Arc::new(courtesy::Courtesy::default());
         for account in self.accounts.values() {
             let id = account.intake.read().unwrap_or_else(PoisonError::into_inner).id.clone();
             let delivery = Arc::clone(&self.delivery);
             let mouth = Arc::new(Mouth {
-                intake: Intake { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) },
+                intake: Intake {
+                    store: Arc::clone(&self.store),
+                    clock: Arc::clone(&self.clock),
+                    courtesy: Arc::clone(&courtesy),
+                    stop: stop.clone(),
+                },
                 account: Arc::clone(&account.intake),
                 dirs: account.dirs.clone(),
                 settle: settings.spool.settle,

@@ -1,8 +1,9 @@
 //! One account's way in: watch, scan, claim, take in; one file at a time, and one large one beside.
 //!
 //! A large file is taken in on a thread of its own, so that it keeps no small one waiting; which
-//! of them ends first makes no difference to what is known then. Hints make it fast, the scan makes it true. What a crash interrupted is taken up first. When the
-//! disk or the store fails nothing more is claimed for a while; what was claimed stays in `work/`.
+//! of them ends first makes no difference to what is known then. Hints make it fast, the scan makes
+//! it true. What a crash or a stop interrupted is taken up first. When the disk or the store fails
+//! nothing more is claimed for a while; what was claimed stays in `work/`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::intake::{Intake, IntakeAccount};
+use super::intake::{Intake, IntakeAccount, IntakeTrouble, LARGE_BYTES};
 use super::room::Room;
 use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
@@ -31,8 +32,6 @@ const TROUBLE_SECS: u64 = 10;
 
 /// While a person has paused the way in, it is looked so often whether that still holds.
 const PAUSED_LOOK_SECS: u64 = 2;
-/// From so many bytes on a file is large: reading it takes longer than anyone should wait behind it.
-const LARGE_BYTES: u64 = 1024 * 1024;
 /// How soon to look again while a large file is being taken in, in ms.
 const LARGE_LOOK_MS: u64 = 200;
 
@@ -62,7 +61,7 @@ struct Bench {
 }
 
 impl Mouth {
-    /// Takes files in until `stop`; the file at hand is finished first.
+    /// Takes files in until `stop`; a small file at hand is finished first, a large one stays in `work/`.
     pub(crate) async fn run(
         self: Arc<Self>,
         stop: CancellationToken,
@@ -111,13 +110,22 @@ impl Mouth {
     }
 
     /// Takes a claimed file in. False if it stays in `work/`.
-    fn take(&self, claimed: Claim) -> bool {
+    fn take(&self, claimed: Claim, beat: &dyn Fn()) -> bool {
         let account = self.account();
         let id = claimed.id.clone();
-        match self.intake.take(&account, claimed, self.wake.as_ref()) {
+        let progress = || {
+            beat();
+            (self.wake)();
+        };
+        match self.intake.take(&account, claimed, &progress) {
             Ok(_) => {
                 (self.wake)();
                 true
+            }
+            Err(IntakeTrouble::Stopping) => {
+                tracing::info!(account = %account.id, file_id = %id,
+                    "stopping half-way through file {id}: the next start takes it up again");
+                false
             }
             Err(error) => {
                 trouble(&account.id, &id, &error);
@@ -210,7 +218,7 @@ impl Bench {
                     continue;
                 }
                 claimed = true;
-                if !self.may_take() || !self.claim(&candidate) {
+                if !self.may_take() || !self.claim(&candidate, beat) {
                     return Duration::from_secs(TROUBLE_SECS);
                 }
             }
@@ -245,7 +253,7 @@ impl Bench {
             }
             beat();
             match recovered {
-                Recovered::Claimed(claim) => well &= self.take(*claim),
+                Recovered::Claimed(claim) => well &= self.take(*claim, beat),
                 Recovered::Failed { id, error } => {
                     trouble(&account.id, &id, &error);
                     well = false;
@@ -277,14 +285,14 @@ impl Bench {
     }
 
     /// Claims one file and takes it in. False if nothing more should be claimed for a while.
-    fn claim(&mut self, candidate: &Candidate) -> bool {
+    fn claim(&mut self, candidate: &Candidate, beat: &dyn Fn()) -> bool {
         let account = self.mouth.account();
         let now = self.mouth.intake.clock.now();
         let claimed = claim(&self.mouth.dirs, candidate, FileId::random(), &now.to_string());
         match claimed {
             Ok(claimed) => {
                 events::file_claimed(&account.id, &claimed.id, claimed.bytes);
-                self.take(claimed)
+                self.take(claimed, beat)
             }
             Err(ClaimError::Gone) => true,
             Err(error) => {
@@ -301,13 +309,13 @@ impl Bench {
     }
 
     /// Takes a claimed file in; a large one beside, if no other is. False if it stays in `work/`.
-    fn take(&mut self, claimed: Claim) -> bool {
-        if claimed.bytes >= LARGE_BYTES && self.large.is_none() && !self.unfinished {
+    fn take(&mut self, claimed: Claim, beat: &dyn Fn()) -> bool {
+        if claimed.bytes >= LARGE_BYTES && self.large.is_none() {
             let mouth = Arc::clone(&self.mouth);
-            self.large = Some(std::thread::spawn(move || mouth.take(claimed)));
+            self.large = Some(std::thread::spawn(move || mouth.take(claimed, &|| ())));
             return true;
         }
-        let well = self.mouth.take(claimed);
+        let well = self.mouth.take(claimed, beat);
         self.unfinished |= !well;
         well
     }

@@ -217,6 +217,11 @@ impl Store {
         self.accounts.all().map(|known| (known.id.clone(), queue.tally(known.tag))).collect()
     }
 
+    /// Jobs leased right now.
+    pub fn leased(&self) -> u64 {
+        self.queue().leased()
+    }
+
     /// What the store weighs.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let disk_bytes =

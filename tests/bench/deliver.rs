@@ -2,7 +2,8 @@
 //!
 //! Without words, against the fake Odoo: calls per hundred orders, known orders that cost no call (with the
 //! memory they take; `BENCH_KNOWN` says how many, 20000), and the time from rename to the first byte
-//! (`BENCH_FILES`, 50), and small files beside one of `BENCH_BAD` (100000) bad rows. `pairs.py` starts it with words, against a real one:
+//! (`BENCH_FILES`, 50), and small files beside one of `BENCH_BAD` (100000) bad rows. `beside` and `drain` are measured alone with
+//! these words; `drain` empties a queue of `BENCH_DRAIN` (1000000) orders. `pairs.py` starts it with words, against a real one:
 //!
 //! `deliver lab --env ENV.json --measure ORDERS.txt [--prepare EARLIER.txt] [--create-only] [--cpu COMMAND]`
 //! delivers the reports, the earlier one unmeasured, and prints one JSON object. No number here is a limit;
@@ -19,6 +20,7 @@
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a benchmark may stop at the first surprise"
 )]
@@ -32,7 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,8 +44,8 @@ use odoo_spoold::config::{Keys, Settings};
 use odoo_spoold::daemon::{Daemon, open_store};
 use odoo_spoold::envelope::{self, Keyring};
 use odoo_spoold::flatfile::{self, Context, Hints};
-use odoo_spoold::model::{FileId, JobState, MappedLine, Mapping, Origin, Outcome};
-use odoo_spoold::store::{End, Tally};
+use odoo_spoold::model::{AccountId, FileId, JobState, MappedLine, Mapping, Origin, Outcome};
+use odoo_spoold::store::{End, Store, Tally};
 use report::Kind;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -52,13 +54,15 @@ use support::shop::shop;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_mins(20);
+const PATIENCE: Duration = Duration::from_hours(2);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("lab") => lab(&words[1..]),
-        Some("fill") => fill(Path::new(&words[1]), words[2].parse().unwrap()),
+        Some("fill") => fill(Path::new(&words[1]), words[2].parse().unwrap(), true),
+        Some("queue") => fill(Path::new(&words[1]), words[2].parse().unwrap(), false),
+        Some("empty") => empty(Path::new(&words[1]), words[2].parse().unwrap()),
         Some("repeat") => repeat(Path::new(&words[1]), words[2].parse().unwrap()),
         _ => {
             let full = words.iter().any(|word| word == "--bench");
@@ -70,10 +74,16 @@ fn main() {
             if words.iter().any(|word| word == "beside") {
                 return beside(number("BENCH_BAD", 300, 100_000));
             }
+            if words.iter().any(|word| word == "drain") {
+                return drain(number("BENCH_DRAIN", 600, 1_000_000));
+            }
             first_byte(number("BENCH_FILES", 3, 50));
             calls();
             beside(number("BENCH_BAD", 300, 100_000));
             known(number("BENCH_KNOWN", 200, 20_000));
+            if !full {
+                drain(number("BENCH_DRAIN", 600, 1_000_000));
+            }
         }
     }
 }
@@ -218,18 +228,8 @@ fn known(orders: u64) {
     for cache in ["64MiB", "256MiB"] {
         let fake = shop(Flavor::V19);
         let place = Place::of(&fake, cache);
-        let run = |verb: &str| {
-            let output = Command::new(std::env::current_exe().unwrap())
-                .arg(verb)
-                .arg(place.dir.path())
-                .arg(orders.to_string())
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        run("fill");
-        let said: Value = serde_json::from_str(&run("repeat")).unwrap();
+        place.child("fill", orders);
+        let said: Value = serde_json::from_str(&place.child("repeat", orders)).unwrap();
         println!(
             "| {orders} known, unchanged orders listed again: calls (seconds, cache {cache}) | 0 | {} ({:.1} s) |",
             fake.calls().len(),
@@ -246,17 +246,117 @@ fn known(orders: u64) {
     }
 }
 
-/// Makes orders known, as if they had been delivered: their facts, and a mapping with a base.
-fn fill(dir: &Path, orders: u64) {
+/// A long backlog drains at a steady rate and in bounded memory: the last tenth against the first.
+fn drain(orders: u64) {
+    /// What an Odoo that never ends would be slow with: nobody looks at these any more.
+    const KEPT: usize = 300;
+    let fake = shop(Flavor::V19);
+    let place = Place::of(&fake, "64MiB");
+    place.child("queue", orders);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (said, arrived) = std::thread::scope(|scope| {
+        let forgetting = scope.spawn(|| {
+            let mut gone = 0;
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(50));
+                fake.forget_calls();
+                gone += fake.tables(|tables| {
+                    tables.keep_newest("res.partner", 2 * KEPT);
+                    tables.keep_newest("sale.order.line", KEPT);
+                    tables.keep_newest("sale.order", KEPT)
+                });
+            }
+            gone + fake.records("sale.order").len()
+        });
+        let said: Value = serde_json::from_str(&place.child("empty", orders)).unwrap();
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        (said, forgetting.join().unwrap())
+    });
+    assert_eq!(u64::try_from(arrived).unwrap(), orders, "each order once");
+    let tenths = said.as_array().unwrap();
+    let (first, last) = (&tenths[0], &tenths[tenths.len() - 1]);
+    let figure = |tenth: &Value, name: &str| tenth[name].as_f64().unwrap();
+    println!(
+        "| a backlog of {orders} drains: our CPU per order, last tenth / first | – | {:.2} × ({:.2} ms against {:.2} ms) |",
+        figure(last, "cpu_ms") / figure(first, "cpu_ms"),
+        figure(last, "cpu_ms"),
+        figure(first, "cpu_ms")
+    );
+    println!(
+        "| … orders a second (fake Odoo beside), slowest and fastest tenth | – | {:.0}, {:.0} |",
+        tenths.iter().map(|tenth| figure(tenth, "rate")).fold(f64::MAX, f64::min),
+        tenths.iter().map(|tenth| figure(tenth, "rate")).fold(0.0, f64::max)
+    );
+    println!(
+        "| … resident memory after each tenth | bounded | {} MiB |",
+        tenths
+            .iter()
+            .map(|tenth| format!("{:.0}", figure(tenth, "rss_mib")))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+}
+
+/// A daemon that starts with a full queue; what each tenth of it took.
+fn empty(dir: &Path, orders: u64) {
+    let place = Opened::new(dir);
+    let cpu = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // utime and stime, in hundredths of a second.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10.0
+    };
+    let spoold = place.start();
+    let mut tenths = Vec::new();
+    let (mut before, mut since, mut spent) = (0, Instant::now(), cpu());
+    while before < orders {
+        let upto = (before + orders.div_ceil(10)).min(orders);
+        spoold.wait(|| spoold.tally().done >= upto);
+        let count = (spoold.tally().done - before) as f64;
+        let tenth = json!({
+            "rate": count / since.elapsed().as_secs_f64(),
+            "cpu_ms": (cpu() - spent) / count,
+            "rss_mib": memory("VmRSS"),
+        });
+        eprintln!("{upto} of {orders}: {tenth}");
+        tenths.push(tenth);
+        (before, since, spent) = (spoold.tally().done, Instant::now(), cpu());
+    }
+    spoold.wait(|| spoold.is_idle(&place));
+    spoold.stop();
+    println!("{}", Value::from(tenths));
+}
+
+/// Makes orders known: their facts, and if they are delivered a mapping with a base.
+fn fill(dir: &Path, orders: u64, delivered: bool) {
+    const PARSED: u64 = 20_000;
     let (settings, keys) = load(dir);
     let store = open_store(&settings, &keys).unwrap();
     let account = settings.accounts[0].id.clone();
-    let text = Kind::OrderReport.report(0..orders);
+    let mut odoo_id = 1000;
+    let mut from = 0;
+    while from < orders {
+        let to = orders.min(from + PARSED);
+        fill_part(&store, &account, from..to, delivered, &mut odoo_id);
+        from = to;
+    }
+    let tally = &store.counts()[&account];
+    assert_eq!((tally.pending, tally.done), if delivered { (0, orders) } else { (orders, 0) });
+    store.close().unwrap();
+}
+
+fn fill_part(
+    store: &Store,
+    account: &AccountId,
+    orders: std::ops::Range<u64>,
+    delivered: bool,
+    odoo_id: &mut i64,
+) {
+    let text = Kind::OrderReport.report(orders);
     let survey = flatfile::survey(text.as_slice(), &Hints::default()).unwrap();
     let mut reader = flatfile::facts(text.as_slice(), &survey, Context::default(), 0).unwrap();
     let file = FileId::random();
     let now = Timestamp::now();
-    let mut odoo_id = 1000;
     loop {
         let mut batch = Vec::new();
         while batch.len() < 200
@@ -267,19 +367,20 @@ fn fill(dir: &Path, orders: u64) {
         if batch.is_empty() {
             break;
         }
-        store.take(&account, &file, batch, None, now).unwrap();
-        let leased = store.lease(&account, now, 200).unwrap();
+        store.take(account, &file, batch, None, now).unwrap();
+        if !delivered {
+            continue;
+        }
+        let leased = store.lease(account, now, 200).unwrap();
         let settlements = leased.jobs.iter().map(|leased| {
-            odoo_id += 10;
+            *odoo_id += 10;
             let mut dossier = leased.dossier.clone();
-            dossier.mapping = Some(mapping(odoo_id, &dossier));
+            dossier.mapping = Some(mapping(*odoo_id, &dossier));
             leased.settlement(Some(dossier), End::Done(Outcome::Delivered))
         });
         assert!(store.settle(settlements.collect(), now).unwrap().is_empty());
     }
-    let done = store.counts()[&account].done;
-    assert_eq!(done, orders);
-    store.close().unwrap();
+    store.barrier().unwrap();
 }
 
 fn mapping(odoo_id: i64, dossier: &odoo_spoold::model::Dossier) -> Mapping {
@@ -446,6 +547,17 @@ impl Place {
         let opened = Opened::new(dir.path());
         std::fs::create_dir_all(&opened.settings.spool.dir).unwrap();
         Self { dir, opened }
+    }
+}
+
+impl Place {
+    /// What this benchmark says that is started again for one verb.
+    fn child(&self, verb: &str, orders: u64) -> String {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg(verb).arg(self.dir.path()).arg(orders.to_string());
+        let output = command.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "{verb} failed");
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 

@@ -166,6 +166,17 @@ impl Tables {
         }
     }
 
+    /// Forgets all records of a model between the first ten (of set-up) and the newest, with their
+    /// external ids; says how many went.
+    pub fn keep_newest(&mut self, model: &str, keep: usize) -> usize {
+        let Some(rows) = self.rows.get_mut(model) else { return 0 };
+        let middle = rows.len().saturating_sub(keep);
+        let gone: BTreeSet<i64> = rows.keys().copied().take(middle).skip(10).collect();
+        rows.retain(|id, _| !gone.contains(id));
+        self.names.retain(|_, (m, id, _)| m != model || !gone.contains(id));
+        gone.len()
+    }
+
     fn children(&self, model: &str, inverse: &str, parent: i64) -> Vec<i64> {
         let Some(rows) = self.rows.get(model) else { return Vec::new() };
         rows.iter()
