@@ -20,7 +20,7 @@ def restoring(w):
         m.write(SAFE, w.safe)
         m.write(IDENTITY, w.safe_key + '\n')
         code, said = m.ask('odoo-spoold', 'setup', '--non-interactive', '--restore', SAFE, '--recovery-identity', IDENTITY)
-        ensure(code == 0 and w.recipient in said, said)
+        ensure(code == 0 and w.recipient in said, 'code %d: %s' % (code, said))
         m.run('rm', SAFE, IDENTITY)
         keys = m.run('systemd-creds', 'decrypt', '--name=odoo-spoold.keys', CREDENTIAL, '-')
         ensure(not [s for s in w.secrets if s not in keys], 'other keys')
