@@ -185,7 +185,9 @@ fn generated_texts_know_every_verb() {
     }
     for shell in ["bash", "zsh", "fish"] {
         let text = home.ok(&["generate", "completions", shell]);
-        assert!(text.contains("keygen") && text.contains("envelope-truncated"), "{shell}");
+        assert!(text.contains("keygen"), "{shell}");
+        // Fish is not told the values of arguments.
+        assert!(shell == "fish" || text.contains("envelope-truncated"), "{shell}");
     }
     assert!(home.ok(&["generate", "catalog"]).contains("Subject:"));
 }
