@@ -28,8 +28,8 @@ use crate::control::wire::{RebuildReport, RebuiltAccount};
 use crate::envelope;
 use crate::flatfile::{self, Hints};
 use crate::model::{
-    AccountId, BuyerFact, Counts, Dossier, Fact, FileId, FileRecord, FileState, JobState, Mapping,
-    Note, OdooId, OrderId, Origin, Outcome,
+    AccountId, BuyerFact, Counts, Declined, Dossier, Fact, FileId, FileRecord, FileState, JobState,
+    Mapping, Marketplace, Note, OdooId, OrderId, Origin, Outcome, Ruling,
 };
 use crate::spool::{SpoolDirs, harmless_name};
 use crate::store::{Restored, StoreError};
@@ -63,7 +63,16 @@ struct Told {
     delivered: BTreeMap<OrderId, (OdooId, Timestamp)>,
     gone: BTreeSet<OrderId>,
     kept: BTreeMap<OrderId, (Dossier, JobState, Timestamp)>,
+    ruled: BTreeMap<OrderId, Ruled>,
     days: BTreeSet<Date>,
+}
+
+/// What a person decided on the conflicts of an order.
+#[derive(Debug)]
+struct Ruled {
+    marketplace: Option<Marketplace>,
+    ruling: Option<Ruling>,
+    declined: Vec<Declined>,
 }
 
 // === impl Progress ===
@@ -174,6 +183,12 @@ async fn rebuild(
     for order in &told.gone {
         standing.entry(order.clone()).or_insert_with(|| deleted(0));
     }
+    for (order, mapping) in &mut standing {
+        if let Some(Ruled { marketplace, ruling, declined }) = told.ruled.get(order) {
+            mapping.marketplace = *marketplace;
+            (mapping.ruling, mapping.declined) = (ruling.clone(), declined.clone());
+        }
+    }
     for mapping in standing.values() {
         let kind = match mapping {
             Mapping { deleted: true, .. } => &mut rebuilt.deleted,
@@ -272,6 +287,14 @@ fn tell(daemon: &Daemon, id: &AccountId) -> Result<Told, RebuildError> {
             }
             Note::Decided { order, decision: crate::model::Decision::Dropped, .. } => {
                 told.kept.remove(&order);
+            }
+            Note::Ruled { order, marketplace, ruling, declined, .. } => {
+                if let Some((_, state, _)) = told.kept.get_mut(&order) {
+                    // It is not known how it ended: delivery looks at it once more, and knows of
+                    // the decision.
+                    *state = JobState::Pending;
+                }
+                told.ruled.insert(order, Ruled { marketplace, ruling, declined });
             }
             Note::DayDestroyed { day } => {
                 told.days.insert(day);

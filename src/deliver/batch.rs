@@ -24,7 +24,7 @@ use super::write::has_writes;
 use crate::model::{
     BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
 };
-use crate::plan::diff::{forget_overtaken, parse_odoo_datetime};
+use crate::plan::diff::{Rebased, forget_overtaken, parse_odoo_datetime};
 use crate::plan::expired::without_buyer;
 use crate::plan::{
     Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan,
@@ -277,10 +277,9 @@ impl Batch<'_> {
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
             if let Some(mapping) = &mut work.dossier.mapping {
-                // Odoo and the marketplace agree: that is a base again.
-                if mapping.base_lost && !desired.cancel && work.changes.conflicts.is_empty() {
-                    mapping.base_lost = false;
-                    mapping.base.addressed |= wanted.is_some_and(|wanted| wanted.addressed);
+                // Nothing is left to be decided: that is a base again.
+                if let Some(Rebased { base, lines }) = work.changes.rebased.take() {
+                    (mapping.base, mapping.lines, mapping.base_lost) = (base, lines, false);
                 }
                 if has_writes(&work.changes) || work.changes.confirm || work.changes.cancel {
                     mapping.written = Some(now);

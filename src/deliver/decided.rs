@@ -15,9 +15,7 @@ impl Work {
     pub(super) fn take_notice(&mut self) {
         if let Some(mapping) = &mut self.dossier.mapping {
             for declined in &self.changes.declined {
-                if !mapping.declined.contains(declined) {
-                    mapping.declined.push(declined.clone());
-                }
+                declined.add_to(&mut mapping.declined);
             }
             mapping.base.addressed |= self.changes.addressed;
         }

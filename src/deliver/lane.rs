@@ -106,7 +106,6 @@ impl Lane {
         if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
             self.forget_catalog();
         }
-        // Nothing due and nothing to look after: Odoo is left alone.
         let stale = self.catalog().is_none_or(|(_, asked)| {
             Duration::try_from(now.duration_since(asked))
                 .is_ok_and(|age| age >= delivery.pace.recheck)
@@ -119,14 +118,16 @@ impl Lane {
             |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due_now = due.is_some_and(|due| due <= now);
         let held = self.holds_odoo_can_end();
+        // A closed gate is knocked at whether or not there is work, in its own rhythm: an Odoo that
+        // is right again is told as such. Open, and nothing due or to look after: it is left alone.
         let closed = delivery.gate(&self.account, |gate| *gate != Gate::Open);
-        let unclosed = !due_now && batches.is_empty() && self.window.may_be_open();
-        if stale && (due_now || held || (closed && unclosed)) {
+        if closed || (stale && (due_now || held)) {
             if let Err(wait) = self.refresh(&settings).await {
                 return wait;
             }
             return Duration::ZERO;
         }
+        let unclosed = !due_now && batches.is_empty() && self.window.may_be_open();
         if unclosed && let Err(stop) = self.close_window().await {
             return self.close(&stop);
         }

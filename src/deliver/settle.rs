@@ -182,7 +182,8 @@ impl Lane {
     /// What of this batch belongs into the decision journal, before it is stored.
     async fn note(&self, works: &mut [Work], now: Timestamp) -> Result<(), Stop> {
         self.shelf.note_delivered(works, now).await?;
-        self.shelf.note_gone(works, now).await
+        self.shelf.note_gone(works, now).await?;
+        self.shelf.note_ruled(works, now).await
     }
 
     pub(super) async fn store_settlements(

@@ -91,6 +91,28 @@ impl Shelf {
         self.run(move |store, _| store.note(&notes)).await
     }
 
+    /// Notes in the decision journal what became of people's decisions on these works.
+    pub(super) async fn note_ruled(&self, works: &[Work], at: Timestamp) -> Result<(), Stop> {
+        let decisions = |mapping: Option<&Mapping>| {
+            mapping.map(|Mapping { ruling, declined, .. }| (ruling.clone(), declined.clone()))
+        };
+        let notes: Vec<Note> = works
+            .iter()
+            .filter(|work| !work.lost)
+            .filter_map(|work| {
+                let mapping = work.dossier.mapping.as_ref()?;
+                let before = decisions(work.leased.dossier.mapping.as_ref()).unwrap_or_default();
+                let changed = decisions(Some(mapping)).is_some_and(|now| now != before);
+                let (account, order) = (self.account.clone(), work.dossier.order_id.clone());
+                changed.then(|| Note::ruled(account, order, mapping, at))
+            })
+            .collect();
+        if notes.is_empty() {
+            return Ok(());
+        }
+        self.run(move |store, _| store.note(&notes)).await
+    }
+
     /// Known partner ids.
     pub(super) async fn partners(
         &self,

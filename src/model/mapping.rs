@@ -71,6 +71,12 @@ impl Mapping {
             written: None,
         }
     }
+
+    /// Whether a person decided on this field of conflicts, acted on or not.
+    pub fn has_ruled_on(&self, field: &str) -> bool {
+        self.declined.iter().any(|declined| declined.field == field)
+            || self.ruling.iter().flat_map(|ruling| &ruling.about).any(|hold| hold.key == field)
+    }
 }
 
 /// Who made the order in Odoo.

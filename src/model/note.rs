@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::dossier::Dossier;
 use super::ids::{AccountId, OdooId, OrderId};
 use super::job::JobState;
+use super::mapping::Mapping;
 use super::marker::OdooPin;
+use super::marketplace::Marketplace;
+use super::ruling::{Declined, Ruling};
 
 /// One entry of the decision journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +49,15 @@ pub enum Note {
         /// When.
         at: Timestamp,
     },
-    /// A person paused an account, or all.
+    /// A person paused an account, or all. What stands is told whole: the last note counts.
     Paused {
         /// The account; none means all.
         account: Option<AccountId>,
-        /// When.
+        /// The user who ordered it, as the control socket knew them.
+        by: Option<u32>,
+        /// No file is taken in either.
+        intake: bool,
+        /// Since when.
         at: Timestamp,
     },
     /// A person resumed an account, or all.
@@ -95,17 +102,30 @@ pub enum Note {
         /// The id.
         id: String,
     },
+    /// What stands of a person's decisions on the conflicts of an order: written when the person
+    /// decides, and again when delivery has acted on it. Told whole: the last note counts.
+    Ruled {
+        /// The account.
+        account: AccountId,
+        /// The order.
+        order: OrderId,
+        /// By whose rules it was created: what a decision on its marketplace refers to.
+        marketplace: Option<Marketplace>,
+        /// What waits to be acted on. None: it was, and is never done again, whatever a person
+        /// made of it since.
+        ruling: Option<Ruling>,
+        /// Values of the marketplace that are not to be written.
+        declined: Vec<Declined>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
-/// What a person decided on an order.
+/// What a person decided on an order as a whole. On its conflicts: [`Note::Ruled`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Decision {
-    /// What Odoo holds is right.
-    AcceptOdoo,
-    /// What the marketplace says is right.
-    AcceptMarketplace,
     /// The order is of no interest any more.
     Dropped,
     /// It goes on although something asked to wait.
@@ -113,6 +133,13 @@ pub enum Decision {
 }
 
 impl Note {
+    /// What the mapping of an order holds of a person's decisions.
+    pub fn ruled(account: AccountId, order: OrderId, mapping: &Mapping, at: Timestamp) -> Self {
+        let Mapping { marketplace, ruling, declined, .. } = mapping;
+        let (ruling, declined) = (ruling.clone(), declined.clone());
+        Self::Ruled { account, order, marketplace: *marketplace, ruling, declined, at }
+    }
+
     /// What the note is about: of notes with one subject only the last counts. A batch of
     /// deliveries has one subject per order.
     pub fn subjects(&self) -> Vec<String> {
@@ -137,6 +164,7 @@ impl Note {
             Self::DayDestroyed { day } => vec![format!("day {day}")],
             Self::Since { account, .. } => vec![format!("since {account}")],
             Self::Installation { .. } => vec!["installation".to_owned()],
+            Self::Ruled { account, order, .. } => vec![format!("ruled {account} {order}")],
         }
     }
 
@@ -158,7 +186,8 @@ impl Note {
             | Self::Kept { .. }
             | Self::DayDestroyed { .. }
             | Self::Since { .. }
-            | Self::Installation { .. } => Vec::new(),
+            | Self::Installation { .. }
+            | Self::Ruled { .. } => Vec::new(),
         }
     }
 }
@@ -172,7 +201,8 @@ impl Note {
             | Self::Decided { account, .. }
             | Self::Pin { account, .. }
             | Self::Kept { account, .. }
-            | Self::Since { account, .. } => Some(account),
+            | Self::Since { account, .. }
+            | Self::Ruled { account, .. } => Some(account),
             Self::Paused { account, .. } | Self::Resumed { account, .. } => account.as_ref(),
             Self::DayDestroyed { .. } | Self::Installation { .. } => None,
         }

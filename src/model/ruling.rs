@@ -4,6 +4,12 @@
 //! conflicts the person saw, both values included: whatever changed since is asked anew. What came
 //! of *Odoo is right* stays as [`Declined`]: the marketplace's value that is not to be written, so
 //! that the same report never asks again and another value does.
+//!
+//! Both stand in the decision journal as well (`Note::Ruled`), in clear under the master key like the
+//! base of the comparison, and for as long: there is nothing of a buyer in them. A field of an order
+//! is a date, a number, a tax, a state or a marketplace; of partners only Odoo's ids are kept, never
+//! a name or an address, and holds name neither. A field that could carry a buyer's words must not
+//! come here in clear: it would outlive its day key.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +46,10 @@ pub struct Declined {
     pub field: String,
     /// What the marketplace wanted there.
     pub wanted: String,
+    /// What Odoo held there when it was decided. As long as our base is known it plays no part: the
+    /// person may go on changing what is theirs. Without a base it is all that tells that the
+    /// person's value is still the one that was decided for.
+    pub kept: String,
 }
 
 impl Accept {
@@ -49,6 +59,19 @@ impl Accept {
             Self::Odoo => "accept-odoo",
             Self::Marketplace => "accept-marketplace",
         }
+    }
+}
+
+impl Declined {
+    /// Whether it is about this value of the marketplace.
+    pub fn is(&self, field: &str, wanted: &str) -> bool {
+        self.field == field && self.wanted == wanted
+    }
+
+    /// Adds it to others; of one value of the marketplace the last word counts.
+    pub fn add_to(&self, others: &mut Vec<Self>) {
+        others.retain(|other| !other.is(&self.field, &self.wanted));
+        others.push(self.clone());
     }
 }
 

@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::order::{Desired, DesiredLine};
-use crate::model::{Accept, AttentionCode, Declined, Hold, HoldCode, Mapping, OdooId, Stage};
+use crate::model::{
+    Accept, AttentionCode, Base, Declined, Hold, HoldCode, MappedLine, Mapping, OdooId, Stage,
+};
 
 /// A `sale.order` as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +107,17 @@ pub struct Changes {
     pub kept: bool,
     /// What a person should look at.
     pub attention: Vec<(AttentionCode, String, String)>,
+    /// Where our base was lost and nothing is left to be decided: the base from now on.
+    pub rebased: Option<Rebased>,
+}
+
+/// A base that takes the place of a lost one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebased {
+    /// Of the order.
+    pub base: Base,
+    /// Of its lines.
+    pub lines: Vec<MappedLine>,
 }
 
 /// Values to write on one line: only the fields that are.
@@ -140,6 +153,7 @@ impl Changes {
                 attention: self.attention.clone(),
                 kept: self.kept,
                 addressed: self.addressed,
+                rebased: self.rebased.clone(),
                 ..Self::default()
             }
     }
@@ -210,10 +224,21 @@ pub(super) struct Scales<'a> {
 
 impl Scales<'_> {
     /// A conflict: declined before, decided now, or to be decided. True if the marketplace's value
-    /// is to be written over the person's.
-    pub(super) fn clash(&mut self, field: &str, wanted: String, can: Can, hold: Hold) -> bool {
-        let declined = Declined { field: field.to_owned(), wanted };
-        if self.mapping.declined.contains(&declined) || self.changes.declined.contains(&declined) {
+    /// is to be written over the person's. `now` is what Odoo holds.
+    pub(super) fn clash(
+        &mut self,
+        field: &str,
+        [now, wanted]: [String; 2],
+        can: Can,
+        hold: Hold,
+    ) -> bool {
+        let declined = Declined { field: field.to_owned(), wanted, kept: now };
+        let lost = self.mapping.base_lost;
+        let mut before = self.mapping.declined.iter().chain(&self.changes.declined);
+        // Without a base nothing but that says that it is still the same conflict.
+        if before.any(|other| {
+            other.is(field, &declined.wanted) && (!lost || other.kept == declined.kept)
+        }) {
             return false;
         }
         let ruling = self.mapping.ruling.as_ref().filter(|ruling| ruling.covers(&hold));
@@ -248,13 +273,20 @@ impl Scales<'_> {
              leave it with `odoo-spoold hold accept-odoo`"
         );
         let hold = Hold::new(HoldCode::Conflict, STATE, text);
-        self.clash(STATE, CANCELLED.to_owned(), Can::OnlyByHand, hold);
+        let values = [current.state.clone(), CANCELLED.to_owned()];
+        self.clash(STATE, values, Can::OnlyByHand, hold);
         self.changes.kept = self.changes.conflicts.is_empty();
     }
 
     /// Cancelled in Odoo, alive at the marketplace: nothing revives it but a decision.
     fn revive(&mut self) {
-        let (key, text) = if self.mapping.state == "cancel" {
+        // Without a base nobody knows who cancelled it, but perhaps what was decided then.
+        let by_us = if self.mapping.base_lost {
+            self.mapping.has_ruled_on(REOPENED)
+        } else {
+            self.mapping.state == "cancel"
+        };
+        let (key, text) = if by_us {
             let text = "Amazon had cancelled the order, and now it is alive again; it stays \
                         cancelled in Odoo until `odoo-spoold hold accept-marketplace`";
             self.changes.attention.push((
@@ -269,7 +301,8 @@ impl Scales<'_> {
             (STATE, text)
         };
         let hold = Hold::new(HoldCode::Conflict, key, text);
-        self.changes.reopen = self.clash(key, LIVE.to_owned(), Can::Write, hold);
+        let values = [self.current.state.clone(), LIVE.to_owned()];
+        self.changes.reopen = self.clash(key, values, Can::Write, hold);
         self.changes.kept = !self.changes.reopen && self.changes.conflicts.is_empty();
     }
 
@@ -291,7 +324,8 @@ impl Scales<'_> {
                 self.changes.date_order = Some(want);
             } else if wanted {
                 let hold = conflict("date_order", &current.date_order, &want);
-                if self.clash("date_order", want.clone(), Can::Write, hold) {
+                let values = [current.date_order.clone(), want.clone()];
+                if self.clash("date_order", values, Can::Write, hold) {
                     self.changes.date_order = Some(want);
                 }
             }
@@ -302,8 +336,9 @@ impl Scales<'_> {
             return;
         }
         let hold = conflict("commitment_date", &current.commitment_date, &want);
+        let values = [current.commitment_date.clone(), want.clone()];
         if current.commitment_date == mapping.base.commitment_date
-            || self.clash("commitment_date", want.clone(), Can::Write, hold)
+            || self.clash("commitment_date", values, Can::Write, hold)
         {
             self.changes.commitment_date = Some(want);
         }
@@ -321,6 +356,9 @@ impl Scales<'_> {
             return;
         }
         let ours = current.partner_id == base.partner_id;
+        // Ids only: who they are is buyer data, and these are kept for as long as the order.
+        let buyer = |now: OdooId, want: OdooId| [now.to_string(), format!("{BUYER} {want}")];
+        let customers = buyer(current.partner_id, want.partner);
         if !current.is_quotation() {
             let key = "partner_id";
             let why = if ours { "the order is confirmed" } else { "a person chose another" };
@@ -330,14 +368,14 @@ impl Scales<'_> {
                 "a report names the buyer of an order that was confirmed without".to_owned(),
             ));
             let hold = differs(key, why);
-            self.clash(key, BUYER.to_owned(), Can::OnlyByHand, hold);
+            self.clash(key, customers, Can::OnlyByHand, hold);
             self.changes.addressed = self.changes.conflicts.iter().all(|hold| hold.key != key);
             return;
         }
         let write_partner = !has_partner
             && (ours || {
                 let hold = differs("partner_id", "a person chose another");
-                self.clash("partner_id", BUYER.to_owned(), Can::Write, hold)
+                self.clash("partner_id", customers, Can::Write, hold)
             });
         if !has_partner && !write_partner {
             self.changes.addressed =
@@ -348,7 +386,8 @@ impl Scales<'_> {
         let write_shipping = !has_shipping
             && (current.partner_shipping_id == base.partner_shipping_id || {
                 let hold = differs(key, "a person chose another");
-                self.clash(key, BUYER.to_owned(), Can::Write, hold)
+                let addresses = buyer(current.partner_shipping_id, want.shipping);
+                self.clash(key, addresses, Can::Write, hold)
             });
         let settled = self.changes.conflicts.iter().all(|hold| hold.key != key);
         self.changes.addressed = settled;
@@ -379,7 +418,7 @@ pub const REOPENED: &str = "reopened";
 pub const MARKETPLACE: &str = "marketplace";
 const LIVE: &str = "live";
 const CANCELLED: &str = "cancelled";
-const BUYER: &str = "buyer";
+pub(super) const BUYER: &str = "buyer";
 const BY_HAND: &str = "; this cannot be written over: change it in Odoo by hand, then \
                        `odoo-spoold hold release`, or leave it with `accept-odoo`";
 

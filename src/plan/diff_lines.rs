@@ -38,11 +38,20 @@ impl<'a> From<&'a CurrentLine> for Values<'a> {
 }
 
 impl Values<'_> {
-    /// Equal in Odoo's own rounding of unit prices.
-    pub(super) fn same(&self, other: &Self) -> bool {
-        self.quantity == other.quantity
-            && same_price(self.price_unit, other.price_unit)
-            && self.taxes == other.taxes
+    /// As a line that is not wanted any more.
+    pub(super) fn gone(self) -> Self {
+        Self { quantity: Decimal::ZERO, ..self }
+    }
+
+    /// As a base.
+    pub(super) fn mapped(&self, external: &str, odoo_id: OdooId) -> MappedLine {
+        MappedLine {
+            external: external.to_owned(),
+            odoo_id,
+            quantity: self.quantity,
+            price_unit: self.price_unit,
+            taxes: self.taxes.to_vec(),
+        }
     }
 
     pub(super) fn text(&self) -> String {
@@ -65,7 +74,7 @@ impl Scales<'_> {
                 continue;
             }
             // Gone at Amazon: down to nothing, or to what has left already.
-            self.three_way(base, Values { quantity: Decimal::ZERO, ..Values::from(base) });
+            self.three_way(base, Values::from(base).gone());
         }
     }
 
@@ -97,29 +106,41 @@ impl Scales<'_> {
             let text =
                 "Amazon has a line that Odoo's order has not, and the order is locked or invoiced";
             let hold = Hold::new(HoldCode::Conflict, field, text);
-            self.clash(field, wanted.text(), Can::OnlyByHand, hold);
+            self.clash(field, [String::new(), wanted.text()], Can::OnlyByHand, hold);
             return;
         };
-        let now = Values::from(line);
-        if wanted.same(&now) {
-            return;
+        let presumed = self.presumed(field, Values::from(line), wanted);
+        self.three_way(&presumed.mapped(field, line.odoo_id), wanted);
+    }
+
+    /// What the base of a line must be, of which we do not know what we last wrote: its fields as
+    /// Odoo holds them where they are wanted so or are to be written over, and else as wanted
+    /// ([`unbased`](super::unbased)).
+    pub(super) fn presumed<'v>(
+        &mut self,
+        external: &str,
+        now: Values<'v>,
+        want: Values<'v>,
+    ) -> Values<'v> {
+        let mut base = now;
+        let texts = [now.quantity, want.quantity].map(|quantity| quantity.normalize().to_string());
+        if now.quantity != want.quantity && !self.may_write(external, "quantity", texts, false) {
+            base.quantity = want.quantity;
         }
-        let hold = conflict(field, &now.text(), &wanted.text());
-        let fixed = line.delivered.max(line.invoiced);
-        let can = if current.locked || !line.invoiced.is_zero() || want.quantity < fixed {
-            Can::OnlyByHand
-        } else {
-            Can::Write
-        };
-        if self.clash(field, wanted.text(), can, hold) {
-            self.changes.lines.push(LineWrite {
-                odoo_id: line.odoo_id,
-                quantity: Some(want.quantity),
-                price_unit: Some(want.price_unit),
-                taxes: Some(want.taxes.clone()),
-                price_now: line.price_unit,
-            });
+        if want.quantity.is_zero() {
+            return base;
         }
+        let texts = [now.price_unit, want.price_unit].map(|price| price.normalize().to_string());
+        if !same_price(now.price_unit, want.price_unit)
+            && !self.may_write(external, "price", texts, false)
+        {
+            base.price_unit = want.price_unit;
+        }
+        let texts = [now.taxes, want.taxes].map(|taxes| format!("{taxes:?}"));
+        if now.taxes != want.taxes && !self.may_write(external, "taxes", texts, false) {
+            base.taxes = want.taxes;
+        }
+        base
     }
 
     fn three_way(&mut self, base: &MappedLine, want: Values<'_>) {
@@ -177,15 +198,10 @@ impl Scales<'_> {
     }
 
     /// Whether a field is still as we left it, or a person decided for the marketplace.
-    fn may_write(
-        &mut self,
-        external: &str,
-        name: &str,
-        [now, want]: [String; 2],
-        ours: bool,
-    ) -> bool {
+    fn may_write(&mut self, external: &str, name: &str, values: [String; 2], ours: bool) -> bool {
+        let [now, want] = &values;
         let hold = conflict(external, &format!("{name} {now}"), &format!("{name} {want}"));
-        ours || self.clash(&format!("{external} {name}"), want, Can::Write, hold)
+        ours || self.clash(&format!("{external} {name}"), values, Can::Write, hold)
     }
 
     /// Whether the quantity is one that Odoo can still have.
@@ -206,25 +222,21 @@ impl Scales<'_> {
             self.changes.attention.push((AttentionCode::BelowDelivered, key, text));
         }
         let hold = Hold::new(HoldCode::Conflict, external, text);
-        self.clash(&format!("{external} quantity"), quantity, Can::OnlyByHand, hold)
+        let values = [line.quantity.normalize().to_string(), quantity];
+        self.clash(&format!("{external} quantity"), values, Can::OnlyByHand, hold)
     }
 
     /// Whether price and taxes can still change.
-    fn open_for(
-        &mut self,
-        external: &str,
-        name: &str,
-        [now, want]: [String; 2],
-        fixed: bool,
-    ) -> bool {
+    fn open_for(&mut self, external: &str, name: &str, values: [String; 2], fixed: bool) -> bool {
         if !fixed {
             return true;
         }
+        let [now, want] = &values;
         let text = format!(
             "Odoo has {name} {now}, Amazon says {want}, but the line has been invoiced in Odoo, or \
              the order is locked"
         );
         let hold = Hold::new(HoldCode::Conflict, external, text);
-        self.clash(&format!("{external} {name}"), want, Can::OnlyByHand, hold)
+        self.clash(&format!("{external} {name}"), values, Can::OnlyByHand, hold)
     }
 }

@@ -969,3 +969,262 @@ fn without_a_base_nothing_is_written_but_a_cancellation() {
     let case = lost("sale").with(|case| case.partners = Some(anonymous));
     assert!(case.conflicts().is_empty());
 }
+
+/// What was known of an order is lost; what a person decided is not.
+fn lost(mut case: Case) -> Case {
+    case.mapping = Mapping {
+        odoo_id: 42,
+        base_lost: true,
+        declined: case.mapping.declined,
+        ruling: case.mapping.ruling,
+        state: case.current.state.clone(),
+        ..Mapping::by(Origin::Ours)
+    };
+    case
+}
+
+/// The decision was acted on: what delivery leaves in the mapping.
+fn acted(mut case: Case) -> Case {
+    let changes = case.diff();
+    if let Some(Rebased { base, lines }) = changes.rebased.clone() {
+        (case.mapping.base, case.mapping.lines, case.mapping.base_lost) = (base, lines, false);
+    }
+    case.apply(&changes);
+    case.mapping.ruling = None;
+    case
+}
+
+/// Everything that can be in dispute on a quotation, one after the other: a person's values, and the
+/// marketplace's.
+fn disputes() -> Vec<(&'static str, Case)> {
+    type Change = fn(&mut Case);
+    let buyer = Partners { partner: 70, shipping: 80, addressed: true };
+    let changes: [(&str, Change); 5] = [
+        ("date_order", |case| {
+            case.current.date_order = OTHER.into();
+            case.desired.purchase_date = parse_odoo_datetime(PROMISED).unwrap();
+        }),
+        ("commitment_date", |case| {
+            case.current.commitment_date = OTHER.into();
+            case.desired.promise_date = parse_odoo_datetime(PURCHASED);
+        }),
+        ("A__1 quantity", |case| {
+            now(case, "9", "5.00", 19);
+            case.desired.lines[0].quantity = dec("3");
+        }),
+        ("A__1 price", |case| {
+            now(case, "2", "8.00", 19);
+            case.desired.lines[0].price_unit = dec("4.00");
+        }),
+        ("A__1 taxes", |case| {
+            now(case, "2", "5.00", 16);
+            case.desired.lines[0].taxes = vec![7];
+        }),
+    ];
+    let mut all: Vec<_> =
+        changes.into_iter().map(|(what, change)| (what, order("draft").with(change))).collect();
+    let chosen = |partner: OdooId, shipping: OdooId| {
+        order("draft").with(|case| {
+            case.partners = Some(buyer);
+            case.current.partner_id = partner;
+            case.current.partner_shipping_id = shipping;
+        })
+    };
+    all.push(("partner_id", chosen(71, 81)));
+    all.push(("partner_shipping_id", chosen(70, 81)));
+    let gone = order("draft").with(|case| {
+        now(case, "9", "5.00", 19);
+        case.desired.lines.remove(0);
+    });
+    all.push(("A__1 gone at Amazon", gone));
+    all
+}
+
+#[test]
+fn what_was_decided_with_a_base_is_not_asked_again_without_it() {
+    for (what, case) in disputes() {
+        assert_eq!(case.diff().conflicts.len(), 1, "{what}");
+        let kept = lost(acted(decided(case, Accept::Odoo)));
+        assert_eq!(kept.mapping.declined.len(), 1, "{what}");
+        let changes = kept.diff();
+        assert_eq!(changes.conflicts, [], "{what}");
+        assert!(changes.is_empty() && changes.rebased.is_some(), "{what}: {changes:?}");
+        // And it is no value of ours from then on, that could be written over.
+        let mut kept = acted(kept);
+        kept.unchanged();
+        kept.desired.lines.iter_mut().for_each(|line| line.quantity += dec("4"));
+        kept.desired.lines.iter_mut().for_each(|line| line.price_unit += dec("5"));
+        kept.desired.lines.iter_mut().for_each(|line| line.taxes = vec![4]);
+        kept.desired.purchase_date = at("2025-06-30T00:00:00Z");
+        kept.desired.promise_date = Some(at("2025-06-30T00:00:00Z"));
+        let changes = kept.diff();
+        match what {
+            "date_order" => assert_eq!(changes.date_order, None),
+            "commitment_date" => assert_eq!(changes.commitment_date, None),
+            "partner_id" | "partner_shipping_id" => assert_eq!(changes.partners, None),
+            line => {
+                let writes = changes.lines.iter().filter(|write| write.odoo_id == 500);
+                for write in writes {
+                    assert!(!line.ends_with("quantity") || write.quantity.is_none(), "{write:?}");
+                    assert!(!line.ends_with("price") || write.price_unit.is_none(), "{write:?}");
+                    assert!(!line.ends_with("taxes") || write.taxes.is_none(), "{write:?}");
+                    assert!(!line.ends_with("Amazon"), "{write:?}");
+                }
+            }
+        }
+        let asked = !what.starts_with("partner") && !what.ends_with("Amazon");
+        assert_eq!(changes.conflicts.len(), usize::from(asked), "{what}: {changes:?}");
+    }
+}
+
+#[test]
+fn what_one_side_changed_since_is_asked_again_without_a_base() {
+    for (what, case) in disputes() {
+        let kept = lost(acted(decided(case, Accept::Odoo)));
+        let other = kept.clone().with(|case| match what {
+            "date_order" => case.current.date_order = "2025-06-04 08:00:00".into(),
+            "commitment_date" => case.current.commitment_date = "2025-06-04 08:00:00".into(),
+            "partner_id" => case.current.partner_id = 72,
+            "partner_shipping_id" => case.current.partner_shipping_id = 82,
+            "A__1 price" => case.current.lines[0].price_unit = dec("8.50"),
+            "A__1 taxes" => case.current.lines[0].taxes = vec![16, 17],
+            _ => case.current.lines[0].quantity = dec("8"),
+        });
+        assert_eq!(other.conflicts().len(), 1, "{what}: Odoo's side");
+        let other = kept.with(|case| match what {
+            "date_order" => case.desired.purchase_date = at("2025-06-04T08:00:00Z"),
+            "commitment_date" => case.desired.promise_date = Some(at("2025-06-04T08:00:00Z")),
+            "partner_id" => {
+                case.partners = Some(Partners { partner: 73, shipping: 80, addressed: true });
+            }
+            "partner_shipping_id" => {
+                case.partners = Some(Partners { partner: 70, shipping: 83, addressed: true });
+            }
+            "A__1 price" => case.desired.lines[0].price_unit = dec("4.50"),
+            "A__1 taxes" => case.desired.lines[0].taxes = vec![8],
+            "A__1 gone at Amazon" => case.desired.lines.insert(0, line("A__1", "1", "5.00", 19)),
+            _ => case.desired.lines[0].quantity = dec("4"),
+        });
+        assert_eq!(other.conflicts().len(), 1, "{what}: Amazon's side");
+    }
+}
+
+#[test]
+fn a_decision_that_was_not_acted_on_yet_is_acted_on_without_a_base() {
+    for (what, case) in disputes() {
+        let ruled = lost(decided(case, Accept::Marketplace));
+        // Of partners the words differ: it is asked again.
+        let again = usize::from(what.starts_with("partner"));
+        assert_eq!(ruled.diff().conflicts.len(), again, "{what}: {:?}", ruled.diff());
+        let after = acted(ruled);
+        let taken = lost(after.clone().with(|case| case.mapping.ruling = None));
+        assert_eq!(taken.diff().conflicts.len(), again, "{what}: Odoo holds Amazon's value");
+        if again == 0 {
+            after.unchanged();
+        }
+    }
+}
+
+#[test]
+fn without_a_base_an_accepted_field_writes_no_other() {
+    let ruled = decided(lost(disputed()), Accept::Marketplace);
+    assert_eq!(ruled.mapping.ruling.as_ref().unwrap().about.len(), 4);
+    // Since the person looked, somebody changed the price.
+    let changed = ruled.clone().with(|case| case.current.lines[0].price_unit = dec("8.80"));
+    let changes = changed.diff();
+    assert_eq!(changes.conflicts.len(), 1);
+    assert!(changes.conflicts[0].text.contains("price 8.8"), "{changes:?}");
+    assert_eq!(changes.lines.len(), 1);
+    let mended = &changes.lines[0];
+    assert_eq!((mended.quantity, mended.price_unit), (Some(dec("3")), None));
+    assert_eq!(mended.taxes, Some(vec![7]));
+    assert!(changes.rebased.is_none() && !changes.confirm);
+    // All of it, where nothing changed.
+    let all = ruled.diff();
+    assert_eq!(all.lines, [LineWrite { price_now: dec("8.00"), ..write("3", "4.00", 7) }]);
+    assert!(all.conflicts.is_empty() && all.rebased.is_some() && all.confirm);
+}
+
+#[test]
+fn a_line_that_is_not_in_odoo_stays_away_once_that_was_decided() {
+    let missing = || {
+        lost(order("draft").with(|case| {
+            case.current.lines.remove(0);
+        }))
+    };
+    let written = decided(missing(), Accept::Marketplace).diff();
+    assert_eq!(written.new_lines, [line("A__1", "2", "5.00", 19)]);
+    let mut kept = acted(decided(missing(), Accept::Odoo));
+    kept.unchanged();
+    kept.desired.lines[0].quantity = dec("7");
+    kept.unchanged();
+}
+
+#[test]
+fn who_cancelled_it_is_not_known_without_a_base_but_what_was_decided_is() {
+    let reopened = || order("cancel").with(|case| case.desired.confirm = true);
+    let by_person = || reopened().with(|case| case.mapping.state = "sale".into());
+    assert_eq!(lost(reopened()).conflicts(), ["state"]);
+    for case in [reopened(), by_person()] {
+        let kept = lost(acted(decided(case.clone(), Accept::Odoo)));
+        assert!(kept.diff().kept && kept.diff().conflicts.is_empty());
+        assert!(kept.diff().rebased.is_none(), "what else differs was not looked at");
+        assert!(lost(decided(case, Accept::Marketplace)).diff().reopen);
+    }
+    let cancelled = order("sale").with(|case| {
+        case.desired.cancel = true;
+        case.current.lines[0].delivered = dec("1");
+    });
+    let kept = lost(acted(decided(cancelled, Accept::Odoo)));
+    assert!(kept.diff().kept && kept.diff().conflicts.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever differs and whatever was decided: without a base only what a person accepted of
+    /// exactly these values is written, all else that differs is asked or was declined, and what was
+    /// declined stays the person's when there is a base again.
+    #[test]
+    fn without_a_base_nobody_is_overruled(
+        wanted in any_lines(),
+        stands in any_lines(),
+        accept in prop_oneof![Just(Accept::Odoo), Just(Accept::Marketplace)],
+        later in any_lines(),
+    ) {
+        let mut case = lost(settled("draft", stands));
+        case.desired.lines = wanted;
+        let asked = case.diff();
+        prop_assert!(asked.lines.is_empty() && asked.new_lines.is_empty(), "{asked:?}");
+        if asked.conflicts.is_empty() {
+            prop_assert!(asked.rebased.is_some());
+            return Ok(());
+        }
+        prop_assert!(asked.rebased.is_none());
+        let decided = decided(case.clone(), accept);
+        let changes = decided.diff();
+        prop_assert_eq!(&changes.conflicts, &vec![]);
+        prop_assert_eq!(accept == Accept::Odoo, changes.is_empty());
+        if accept == Accept::Odoo {
+            // Once more lost: the same is not asked again.
+            let kept = acted(decided);
+            prop_assert_eq!(lost(kept.clone()).diff().conflicts, vec![]);
+            kept.unchanged();
+            // Whatever comes next, a value that a person decided for is not written over.
+            let mut next = kept.clone();
+            next.desired.lines = later;
+            for write in next.diff().lines {
+                let now = kept.current.lines.iter().find(|l| l.odoo_id == write.odoo_id).unwrap();
+                let want = case.desired.lines.iter().find(|l| Some(&l.external) == now.external.as_ref());
+                let Some(want) = want else {
+                    prop_assert!(now.quantity.is_zero() || write.quantity.is_none());
+                    continue;
+                };
+                prop_assert!(write.quantity.is_none() || now.quantity == want.quantity);
+                let priced = !want.quantity.is_zero();
+                prop_assert!(write.price_unit.is_none() || !priced || same_price(now.price_unit, want.price_unit));
+                prop_assert!(write.taxes.is_none() || !priced || now.taxes == want.taxes);
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::policy::{AccountPolicy, AlreadyShipped, MarketplacePolicy, PartnerMod
 use super::{Found, Lookup, external};
 use crate::model::{
     Accept, BuyerFact, Currency, Declined, Dossier, Fulfilment, Hold, HoldCode, MappedItem,
-    Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, RefusedFact, Sku,
+    Mapping, Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, RefusedFact, Sku,
 };
 
 /// What is to be done about an order.
@@ -115,14 +115,15 @@ pub fn rule_on_marketplace(dossier: &mut Dossier) {
         let about = |hold: &Hold| hold.key == MARKETPLACE && hold.text.contains(named.name());
         ruling.accept == Accept::Odoo && ruling.about.iter().any(about)
     });
-    let declined = declined_marketplace(named);
-    if decided && !mapping.declined.contains(&declined) {
-        mapping.declined.push(declined);
+    if decided && !has_declined(mapping, named) {
+        let kept = mapping.marketplace.map(Marketplace::name).unwrap_or_default().to_owned();
+        let (field, wanted) = (MARKETPLACE.to_owned(), named.name().to_owned());
+        mapping.declined.push(Declined { field, wanted, kept });
     }
 }
 
-fn declined_marketplace(named: Marketplace) -> Declined {
-    Declined { field: MARKETPLACE.to_owned(), wanted: named.name().to_owned() }
+fn has_declined(mapping: &Mapping, named: Marketplace) -> bool {
+    mapping.declined.iter().any(|declined| declined.is(MARKETPLACE, named.name()))
 }
 
 /// What the marketplace says of an order, in a few words that change when it does.
@@ -292,7 +293,7 @@ impl Decision<'_> {
         if let (Some(created_by), Some(named), Some(mapping)) =
             (created_by, self.record.marketplace, mapping)
             && created_by != named
-            && !mapping.declined.contains(&declined_marketplace(named))
+            && !has_declined(mapping, named)
         {
             return Err(vec![Hold::new(
                 HoldCode::Conflict,

@@ -8,6 +8,7 @@ use crate::model::{Death, FileId, FileState, JobState, Note};
 use super::Store;
 use super::entry::{Entry, instant};
 use super::error::StoreError;
+use super::holds::Told;
 use super::layout::{
     DUE, RECORD_KEY_BYTES, RecordKey, Tree, after_head, due_from, file_of, file_time_head,
     index_head, record_of, touch_head,
@@ -79,7 +80,7 @@ impl Store {
                 .map(|(key, _)| *key)
                 .collect();
             let settled = std::cell::Cell::new(0_u64);
-            let moved = self.move_jobs(&free, None, |entry| {
+            let moved = self.move_jobs(&free, Told::Nothing, |entry| {
                 let stale = is_stale(entry, old_ms);
                 if stale && compact(entry, now) {
                     settled.set(settled.get().saturating_add(1));
@@ -137,7 +138,7 @@ impl Store {
                 keys.extend(record_of(&index_key));
             }
             for batch in keys.chunks(BATCH) {
-                let count = self.move_jobs(batch, None, |entry| {
+                let count = self.move_jobs(batch, Told::Nothing, |entry| {
                     let far = entry.state == JobState::Pending && entry.due_ms > now_ms;
                     if far {
                         entry.due_ms = now_ms;

@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use super::Store;
 use super::entry::Entry;
 use super::error::StoreError;
-use super::holds::{Buried, Waiting};
+use super::holds::{Buried, Told, Waiting};
 use super::layout::{ATTENTION, RecordKey, Tree, after_head, index_head, record_of};
 use crate::model::{
-    Accept, AccountId, Attention, AttentionCode, Decision, HoldCode, JobState, OrderId, Outcome,
-    Ruling,
+    Accept, AccountId, Attention, AttentionCode, HoldCode, JobState, OrderId, Outcome, Ruling,
 };
 
 /// The open entries of one order.
@@ -37,11 +36,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
-        let decision = match accept {
-            Accept::Odoo => Decision::AcceptOdoo,
-            Accept::Marketplace => Decision::AcceptMarketplace,
-        };
-        self.move_waiting(which, Some((decision, now)), |entry| {
+        self.move_waiting(which, Told::Ruled(now), |entry| {
             let JobState::Held(holds) = &entry.state else { return false };
             let about: Vec<_> =
                 holds.iter().filter(|hold| hold.code == HoldCode::Conflict).cloned().collect();
@@ -59,7 +54,7 @@ impl Store {
     /// are forgotten. Returns how many.
     pub fn drop_dead(&self, which: Buried<'_>, now: Timestamp) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
-        self.move_buried(which, Some((Decision::Dropped, now)), |entry| {
+        self.move_buried(which, Told::Dropped(now), |entry| {
             let dead = matches!(entry.state, JobState::Dead(_));
             if dead {
                 entry.put(JobState::Done(Outcome::Dropped), now_ms);
@@ -114,7 +109,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let dismissed = std::cell::Cell::new(0_u64);
-        self.move_waiting(Waiting::Record(key), None, |entry: &mut Entry| {
+        self.move_waiting(Waiting::Record(key), Told::Nothing, |entry: &mut Entry| {
             for entry in &mut entry.dossier.attention {
                 if entry.dismissed.is_none() && code.is_none_or(|code| code == entry.code) {
                     entry.dismissed = Some(now);

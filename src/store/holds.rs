@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, Decision, HoldCode, JobState, Note, Outcome};
+use crate::model::{AccountId, Decision, Dossier, HoldCode, JobState, Note, Outcome};
 
 use super::Store;
 use super::entry::Entry;
@@ -28,7 +28,30 @@ pub enum Buried<'a> {
 }
 
 /// What the decision journal is told of each job that moves.
-pub(super) type Told = Option<(Decision, Timestamp)>;
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told {
+    /// Nothing: it can be derived.
+    Nothing,
+    /// It was given up.
+    Dropped(Timestamp),
+    /// What its mapping holds of a person's decisions.
+    Ruled(Timestamp),
+}
+
+impl Told {
+    fn note(self, account: &AccountId, dossier: &Dossier) -> Option<Note> {
+        let (account, order) = (account.clone(), dossier.order_id.clone());
+        match self {
+            Self::Nothing => None,
+            Self::Dropped(at) => {
+                Some(Note::Decided { account, order, decision: Decision::Dropped, at })
+            }
+            Self::Ruled(at) => {
+                dossier.mapping.as_ref().map(|mapping| Note::ruled(account, order, mapping, at))
+            }
+        }
+    }
+}
 
 /// Jobs moved in one transaction.
 const BATCH: usize = 200;
@@ -45,7 +68,7 @@ impl Store {
             }
             held
         };
-        self.move_waiting(which, None, release)
+        self.move_waiting(which, Told::Nothing, release)
     }
 
     pub(super) fn move_waiting(
@@ -84,14 +107,14 @@ impl Store {
     pub fn requeue(&self, which: Buried<'_>, now: Timestamp) -> Result<u64, StoreError> {
         let now_ms = now.as_millisecond();
         match which {
-            Buried::Record(key) => self.move_jobs(&[key], None, |entry| {
+            Buried::Record(key) => self.move_jobs(&[key], Told::Nothing, |entry| {
                 let moves = entry.state != JobState::Pending;
                 if moves {
                     entry.arm(now_ms);
                 }
                 moves
             }),
-            Buried::Of(..) => self.move_buried(which, None, |entry| {
+            Buried::Of(..) => self.move_buried(which, Told::Nothing, |entry| {
                 let dead = matches!(entry.state, JobState::Dead(_));
                 if dead {
                     entry.arm(now_ms);
@@ -183,10 +206,7 @@ impl Store {
                     self.drop_buyers(&mut draft, key, &mut entry)?;
                 }
                 let account = self.accounts.by_tag(key.tag())?;
-                if let Some((decision, at)) = told {
-                    let (account, order) = (account.id.clone(), entry.dossier.order_id.clone());
-                    notes.push(Note::Decided { account, order, decision, at });
-                }
+                notes.extend(told.note(&account.id, &entry.dossier));
                 draft.store(account, key, Some(before), &entry, chunks)?;
                 moved = moved.saturating_add(1);
             }

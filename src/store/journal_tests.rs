@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AccountId, Decision};
+use crate::model::{AccountId, Decision, Declined, Mapping, Origin};
 use crate::store::keys::Secret;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -29,14 +29,21 @@ fn gone(order: u32) -> Note {
 
 fn decided(order: u32) -> Note {
     let order = format!("205-{order}").parse().unwrap();
-    Note::Decided { account: account(), order, decision: Decision::AcceptOdoo, at: at(2) }
+    Note::Decided { account: account(), order, decision: Decision::Dropped, at: at(2) }
+}
+
+fn ruled(order: u32, wanted: u8) -> Note {
+    let (field, kept) = ("date_order".to_owned(), "then".to_owned());
+    let declined = vec![Declined { field, wanted: wanted.to_string(), kept }];
+    let mapping = Mapping { declined, ..Mapping::by(Origin::Ours) };
+    Note::ruled(account(), format!("205-{order}").parse().unwrap(), &mapping, at(5))
 }
 
 fn some() -> Vec<Note> {
     vec![
         delivered(&[(1, 11), (2, 12)]),
         gone(1),
-        Note::Paused { account: None, at: at(3) },
+        Note::Paused { account: None, by: Some(7), intake: false, at: at(3) },
         decided(2),
         Note::Resumed { account: None, at: at(4) },
     ]
@@ -217,8 +224,13 @@ fn any_note() -> impl Strategy<Value = Note> {
             .prop_map(|orders| delivered(&orders)),
         (0..6_u32).prop_map(gone),
         (0..6_u32).prop_map(decided),
-        (any::<bool>(), second.clone())
-            .prop_map(|(one, s)| Note::Paused { account: one.then(account), at: at(s) }),
+        (0..6_u32, any::<u8>()).prop_map(|(order, wanted)| ruled(order, wanted)),
+        (any::<[bool; 2]>(), second.clone()).prop_map(|([one, intake], s)| Note::Paused {
+            account: one.then(account),
+            by: Some(1000),
+            intake,
+            at: at(s)
+        }),
         (any::<bool>(), second.clone())
             .prop_map(|(one, s)| Note::Resumed { account: one.then(account), at: at(s) }),
         second.prop_map(|s| Note::Since { account: account(), at: at(s) }),

@@ -59,14 +59,15 @@ impl Pauses {
 
 /// The pauses that the decision journal tells of, read from its first note to its last.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<Option<AccountId>, Timestamp>);
+pub(super) struct Told(BTreeMap<Option<AccountId>, Pause>);
 
 impl Told {
     /// What one note changes.
     pub(super) fn hear(&mut self, note: &Note) {
         match note {
-            Note::Paused { account, at } => {
-                self.0.entry(account.clone()).or_insert(*at);
+            Note::Paused { account, by, intake, at } => {
+                let (by, intake, all) = (*by, *intake, account.is_none());
+                self.0.insert(account.clone(), Pause { by, since: *at, intake, all });
             }
             Note::Resumed { account: None, .. } => self.0.clear(),
             Note::Resumed { account, .. } => {
@@ -76,12 +77,11 @@ impl Told {
         }
     }
 
-    /// Puts those that stand into a new database. Who ordered them is not in the journal.
+    /// Puts those that stand into a new database.
     pub(super) fn restore(&self, vault: &Vault, changes: &mut Changes) -> Result<(), StoreError> {
-        for (account, since) in &self.0 {
+        for (account, pause) in &self.0 {
             let tag = account.as_ref().map(account_tag);
-            let pause = Pause { by: None, since: *since, intake: false, all: tag.is_none() };
-            vault.write(changes, Tree::Meta, &place(tag), &pause, 0)?;
+            vault.write(changes, Tree::Meta, &place(tag), pause, 0)?;
         }
         Ok(())
     }
@@ -119,10 +119,9 @@ impl Store {
             None => pauses.all,
         };
         let pause = standing.map_or(new, |standing| Pause { intake, ..standing });
-        if standing.is_none() {
-            self.note(&[Note::Paused { account: account.cloned(), at: now }])?;
-        }
         if standing != Some(pause) {
+            let Pause { by, since: at, intake, .. } = pause;
+            self.note(&[Note::Paused { account: account.cloned(), by, intake, at }])?;
             let mut changes = Changes::default();
             let cells = u16::from(standing.is_some());
             self.vault.write(&mut changes, Tree::Meta, &place(tag), &pause, cells)?;

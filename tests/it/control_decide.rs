@@ -6,7 +6,7 @@ use odoo_spoold::control::wire::{
     Requeue, ResumeRequest,
 };
 use odoo_spoold::model::{
-    Accept, Attention, AttentionCode, Decision, Family, HoldCode, Note, Outcome,
+    Accept, Attention, AttentionCode, Decision, Declined, Family, HoldCode, Note, Outcome,
 };
 use odoo_spoold::store::{BuyerState, End, Store};
 
@@ -56,7 +56,13 @@ fn notes(store: &Store) -> Vec<Note> {
     let mut notes = Vec::new();
     store
         .notes(|note| {
-            if matches!(note, Note::Paused { .. } | Note::Resumed { .. } | Note::Decided { .. }) {
+            if matches!(
+                note,
+                Note::Paused { .. }
+                    | Note::Resumed { .. }
+                    | Note::Decided { .. }
+                    | Note::Ruled { .. }
+            ) {
                 notes.push(note);
             }
         })
@@ -75,14 +81,25 @@ fn pauses_outlive_the_store_and_stand_in_the_journal() {
     let pause = store.paused(&account()).unwrap();
     assert_eq!((pause.by, pause.since, pause.intake, pause.all), (Some(7), at(5), true, false));
     assert_eq!(store.paused_all().unwrap().since, at(6));
-    assert!(store.resume(None, at(7)).unwrap());
+    // Who, since when and how far, from the journal alone; also what changed of a standing pause.
+    assert!(!store.pause(Some(&account()), Some(8), true, at(7)).unwrap());
+    let whole = (store.paused(&account()), store.paused_all());
+    assert_eq!(whole.0.map(|pause| (pause.by, pause.intake)), Some((Some(7), true)));
     drop(store);
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let store = open(dir.path());
+    assert_eq!((store.paused(&account()), store.paused_all()), whole);
+    assert!(!store.pause(Some(&account()), Some(8), true, at(8)).unwrap(), "it stands");
+    assert!(store.resume(None, at(9)).unwrap());
+    drop(store);
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
     let store = open(dir.path());
     assert_eq!((store.paused(&account()), store.paused_all()), (None, None));
     let whole = [
-        Note::Paused { account: Some(account()), at: at(5) },
-        Note::Paused { account: None, at: at(6) },
-        Note::Resumed { account: None, at: at(7) },
+        Note::Paused { account: Some(account()), by: Some(7), intake: false, at: at(5) },
+        Note::Paused { account: None, by: None, intake: true, at: at(6) },
+        Note::Paused { account: Some(account()), by: Some(7), intake: true, at: at(5) },
+        Note::Resumed { account: None, at: at(9) },
     ];
     assert_eq!(notes(&store), whole);
 }
@@ -168,10 +185,11 @@ fn conflicts_are_decided_and_listed_things_dismissed() {
     let ruling = mapping.ruling.unwrap();
     assert_eq!((ruling.accept, ruling.about.len()), (Accept::Marketplace, 1));
     assert_eq!(ruling.by, Some(rustix::process::getuid().as_raw()));
+    // The journal knows what was decided on, values and all.
     let decided = notes(store);
-    assert!(
-        matches!(&decided[..], [Note::Decided { decision: Decision::AcceptMarketplace, .. }]),
-        "{decided:?}"
-    );
+    let [Note::Ruled { order, ruling: Some(noted), declined, .. }] = &decided[..] else {
+        panic!("{decided:?}")
+    };
+    assert_eq!((order, noted, &declined[..]), (&id(5), &ruling, &[] as &[Declined]));
     assert!(store.verify().unwrap().is_empty());
 }

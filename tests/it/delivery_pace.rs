@@ -131,3 +131,39 @@ fn a_dead_odoo_is_probed_by_one_and_its_return_is_no_storm() {
     assert_eq!(begun, 1, "four connections are allowed, but one batch goes first");
     spoold.stop();
 }
+
+#[test]
+fn an_idle_account_learns_that_odoo_is_back() {
+    let fake = shop(Flavor::V19);
+    let place = installation(&fake, &["busy", "idle"], "");
+    let clock = clock();
+    let spoold = start(&place, &clock);
+    let [busy, idle]: [AccountId; 2] = ["busy", "idle"].map(|id| id.parse().unwrap());
+    for (account, numbers) in [(&busy, 0..5), (&idle, 100..105)] {
+        place.drop_bytes(account.as_str(), "first.age", &order_report(numbers));
+        fast_forward(&spoold, &clock, account);
+    }
+    let closed = |id: &AccountId| {
+        let pin = spoold.daemon.store.pin(id).unwrap();
+        pin.is_some_and(|pin| pin.opened.is_none() && !pin.raising)
+    };
+    spoold.wait("both windows to close", || closed(&busy) && closed(&idle));
+    fake.stop();
+    // Odoo was known long ago: it is asked before anything is sent.
+    clock.advance(Duration::from_hours(1));
+    place.drop_bytes("busy", "second.age", &order_report(5..10));
+    let gate = |id: &AccountId| spoold.daemon.delivery.gates()[id].name();
+    spoold.wait("both to know", || {
+        [&busy, &idle].into_iter().all(|id| gate(id) == "odoo-unreachable")
+    });
+    fake.start();
+    fast_forward(&spoold, &clock, &busy);
+    assert_eq!(spoold.tally(&busy).done, 10);
+    spoold.wait("the idle account to be told so", || {
+        let now = odoo_spoold::clock::Clock::now(&clock);
+        clock.advance(spoold.daemon.delivery.gates()[&idle].wait(now).unwrap_or_default());
+        spoold.daemon.delivery.wake(&idle);
+        gate(&idle) == "open"
+    });
+    spoold.stop();
+}

@@ -13,11 +13,13 @@ use odoo_spoold::control::ControlError;
 use odoo_spoold::control::wire::{Reconcile, ReconcileReport};
 use odoo_spoold::daemon::open_store;
 use odoo_spoold::deliver::gate::Gate;
-use odoo_spoold::model::{Marker, OdooPin};
+use odoo_spoold::model::{Marker, OdooPin, Outcome};
+use odoo_spoold::store::{Buried, End};
 use serde_json::json;
 
 use crate::support::fake_odoo::{self, FakeOdoo, Fault, Flavor};
 use crate::support::sales::{Report, order_id, shipped_by_amazon, shipped_by_seller};
+use crate::support::shop::{clock, start};
 use crate::support::spoold::{Installation, Spoold, keys_text};
 
 /// A fake Odoo, a daemon's files, and what was dropped so far.
@@ -120,7 +122,11 @@ impl Shop {
     }
 
     fn marker_id(&self) -> i64 {
-        let name = format!("spoold_eu.marker_{}", self.installation_id());
+        self.marker_id_of(&self.installation_id())
+    }
+
+    fn marker_id_of(&self, installation: &str) -> i64 {
+        let name = format!("spoold_eu.marker_{installation}");
         let (model, id) = self.fake.external_id(&name).expect("a marker");
         assert_eq!(model, "res.partner");
         id
@@ -501,4 +507,75 @@ fn a_restored_odoo_is_told_at_the_start_without_work() {
     assert!(said.starts_with("Fault: account eu is paused since"), "{said}");
     assert!(said.contains("odoo-spoold reconcile --account eu --dry-run"), "{said}");
     assert!(shop.fake.write_calls().is_empty());
+}
+
+/// The gate's next knock; the clock is put there.
+fn knock(spoold: &Spoold, clock: &odoo_spoold::clock::Manual) {
+    let account = "eu".parse().unwrap();
+    let now = odoo_spoold::clock::Clock::now(clock);
+    if let Some(wait) = spoold.daemon.delivery.gates()[&account].wait(now) {
+        clock.advance(wait);
+    }
+    spoold.daemon.delivery.wake(&account);
+}
+
+#[test]
+fn an_odoo_that_is_right_again_is_noticed_without_work() {
+    let mut shop = Shop::new(Flavor::V19);
+    shop.drop_two();
+    let clock = clock();
+    let spoold = start(&shop.installation, &clock);
+    spoold.wait_idle(&shop.installation);
+    let account = shop.installation.account();
+    let (store, delivery) = (&spoold.daemon.store, &spoold.daemon.delivery);
+    spoold.wait("the window to close", || {
+        store.pin(&account).unwrap().is_some_and(|pin| pin.opened.is_none())
+    });
+    // Another Odoo's backup takes its place, and an order is to be looked at.
+    let id = shop.marker_id_of(store.installation());
+    let text = |shop: &Shop| {
+        shop.fake.tables(|tables| tables.row("res.partner", id).unwrap()["ref"].clone())
+    };
+    let right = text(&shop);
+    let installation = store.installation().to_owned();
+    let mut marker = Marker::parse(right.as_str().unwrap(), &account, &installation).unwrap();
+    marker.counter -= 1;
+    let wrong = json!(marker.text(&account, &installation));
+    shop.fake.tables(|tables| tables.set("res.partner", id, "ref", wrong));
+    let key = store.key(&account, &order_id(1).parse().unwrap()).unwrap();
+    let now = odoo_spoold::clock::Clock::now(&clock);
+    assert_eq!(store.requeue(Buried::Record(key), now).unwrap(), 1);
+    delivery.wake(&account);
+    paused(&spoold, "odoo-restored");
+    // A person sees to the order otherwise: nothing is due any more.
+    let leased = store.lease(&account, now, 9).unwrap().jobs;
+    let done = leased.iter().map(|l| l.settlement(None, End::Done(Outcome::Delivered))).collect();
+    assert!(store.settle(done, now).unwrap().is_empty());
+    assert_eq!(store.next_due(&account).unwrap(), None);
+
+    // Not right yet: asked again in the rhythm of a pause, and told since when.
+    let Gate::Paused(first) = delivery.gates()[&account].clone() else { panic!("not paused") };
+    shop.fake.forget_calls();
+    for minutes in [5, 15] {
+        knock(&spoold, &clock);
+        let now = odoo_spoold::clock::Clock::now(&clock);
+        spoold.wait("a look at the marker", || match &delivery.gates()[&account] {
+            Gate::Paused(closed) => {
+                assert_eq!((closed.since, &closed.code), (first.since, &first.code));
+                closed.next.duration_since(now).as_secs() == minutes * 60
+            }
+            _ => false,
+        });
+    }
+    assert!(shop.fake.write_calls().is_empty(), "{:?}", shop.fake.write_calls());
+    shop.fake.tables(|tables| tables.set("res.partner", id, "ref", right));
+    knock(&spoold, &clock);
+    spoold.wait("the gate to open", || delivery.gates()[&account] == Gate::Open);
+    // And then it is left alone again.
+    spoold.wait("all to be looked up", || {
+        store.pin(&account).unwrap().is_some_and(|pin| pin.opened.is_none())
+    });
+    spoold.stop();
+    assert!(shop.fake.write_calls().is_empty(), "{:?}", shop.fake.write_calls());
+    shop.goes_on("after the right database came back");
 }

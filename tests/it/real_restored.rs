@@ -1,6 +1,7 @@
-//! A real Odoo that was restored from a backup, copied, or lost its marker: paused, explained, not
-//! one write; reconciled, it ends as if nothing had happened. And a database id that means another
-//! order now: nothing is written to the stranger, and the order says why it waits.
+//! A real Odoo that was restored from a backup (`pg_dump`, `pg_restore`), copied, or lost its marker:
+//! paused, explained, not one write; reconciled, it ends as if nothing had happened. And a database
+//! id that means another order now: nothing is written to the stranger, and the order says why it
+//! waits.
 
 use odoo_spoold::control::wire::{Reconcile, ReconcileReport};
 use odoo_spoold::deliver::gate::Gate;
@@ -140,7 +141,7 @@ fn a_restored_odoo_is_told_and_mended() {
              order.with_context(force_delete=True).unlink()\nenv.cr.commit()\n"
         ));
         assert!(!lab.orders().contains_key(&gone), "it was not deleted");
-        let backup = lab.copy_to(&format!("{}-b", lab.database));
+        let backup = lab.dump(&format!("{}-b", lab.database));
         drop_orders(&installation, "second", 4..8);
         installation.run_until_idle();
         drop_orders(&installation, "third", 8..10);

@@ -155,6 +155,10 @@ db_drop() {
   rm -rf "${FILESTORE:?}/$1"
 }
 
+# A backup: NAME/db.dump and NAME/files.
+backup_of() { echo "$HOME_OF/backups/$1"; }
+backup_drop() { rm -rf "$(backup_of "$1")"; }
+
 # The template takes no connections: Odoo does not list it, and nothing can be in the way of a copy.
 template_seal() { sql postgres "alter database $TEMPLATE with is_template true allow_connections false"; }
 template_drop() {
@@ -188,6 +192,28 @@ db_copy() {
   done
   sql "$to" "$FORGET_CACHES" >/dev/null
   if [ -d "$FILESTORE/$from" ]; then (as cp -al "$FILESTORE/$from" "$FILESTORE/$to"); fi
+}
+
+# While Odoo serves it, as pg_dump allows: nobody is thrown out.
+db_dump() {
+  local db=$1 to
+  to=$(backup_of "$2")
+  rm -rf "$to"
+  install -d -m 755 -o "$OSUSER" -g "$OSUSER" "$HOME_OF/backups" "$to"
+  pg pg_dump -Fc -Z 1 -f "$to/db.dump" "$db"
+  if [ -d "$FILESTORE/$db" ]; then (as cp -al "$FILESTORE/$db" "$to/files"); fi
+}
+
+# Into an empty database of that name; whoever is connected to the one before is thrown out.
+db_restore() {
+  local from db=$2
+  from=$(backup_of "$1")
+  [ -s "$from/db.dump" ] || die "no backup $1"
+  db_drop "$db"
+  pg createdb -T template0 "$db"
+  pg pg_restore --exit-on-error --jobs=4 -d "$db" "$from/db.dump"
+  sql "$db" "$FORGET_CACHES" >/dev/null
+  if [ -d "$from/files" ]; then (as cp -al "$from/files" "$FILESTORE/$db"); fi
 }
 
 # --- template --------------------------------------------------------------------------------------------------

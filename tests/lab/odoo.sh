@@ -12,7 +12,9 @@
 #   status             one line
 #   reset DB           create or replace DB: a copy of the template with its files and a database.uuid of its own
 #   copy DB NEW        create or replace NEW: DB as it is now, marked as nothing else (a backup, its restore, a staging copy)
-#   drop DB            remove DB and its files
+#   dump DB NAME       a backup as people make it: pg_dump -Fc of DB while it is served, and its files, kept as NAME
+#   restore NAME DB    create or replace DB by that backup: pg_restore into an empty database
+#   drop DB            remove DB and its files, and a backup of this name
 #   shell DB           odoo shell as superuser, script on standard input
 #   psql DB ...        psql as superuser
 #   env DB [--json]    url, logins and keys: lines for a shell, or one JSON object
@@ -40,7 +42,7 @@ shift 2
 own_url=ODOO${VERSION}_URL
 if [ -n "${!own_url-}" ]; then
   case $VERB in
-    install | web | template | up | down | pgdown | reset | copy | drop)
+    install | web | template | up | down | pgdown | reset | copy | dump | restore | drop)
       say "$own_url is set: '$VERB' does nothing"
       exit 0 ;;
     env | products) ;;
@@ -97,10 +99,21 @@ case $VERB in
     check_db "${2-}"
     pg_up
     db_copy "$1" "$2" ;;
+  dump)
+    check_db "${1-}"
+    check_db "${2-}"
+    pg_up
+    db_dump "$1" "$2" ;;
+  restore)
+    check_db "${1-}"
+    check_db "${2-}"
+    pg_up
+    db_restore "$1" "$2" ;;
   drop)
     check_db "${1-}"
     pg_up
-    db_drop "$1" ;;
+    db_drop "$1"
+    backup_drop "$1" ;;
   shell)
     check_db "${1-}"
     needs_install

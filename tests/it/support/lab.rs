@@ -213,15 +213,21 @@ impl Lab {
         seen
     }
 
-    /// A copy of the database as it is now, under another name: a backup, or a staging copy.
+    /// A copy of the database as it is now, under another name: a staging copy.
     pub fn copy_to(&self, name: &str) -> Backup {
         script(self.version, &["copy", &self.database, name], "");
         Backup { version: self.version, database: name.to_owned() }
     }
 
-    /// Puts a backup in the database's place, under the same name.
+    /// A backup as people make it: `pg_dump -Fc`, and the files.
+    pub fn dump(&self, name: &str) -> Backup {
+        script(self.version, &["dump", &self.database, name], "");
+        Backup { version: self.version, database: name.to_owned() }
+    }
+
+    /// Puts a [`dump`](Self::dump) in the database's place, under the same name: `pg_restore`.
     pub fn restore(&self, backup: &Backup) {
-        script(self.version, &["copy", &backup.database, &self.database], "");
+        script(self.version, &["restore", &backup.database, &self.database], "");
     }
 
     /// Rows in the outgoing mail and SMS queues, whatever their state.
@@ -259,7 +265,7 @@ impl Lab {
     }
 }
 
-/// A copy of a lab's database, dropped when the test ends.
+/// A copy or a dump of a lab's database, dropped when the test ends.
 pub struct Backup {
     pub version: u32,
     pub database: String,
