@@ -9,7 +9,8 @@
 #                              long-results.txt in the cache:
 #                                properties   the property tests with 50 times as many cases (those that fix no number)
 #                                crash        every crash test 20 times
-#                                faults       the daemon dies at, and the disk refuses, every single step
+#                                faults-1     the daemon dies at every single step, Odoo's answers get lost
+#                                faults-2     the disk refuses every single step; SIGTERM 100 times
 #                                powercut     a modelled power cut after every sync
 #                                model        the store against its model, 100,000 steps
 #                                fuzz-1       fuzzing, a quarter of an hour each: envelope, lines, report
@@ -35,7 +36,7 @@ case "${1-}" in
   --fast) MODE=fast ;;
   --long)
     MODE=long PART=${2-}
-    case $PART in properties | crash | faults | powercut | model | fuzz-[12] | kill-19 | kill-14) ;; *) usage ;; esac ;;
+    case $PART in properties | crash | faults-[12] | powercut | model | fuzz-[12] | kill-19 | kill-14) ;; *) usage ;; esac ;;
   *) usage ;;
 esac
 
@@ -314,9 +315,13 @@ long_part() {
   case $PART in
     # A property under proptest takes the seed of its own; it prints what failed.
     properties) PROPTEST_CASES=12800 counted 'properties' rust_tests --profile long ;;
-    faults)
-      ODOO_SPOOLD_FAULT_POINTS=all counted 'faults' rust_tests --profile long --success-output final \
-        -E 'test(/^fault_(crash|disk|stop)/)'
+    faults-1)
+      ODOO_SPOOLD_FAULT_POINTS=all counted 'crashes' rust_tests --profile long --success-output final \
+        -E 'test(/^fault_crash/)'
+      ;;
+    faults-2)
+      ODOO_SPOOLD_FAULT_POINTS=all counted 'disk faults, stops' rust_tests --profile long --success-output final \
+        -E 'test(/^fault_(disk|stop)/)'
       ;;
     powercut)
       ODOO_SPOOLD_FAULT_POINTS=all counted 'power cuts' rust_tests --profile long --success-output final \

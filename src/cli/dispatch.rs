@@ -2,16 +2,21 @@
 
 use std::process::ExitCode;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, attention, check, dead, files, generate, hold, keygen, keys, map, pause, process,
-    queue, rebuild, recipient, reconcile, reload, run, seal, setup, status,
+    Cli, Verb, attention, check, dead, explain, files, generate, hold, keygen, keys, map, pause,
+    process, queue, rebuild, recipient, reconcile, reload, run, seal, setup, status,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
 pub fn dispatch(cli: &Cli) -> ExitCode {
     let global = &cli.global;
+    if let Err(problem) = close_memory() {
+        return problem.tell(global.json);
+    }
     let mut out = Output::stdout(global);
     let ended: Result<ExitCode, Problem> = match &cli.verb {
         Verb::Run => run::run(global),
@@ -35,7 +40,17 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Seal(args) => seal::run(global, args, &mut out),
         Verb::Keygen(args) => keygen::run(global, args, &mut out),
         Verb::Recipient(args) => recipient::run(global, args, &mut out),
+        Verb::Explain(args) => explain::run(args, &mut out),
         Verb::Generate(args) => generate::run(args, &mut out),
     };
     ended.unwrap_or_else(|problem| problem.tell(global.json))
+}
+
+/// No core is written of this process, and its memory and environment are root's to look at, not its
+/// own user's: from here on there are keys and buyers in them. A limit of cores alone would leave
+/// both to who is told of a crash through a pipe.
+fn close_memory() -> Result<(), Problem> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| {
+        Problem::new("host", format!("this process cannot close its memory to others: {error}"))
+    })
 }

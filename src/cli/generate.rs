@@ -38,10 +38,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             let name = command.get_name().to_owned();
             clap_complete::generate(*shell, &mut command, name, &mut text);
         }
-        GenerateWhat::Catalog => {
-            text.extend(crate::telemetry::events::catalog().bytes());
-            text.extend(crate::telemetry::explain::catalog().bytes());
-        }
+        GenerateWhat::Catalog => text.extend(crate::telemetry::events::catalog().bytes()),
         GenerateWhat::Errors => text.extend(crate::telemetry::explain::man().bytes()),
         GenerateWhat::Openapi => {
             let document = crate::control::openapi::document();

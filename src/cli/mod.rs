@@ -8,6 +8,7 @@ pub mod attention;
 pub mod check;
 mod dead;
 mod dispatch;
+mod explain;
 mod files;
 mod generate;
 mod hold;
@@ -39,6 +40,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::control::wire::JobWord;
 use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId};
+use crate::telemetry::codes;
 
 pub use dispatch::dispatch;
 
@@ -158,7 +160,12 @@ pub enum Verb {
     Keygen(Keygen),
     /// Print what each account's files are to be encrypted to
     Recipient(Recipient),
-    /// Print the man page, shell completions or the journal's catalog
+    /// Say what an error code or a hold means: cause, effect, next command
+    ///
+    /// Codes stand in the journal (as error code), in reason files, in answers of the control socket
+    /// and of commands. Needs neither daemon nor settings; odoo-spoold-errors(7) has all of them.
+    Explain(Explain),
+    /// Print man pages, the page of error codes, completions, the journal's catalog or the API
     Generate(Generate),
 }
 
@@ -483,6 +490,14 @@ pub struct Recipient {
     pub account: Option<AccountId>,
 }
 
+/// `explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, such as sku or envelope-truncated
+    #[arg(value_name = "CODE", value_parser = explain::CodeParser, hide_possible_values = true)]
+    pub code: &'static codes::Code,
+}
+
 /// `generate`
 #[derive(Debug, Args)]
 pub struct Generate {
@@ -505,7 +520,7 @@ pub enum GenerateWhat {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The journal's message catalog, with an entry for every error code
+    /// The journal's message catalog
     Catalog,
     /// The man page of error codes, odoo-spoold-errors(7)
     Errors,

@@ -407,6 +407,8 @@ pub fn endpoint(settings: &Settings, keys: &Keys) -> Endpoint {
         Endpoint::new(odoo.url.as_str(), &odoo.database, &odoo.login, keys.api_key.clone());
     endpoint.ca_file.clone_from(&odoo.ca_file);
     endpoint.limit_time_real = odoo.limit_time_real;
+    // A server that ends calls so soon lets none wait longer than that for a worker.
+    endpoint.answer_margin = endpoint.answer_margin.min(odoo.limit_time_real);
     endpoint
 }
 

@@ -301,6 +301,8 @@ impl Bench {
                     Left::Incoming => self.scanner.returned(candidate, Instant::now()),
                     Left::Work => self.unfinished = true,
                 }
+                // A disk that refused may have refused to tidy up, too: a claim.json lies about then.
+                self.unfinished |= matches!(error, ClaimError::Disk { .. });
                 tracing::warn!(account = %account.id, error = %Chain(&error),
                     "a file could not be claimed and is tried again");
                 !full

@@ -17,19 +17,29 @@ use super::{Daemon, DaemonError, lifecycle};
 use crate::clock::{Clock, System};
 use crate::config::{Keys, Settings};
 use crate::control;
+use crate::store::StoreError;
 use crate::telemetry::{events, log};
 
+/// With a store that failed nothing that is still under way can be noted: so long the rest is waited
+/// for.
+const BROKEN_PATIENCE: Duration = Duration::from_secs(20);
 /// How often systemd's status line is made anew.
 const STATUS_SECS: u64 = 15;
 
 /// Runs the daemon that `config` describes until it is told to stop.
 pub fn run(config: &Path, to: log::To) -> anyhow::Result<ExitCode> {
+    // Before anything else: from here on SIGTERM ends it well, however far it has come.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let stop = CancellationToken::new();
+    runtime.block_on(async {
+        on_signal(SignalKind::terminate(), &stop)?;
+        on_signal(SignalKind::interrupt(), &stop)
+    })?;
     let settings = Settings::load(config)?;
     let keys = Keys::load(&settings)?;
     // Dropping the last one writes out what is still queued.
     let log = Arc::new(log::init(settings.log.level, to)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log)));
+    let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log), stop));
     if let Err(error) = &ended {
         tracing::error!(error = %error, "the daemon ends");
     }
@@ -44,12 +54,10 @@ async fn serve(
     settings: Settings,
     keys: Keys,
     log: Arc<log::Log>,
+    stop: CancellationToken,
 ) -> Result<(), DaemonError> {
     let started = System.now();
     lifecycle::extend_timeout(Duration::from_mins(2));
-    let stop = CancellationToken::new();
-    on_signal(SignalKind::terminate(), &stop)?;
-    on_signal(SignalKind::interrupt(), &stop)?;
     let path = config.to_owned();
     let opened =
         tokio::task::spawn_blocking(move || Daemon::open(&path, settings, &keys, Arc::new(System)));
@@ -66,12 +74,18 @@ async fn serve(
     events::daemon_ready(accounts, took);
     lifecycle::ready(&control::sentence(&handle).await);
     let telling = tokio::spawn(tell_status(handle, stop.clone()));
-    let ended = daemon
-        .run(stop.clone(), |name| {
-            let pulse = watchdog.pulse(name);
-            Box::new(move || pulse.beat())
-        })
-        .await;
+    let running = daemon.run(stop.clone(), |name| {
+        let pulse = watchdog.pulse(name);
+        Box::new(move || pulse.beat())
+    });
+    let ended = tokio::select! {
+        ended = running => ended,
+        error = stuck(&daemon) => {
+            // Nobody else is waited for either: whoever asks the store may wait for ever.
+            lifecycle::stopping();
+            return Err(error);
+        }
+    };
     events::daemon_stopping();
     lifecycle::stopping();
     stop.cancel();
@@ -84,6 +98,17 @@ async fn serve(
         tracing::warn!("the control socket ended early");
     }
     ended
+}
+
+/// Returns when the store failed and the daemon cannot end because of it: where the disk refuses a
+/// write, sled may wait for ever in a flush, holding the lock that every transaction needs.
+async fn stuck(daemon: &Daemon) -> DaemonError {
+    while !daemon.store.broken() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    tokio::time::sleep(BROKEN_PATIENCE).await;
+    tracing::error!("the store does not let go: ending without it");
+    StoreError::Unsynced { path: daemon.store.path().to_owned() }.into()
 }
 
 /// systemd's socket, if it passed one; else our own.

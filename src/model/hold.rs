@@ -66,6 +66,26 @@ pub struct Hold {
 }
 
 impl HoldCode {
+    /// Every kind, for documentation and tests.
+    pub const ALL: [Self; 16] = [
+        Self::Sku,
+        Self::Price,
+        Self::Address,
+        Self::Release,
+        Self::Marketplace,
+        Self::Warehouse,
+        Self::Pricelist,
+        Self::Tax,
+        Self::Row,
+        Self::Account,
+        Self::Existing,
+        Self::Total,
+        Self::Conflict,
+        Self::CancellationRequested,
+        Self::Wizard,
+        Self::AddressExpired,
+    ];
+
     /// The word that people type and read.
     pub fn name(self) -> &'static str {
         match self {

@@ -30,6 +30,8 @@
 //! **Compaction.** Grown past [`COMPACT_BYTES`] and past twice `live`, or sealed under an older master
 //! key, the journal is written anew with only what still counts ([`Note::subjects`], [`Note::ends`]),
 //! in the same order: aside, fsync, rename, fsync of the folder. A crash leaves the old or the new one.
+//! A damaged one that is kept stays under the key it was written with: what opens in it is in the new
+//! one already, and what does not open cannot be sealed anew.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};

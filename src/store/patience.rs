@@ -5,14 +5,19 @@
 //! notified). Whoever waits in a flush by then, or comes later and finds nothing to write, never
 //! returns. So such waiting is done on a thread of its own, and sled's own mark of the failure is
 //! looked at meanwhile. A slow disk is waited for without limit: only a failure ends it early.
+//! sled syncs once more while it is dropped and panics where that is refused: on such a thread that
+//! is an error like any other, and no panic message in the journal.
 
-use std::sync::Arc;
+use std::panic;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
 use super::barrier::Barrier;
 
+/// Threads of this name panic only where sled does, and whoever waits for them hears of it.
+const NAME: &str = "sled-wait";
 /// How often it is looked whether sled has failed.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -22,8 +27,9 @@ pub(super) fn wait_for<T: Send + 'static>(
     config: &sled::Config,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> sled::Result<T> {
+    quiet();
     let (done, answer) = sync_channel(1);
-    thread::Builder::new().name("sled-wait".to_owned()).spawn(move || {
+    thread::Builder::new().name(NAME.to_owned()).spawn(move || {
         // Nobody may be waiting any more.
         let _heard = done.send(work());
     })?;
@@ -36,6 +42,22 @@ pub(super) fn wait_for<T: Send + 'static>(
                 return Err(sled::Error::ReportableBug("waiting for the log panicked".to_owned()));
             }
         }
+    }
+}
+
+/// From now on a panic on such a thread is told to nobody but who waits for it.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    // Whoever is panicking may not change what is said about it.
+    if !thread::panicking() {
+        ONCE.call_once(|| {
+            let loud = panic::take_hook();
+            panic::set_hook(Box::new(move |told| {
+                if thread::current().name() != Some(NAME) {
+                    loud(told);
+                }
+            }));
+        });
     }
 }
 

@@ -1,13 +1,22 @@
-//! Three lists that must agree: the codes in the source, the catalog, the man page.
+//! Three lists that must agree: the codes in the source, what the journal's catalog says of them,
+//! the man page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use super::super::explain::{catalog, entry_id, man};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+use super::super::explain::man;
+use super::super::{events, stops};
 use super::*;
+use crate::model::{AccountId, HoldCode, OrderId};
 
-/// Words that stand where codes stand and are none.
-const NO_CODES: &[&str] = &[];
+/// journalctl leaves the name of a field in its place that has more than 256 bytes, name and `=`
+/// included (`REPLACE_VAR_MAX` of systemd).
+const PLACE_BYTES: usize = 256;
 
 /// Every source file that is not a test, without its test module.
 fn sources() -> Vec<(String, String)> {
@@ -23,6 +32,7 @@ fn sources() -> Vec<(String, String)> {
                 && !name.contains("tests")
                 && !name.contains("fuzz")
                 && !name.contains("_test")
+                && !name.starts_with("telemetry/codes")
             {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
@@ -49,14 +59,34 @@ fn all_quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').skip(1).step_by(2).filter(|text| is_code(text))
 }
 
+/// Where a code is given in passing: what stands before it, and the files in which that is so.
+const PLACES: &[(&str, &str)] = &[
+    ("Problem::new(", "cli/"),
+    ("Self::new(", "cli/problem.rs"),
+    ("failed(", "daemon/"),
+    ("Failure::refused(", "daemon/"),
+    ("=> (", "daemon/reconcile.rs"),
+    ("=> {\n            (", "daemon/reconcile.rs"),
+    ("=> Some(", "deliver/waiting.rs"),
+    ("bury(", "deliver/"),
+    ("transient(", "deliver/"),
+    ("fault: ", "deliver/"),
+    ("retry(&work.leased, ", "deliver/"),
+    ("EXPIRED: &str = ", "store/aging.rs"),
+    ("explains ", "telemetry/events.rs"),
+    ("code: ", ""),
+];
+
 fn used() -> BTreeSet<String> {
     let mut used = BTreeSet::new();
+    let mut places: BTreeSet<&str> = PLACES.iter().map(|(before, _)| *before).collect();
     for (name, text) in sources() {
         // `fn code(…) -> &str { match … }`: every text in its body.
-        for rest in text.split("fn code(").skip(1) {
+        let named = if name == "model/hold.rs" { "fn name(" } else { "fn code(" };
+        for rest in text.split(named).skip(1) {
             let returns_text = rest.split('{').next().unwrap().contains("str");
             let body = rest.split("\n    }\n").next().unwrap();
-            if returns_text && !name.starts_with("model/") {
+            if returns_text {
                 used.extend(all_quoted(body).map(str::to_owned));
             }
         }
@@ -64,63 +94,146 @@ fn used() -> BTreeSet<String> {
             let table = text.split("const fn row(").nth(1).unwrap();
             used.extend(table.split("=> (").skip(1).filter_map(quoted).map(str::to_owned));
         }
-        // Where a code is given in passing.
-        for place in ["Problem::new(", "failed(", "error_code = ", "code: ", "Self::new("] {
-            for (at, _) in text.match_indices(place) {
-                let rest = text.get(at + place.len()..).unwrap();
-                let told = place != "Self::new(" || name == "cli/problem.rs";
-                let asked = place != "failed(" || name.starts_with("daemon/");
-                if told && asked {
-                    used.extend(quoted(rest).map(str::to_owned));
+        for (before, files) in PLACES.iter().filter(|(_, files)| name.starts_with(files)) {
+            for (at, _) in text.match_indices(before) {
+                if let Some(code) = quoted(text.get(at + before.len()..).unwrap()) {
+                    places.remove(before);
+                    used.insert(code.to_owned());
                 }
             }
+            assert!(name.starts_with(files));
         }
     }
-    for word in NO_CODES {
-        assert!(used.remove(*word), "{word} stands nowhere any more");
-    }
+    assert!(places.is_empty(), "no code stands there any more: {places:?}");
     used
+}
+
+/// What a record says beside its message, by the journal's names.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Visit for Seen {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().insert(field.name().to_ascii_uppercase(), format!("{value:?}"));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Seen {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+}
+
+/// What `journalctl -x` prints below the message of an order that died of this code.
+fn printed(catalog: &str, code: &str) -> String {
+    let seen = Seen::default();
+    let subscriber = tracing_subscriber::registry().with(seen.clone());
+    let (account, order): (AccountId, OrderId) =
+        ("eu".parse().unwrap(), "111-1111111-1111111".parse().unwrap());
+    tracing::subscriber::with_default(subscriber, || events::order_dead(&account, &order, code));
+    let fields = seen.0.lock().unwrap().clone();
+    let head = format!("-- {}\n", fields["MESSAGE_ID"]);
+    let mut text = catalog.split(&head).nth(1).unwrap().split("\n-- ").next().unwrap().to_owned();
+    for (name, value) in &fields {
+        if name.len() + 1 + value.len() <= PLACE_BYTES {
+            text = text.replace(&format!("@{name}@"), value);
+        }
+    }
+    text
 }
 
 #[test]
 fn source_catalog_and_man_page_have_the_same_codes() {
-    let table: BTreeSet<String> = ALL.iter().map(|code| code.code.to_owned()).collect();
-    assert_eq!(table.len(), ALL.len(), "a code stands twice");
+    let table: BTreeSet<String> = all().map(|code| code.code.to_owned()).collect();
+    assert_eq!(table.len(), all().count(), "a code stands twice");
     let used = used();
-    assert!(used.len() > 100, "the source is not read any more");
+    assert!(used.len() > 170, "the source is not read any more");
     let missing: Vec<_> = used.difference(&table).collect();
     assert!(missing.is_empty(), "codes without a row: {missing:?}");
     let unused: Vec<_> = table.difference(&used).collect();
     assert!(unused.is_empty(), "rows without a code in the source: {unused:?}");
 
-    let catalog = catalog();
-    let in_catalog: BTreeSet<String> = catalog
-        .lines()
-        .filter_map(|line| line.strip_prefix("Subject: odoo-spoold: error code "))
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(in_catalog, table);
+    let catalog = events::catalog();
+    for code in all() {
+        let text = printed(&catalog, code.code);
+        for part in [
+            format!("\nCause: {}.\n", code.cause),
+            format!("\nEffect: {}\n", code.effect),
+            format!("\nNext: {}\n", code.next),
+            format!("odoo-spoold explain {},", code.code),
+        ] {
+            assert!(text.contains(&part), "{}: {text}", code.code);
+        }
+        assert!(!text.contains('@'), "{}: {text}", code.code);
+    }
+
     let man = man();
     let lines: Vec<&str> = man.lines().collect();
-    let in_man: BTreeSet<String> = lines
-        .windows(2)
-        .filter(|pair| pair[0] == ".TP")
-        .map(|pair| pair[1].strip_prefix(".B ").unwrap().replace("\\-", "-"))
+    let in_man: BTreeMap<String, String> = lines
+        .windows(7)
+        .filter(|lines| lines[0] == ".TP")
+        .map(|lines| {
+            let plain = |line: &str| line.replace("\\-", "-").replace("\\e", "\\");
+            (plain(lines[1].strip_prefix(".B ").unwrap()), plain(&lines[2..7].join("\n")))
+        })
         .collect();
-    assert_eq!(in_man, table);
+    let in_table: BTreeMap<String, String> = all()
+        .map(|code| {
+            let text = [
+                format!("Cause: {}.", code.cause),
+                format!("Effect: {}", code.effect),
+                format!("Next: {}", code.next),
+            ];
+            (code.code.to_owned(), text.join("\n.br\n"))
+        })
+        .collect();
+    assert_eq!(in_man, in_table);
 }
 
 #[test]
 fn every_row_says_all_three() {
-    for code in ALL {
-        for text in [code.cause, code.stops.effect(), code.next] {
-            assert!(text.len() > 8, "{}: {text:?}", code.code);
+    for code in all() {
+        for (text, name) in [
+            (code.cause, "ERROR_CAUSE="),
+            (code.effect, "ERROR_EFFECT="),
+            (code.next, "ERROR_NEXT="),
+        ] {
+            assert!(text.len() > 6, "{}: {text:?}", code.code);
+            assert!(name.len() + text.len() <= PLACE_BYTES, "{}: {text:?}", code.code);
+            assert!(!text.contains(['@', '\n']), "{}: {text:?}", code.code);
         }
-        assert!(!code.cause.ends_with('.'), "{}", code.code);
+        assert!(!code.cause.ends_with('.') && !code.next.ends_with('.'), "{}", code.code);
+        assert!(code.effect.ends_with('.'), "{}", code.code);
         assert!(is_code(code.code), "{}", code.code);
     }
-    let entries: BTreeSet<_> = ALL.iter().map(|code| entry_id(code.code)).collect();
-    assert_eq!(entries.len(), ALL.len());
-    let events = super::super::events::ALL;
-    assert!(events.iter().all(|event| !entries.contains(event.message_id)));
+}
+
+#[test]
+fn every_transition_with_a_code_explains_it() {
+    let entries = events::catalog();
+    for event in events::ALL {
+        let entry = entries.split(event.message_id).nth(1).unwrap();
+        let entry = entry.split("\n-- ").next().unwrap();
+        assert_eq!(entry.contains("@ERROR_CAUSE@"), event.explains, "{}", event.name);
+    }
+    let explain: Vec<&str> = events::ALL.iter().filter(|e| e.explains).map(|e| e.name).collect();
+    for name in ["FILE_REJECTED", "ORDER_WAITING", "ORDER_DEAD", "ACCOUNT_PAUSED", "STORE_BROKEN"] {
+        assert!(explain.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn a_hold_says_what_ends_it() {
+    use crate::model::EndedBy;
+    for hold in HoldCode::ALL {
+        let row = find(hold.name()).unwrap();
+        let by_itself =
+            row.effect.contains("goes on by itself") || hold == HoldCode::AddressExpired;
+        assert_eq!(by_itself, hold.ended_by() != EndedBy::Person, "{hold}: {}", row.effect);
+    }
+    assert_eq!(explained("Max Müller").code, "unknown");
+    assert_eq!(stops::Stops::Order.effect(), find("validation").unwrap().effect);
 }

@@ -20,6 +20,8 @@ use crate::model::{
     AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal,
 };
 
+use super::{codes, explain};
+
 /// The tracing target of all transitions.
 pub const TARGET: &str = "odoo_spoold::event";
 
@@ -34,6 +36,8 @@ pub struct Transition {
     pub level: Level,
     /// What happened and what the operator does, for the catalog.
     pub summary: &'static str,
+    /// Whether its records carry a code, and with it the code's cause, effect and next command.
+    pub explains: bool,
 }
 
 /// Defines the table, and per row a constant and the function that logs it.
@@ -41,7 +45,7 @@ macro_rules! transitions {
     ($(
         $(#[$doc:meta])*
         $name:ident: $level:ident, $id:literal, $summary:literal;
-        fn $log:ident($($arg:ident: $ty:ty),* $(,)?) => { $($fields:tt)+ }
+        fn $log:ident($($arg:ident: $ty:ty),* $(,)?) $(explains $code:expr)? => { $($fields:tt)+ }
     )+) => {
         $(
             $(#[$doc])*
@@ -50,11 +54,18 @@ macro_rules! transitions {
                 message_id: $id,
                 level: Level::$level,
                 summary: $summary,
+                explains: !<[&str]>::is_empty(&[$(stringify!($code))?]),
             };
 
             $(#[$doc])*
             pub fn $log($($arg: $ty),*) {
-                tracing::event!(target: TARGET, Level::$level, message_id = $id, $($fields)+);
+                $(let explained = codes::explained($code);)?
+                tracing::event!(
+                    target: TARGET, Level::$level, message_id = $id,
+                    $(error_code = %Code($code), error_cause = explained.cause,
+                    error_effect = explained.effect, error_next = explained.next,)?
+                    $($fields)+
+                );
             }
         )+
 
@@ -87,10 +98,9 @@ transitions! {
     FILE_REJECTED: WARN, "43712decca8c446ca02542108e19cea3",
         "The file was refused as a whole and nothing of it was used. It lies in rejected/ with \
          a reason file; drop it again once the cause is mended.";
-    fn file_rejected(account: &AccountId, file_id: &FileId, refusal: &Refusal) => {
-        account = %account, file_id = %file_id, error_code = %Code(&refusal.code),
-        line = refusal.line, column = refusal.column, next_step = %refusal.next_step,
-        "file {file_id} rejected: {} Next: {}", refusal.sentence, refusal.next_step
+    fn file_rejected(account: &AccountId, file_id: &FileId, refusal: &Refusal) explains &refusal.code => {
+        account = %account, file_id = %file_id, line = refusal.line, column = refusal.column, next_step = %refusal.next_step,
+        "file {file_id} rejected: {}. Next: {}", refusal.sentence.trim_end_matches('.'), refusal.next_step
     }
 
     /// Something in `incoming/` is left where it is. `name` only if the spool found it harmless.
@@ -152,27 +162,24 @@ transitions! {
     ORDER_EXPECTED: INFO, "5d1b8e0f7c3a4e52b6d0a9f3c47e8125",
         "The order waits for a later report. The message names what is missing; the order goes on \
          by itself when a file brings it.";
-    fn order_expected(account: &AccountId, order: &OrderId, code: &str, text: &str) => {
-        account = %account, order_ref = %order, error_code = %Code(code),
-        "order {order} waits ({}): {text}", Code(code)
+    fn order_expected(account: &AccountId, order: &OrderId, code: &str, text: &str) explains code => {
+        account = %account, order_ref = %order, "order {order} waits ({}): {text}", Code(code)
     }
 
     /// An order waits for a missing thing or a person.
     ORDER_WAITING: WARN, "3ff593c86f404a5b97d9483b70ecd39c",
         "The order waits for something. The message names it; the order goes on by itself once \
          it is there, or when a person decides (odoo-spoold hold).";
-    fn order_waiting(account: &AccountId, order: &OrderId, code: &str, text: &str) => {
-        account = %account, order_ref = %order, error_code = %Code(code),
-        "order {order} held ({}): {text}", Code(code)
+    fn order_waiting(account: &AccountId, order: &OrderId, code: &str, text: &str) explains code => {
+        account = %account, order_ref = %order, "order {order} held ({}): {text}", Code(code)
     }
 
     /// A person and the marketplace changed the same thing.
     ORDER_CONFLICT: WARN, "462ba0a301ea435d9d22887a8b166c6c",
         "A person and the marketplace changed the same thing. Nothing is overwritten: decide \
          with odoo-spoold hold.";
-    fn order_conflict(account: &AccountId, order: &OrderId, text: &str) => {
-        account = %account, order_ref = %order, error_code = "conflict",
-        "order {order} conflict: {text}"
+    fn order_conflict(account: &AccountId, order: &OrderId, text: &str) explains "conflict" => {
+        account = %account, order_ref = %order, "order {order} conflict: {text}"
     }
 
     /// Orders that waited go on.
@@ -187,16 +194,16 @@ transitions! {
     ORDER_DEAD: ERROR, "10e7796cf7e64f73a10d739d9a10f7e7",
         "Odoo refuses the order and no retry can help. It is kept: odoo-spoold dead shows \
          Odoo's words; requeue it once the cause is mended.";
-    fn order_dead(account: &AccountId, order: &OrderId, code: &str) => {
-        account = %account, order_ref = %order, error_code = %Code(code),
-        "order {order} dead: {}; see odoo-spoold dead", Code(code)
+    fn order_dead(account: &AccountId, order: &OrderId, code: &str) explains code => {
+        account = %account, order_ref = %order,
+        "order {order} dead: {}. Next: odoo-spoold dead show {account} {order}", Code(code)
     }
 
     /// An order is tried again later.
     ORDER_RETRY: WARN, "44a62221cff04c91882f188701842cfd",
         "A call to Odoo failed in a way that passes. The order is tried again by itself.";
-    fn order_retry(account: &AccountId, order: &OrderId, attempt: u32, code: &str) => {
-        account = %account, order_ref = %order, attempt, error_code = %Code(code),
+    fn order_retry(account: &AccountId, order: &OrderId, attempt: u32, code: &str) explains code => {
+        account = %account, order_ref = %order, attempt,
         "order {order} is tried again after attempt {attempt}: {}", Code(code)
     }
 
@@ -205,9 +212,9 @@ transitions! {
         "Odoo refuses this account's user, key, database or rights. Nothing is delivered and no \
          attempt is used up; it is probed ever less often. Mend it, then reload; \
          another address, database or login needs a restart.";
-    fn account_paused(account: &AccountId, code: &str, next_step: &str) => {
-        account = %account, error_code = %Code(code), next_step,
-        "account {account} paused: {}. {next_step}", Code(code)
+    fn account_paused(account: &AccountId, code: &str, next_step: &str) explains code => {
+        account = %account, next_step,
+        "account {account} paused ({}): {next_step}", Code(code)
     }
 
     /// A person paused an account.
@@ -224,9 +231,9 @@ transitions! {
         "This may not be the Odoo that the account's orders stand in: another database, a restored \
          backup, or a marker that is gone. Nothing is written there. The message says since when; \
          odoo-spoold reconcile says what is missing and goes on.";
-    fn odoo_doubted(account: &AccountId, code: &str, next_step: &str) => {
-        account = %account, error_code = %Code(code), next_step,
-        "account {account} paused: {}. {next_step}", Code(code)
+    fn odoo_doubted(account: &AccountId, code: &str, next_step: &str) explains code => {
+        account = %account, next_step,
+        "account {account} paused ({}): {next_step}", Code(code)
     }
 
     /// A person said that this is the account's Odoo; what was missing is created again.
@@ -249,8 +256,8 @@ transitions! {
     ODOO_UNREACHABLE: WARN, "ff683fe6f12d4c769fb3644c743467c0",
         "Odoo does not answer. Files are still taken; orders wait durably and go on by \
          themselves.";
-    fn odoo_unreachable(account: &AccountId, code: &str) => {
-        account = %account, error_code = %Code(code), next_step = UNREACHABLE_NEXT,
+    fn odoo_unreachable(account: &AccountId, code: &str) explains code => {
+        account = %account, next_step = UNREACHABLE_NEXT,
         "Odoo is not reachable: {}; orders wait. Next: {UNREACHABLE_NEXT}", Code(code)
     }
 
@@ -267,15 +274,15 @@ transitions! {
     JOB_UNREADABLE: ERROR, "c8dbb94bff054e07969e0111dcaaa632",
         "A stored job cannot be read: the disk or the keys changed. Others are not affected; \
          restore the keys it was sealed under, or drop its sealed file again.";
-    fn job_unreadable(account: &AccountId, key: &str) => {
+    fn job_unreadable(account: &AccountId, key: &str) explains "store-damaged" => {
         account = %account, job_key = key, "stored job {key} cannot be read"
     }
 
     /// The store failed; it is tried again shortly.
     STORE_TROUBLE: ERROR, "d9af87038cee49bb80a59c1eaeb5a287",
         "The store failed. Nothing is lost: what was not stored is done again. Look at the disk.";
-    fn store_trouble(account: &AccountId, error: &str) => {
-        account = %account, error_code = "store", "store: {error}"
+    fn store_trouble(account: &AccountId, error: &str) explains "store" => {
+        account = %account, "store: {error}"
     }
 
     /// The disk failed the store: the daemon ends, the next one reads what is really there.
@@ -283,8 +290,7 @@ transitions! {
         "The disk refused the store a write or a sync. Nothing after that would be durable, so the \
          daemon ends and systemd starts it again; it goes on from what is on the disk. Nothing is \
          lost. Look at the disk: space, mount, kernel log.";
-    fn store_broken() => {
-        error_code = "store-broken",
+    fn store_broken() explains "store-broken" => {
         "the disk refused the store a write: ending, to start again from what is on the disk"
     }
 
@@ -292,8 +298,8 @@ transitions! {
     STATE_LOST: ERROR, "3c0f8b6e5d1a4f7db92e64c8a7105bd3",
         "What was known of this account's orders is lost: the database was gone, or could not be \
          read and was moved aside. Nothing is claimed or delivered. Run: odoo-spoold rebuild";
-    fn state_lost(account: &AccountId) => {
-        account = %account, error_code = "state-lost",
+    fn state_lost(account: &AccountId) explains "state-lost" => {
+        account = %account,
         "account {account}: what was known is lost; nothing moves before `odoo-spoold rebuild`"
     }
 
@@ -310,8 +316,8 @@ transitions! {
     JOURNAL_DAMAGED: ERROR, "b74d2e90c8f1463e95a0617d3fbc28e4",
         "A part of the decision journal cannot be read. Everything before and behind it is used. \
          Check the disk; restore the file from a backup if one is newer than the damage.";
-    fn journal_damaged(at: u64, bytes: u64, lost: u64) => {
-        at, bytes, lost, error_code = "journal-damaged",
+    fn journal_damaged(at: u64, bytes: u64, lost: u64) explains "journal-damaged" => {
+        at, bytes, lost,
         "the decision journal is damaged at byte {at} ({bytes} bytes, {lost} entries known to be missing)"
     }
 
@@ -319,8 +325,8 @@ transitions! {
     DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
         "The disk is nearly full, or mounted read-only. No file is taken; delivery goes on. It \
          resumes by itself when there is room.";
-    fn disk_low(path: &Path, free_bytes: u64, why: &str) => {
-        path = %path.display(), free_bytes, error_code = "disk-low",
+    fn disk_low(path: &Path, free_bytes: u64, why: &str) explains "disk-low" => {
+        path = %path.display(), free_bytes,
         "{}: {why}: no file is taken until that is mended", path.display()
     }
 
@@ -348,7 +354,7 @@ transitions! {
 
     /// New settings hold.
     RELOADED: INFO, "b0956979c1f149ceb52b39b19cfc8d2b",
-        "The new settings hold. Keys that need a restart are named.";
+        "The new settings hold. Those that need a restart are named.";
     fn daemon_reloaded(live: usize, restart: &[&'static str]) => {
         live, restart = restart.join(" "), "reloaded: {live} changes{}{}",
         if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
@@ -366,8 +372,8 @@ transitions! {
     RELOAD_REFUSED: ERROR, "1060cbdfecfb4bbaa83d20f1381a5812",
         "The new settings are wrong and were not taken; the old ones hold on. Check them with \
          odoo-spoold check.";
-    fn reload_refused(error: &dyn Error) => {
-        error_code = "configuration", "reload refused, the old settings hold on: {error}"
+    fn reload_refused(error: &dyn Error) explains "reload-refused" => {
+        "reload refused, the old settings hold on: {error}"
     }
 
     /// A loop does not report; systemd will restart the daemon.
@@ -411,7 +417,7 @@ transitions! {
          it came. See what they wait for, and end that.";
     fn buyers_waiting(day: Date, ends: Date, orders: u64) => {
         day = %day, ends = %ends, orders, next_step = "odoo-spoold hold list",
-        "{orders} orders still wait with buyer data of {day}; it is destroyed on {ends}; next: \
+        "{orders} orders still wait with buyer data of {day}; it is destroyed on {ends}. Next: \
          odoo-spoold hold list"
     }
 
@@ -446,10 +452,10 @@ transitions! {
     CLOCK_DOUBTED: WARN, "ad0b920625af4da19ac4e01840ff1253",
         "The clock is more than two days off from where it was, and neither a time service nor another \
          host vouches for it. Nothing is destroyed until it can be believed. See timedatectl.";
-    fn clock_doubted(cause: &str, now: Timestamp, believed: Option<Timestamp>) => {
-        cause, clock = %now, believed = believed.map(tracing::field::display),
+    fn clock_doubted(code: &str, now: Timestamp, believed: Option<Timestamp>) explains code => {
+        clock = %now, believed = believed.map(tracing::field::display),
         next_step = "timedatectl",
-        "the clock cannot be believed ({cause}): nothing is destroyed meanwhile; see timedatectl"
+        "the clock cannot be believed ({}): nothing is destroyed meanwhile. Next: timedatectl", Code(code)
     }
 
     /// The clock can be believed again.
@@ -510,11 +516,16 @@ pub fn catalog() -> String {
     let mut text = String::new();
     for transition in ALL {
         let subject = transition.name.to_ascii_lowercase().replace('_', " ");
+        let (page, places) = if transition.explains {
+            ("odoo-spoold-errors(7)", format!("\n{}\n", explain::PLACES))
+        } else {
+            ("odoo-spoold(8)", String::new())
+        };
         // Writing into a string cannot fail.
         let _infallible = writeln!(
             text,
             "-- {}\nSubject: odoo-spoold: {subject}\nDefined-By: odoo-spoold\nDocumentation: \
-             man:odoo-spoold(8)\n\n{}\n",
+             man:{page}\n\n{}\n{places}",
             transition.message_id, transition.summary
         );
     }
@@ -538,91 +549,5 @@ impl Display for Code<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn ids_are_unique_and_well_formed() {
-        let ids: BTreeSet<_> = ALL.iter().map(|t| t.message_id).collect();
-        assert_eq!(ids.len(), ALL.len());
-        for id in ids {
-            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-            assert!(id.len() == 32 && id.chars().all(hex), "{id}");
-        }
-    }
-
-    /// Scripts of operators hang on these: a change here breaks them.
-    #[test]
-    fn ids_never_change() {
-        let known = [
-            ("FILE_CLAIMED", "373c25386bc14cce910d61f85d7d890d"),
-            ("FILE_DONE", "e129452ebaad40acbf4e1d0d95ff0b29"),
-            ("FILE_REJECTED", "43712decca8c446ca02542108e19cea3"),
-            ("FILE_LEFT", "cdf2b46638b84bf785661d785ae4783f"),
-            ("ORDER_CREATED", "10f57a6e8ea8439d9228b868a25d9a55"),
-            ("ORDER_CONFIRMED", "60017986a87e4c31876ff067b0a80ed8"),
-            ("ORDER_DELIVERED", "452e517e252240bd8530c20ea1044cb8"),
-            ("ORDER_CANCELLED", "69ed5a95f96f4cd88a8c164ac6c0c846"),
-            ("ORDER_ADOPTED", "41647f24f87046e88175992e0c3541f7"),
-            ("ORDER_NOTHING_TO_DO", "a22948c041114d50a7abf730fd626b68"),
-            ("ORDER_EXPECTED", "5d1b8e0f7c3a4e52b6d0a9f3c47e8125"),
-            ("ORDER_WAITING", "3ff593c86f404a5b97d9483b70ecd39c"),
-            ("ORDER_CONFLICT", "462ba0a301ea435d9d22887a8b166c6c"),
-            ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),
-            ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
-            ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
-            ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
-            ("ACCOUNT_PAUSED_BY_OPERATOR", "6bc0c4ed65dc4d9eac2690112eb6f37a"),
-            ("ODOO_DOUBTED", "71733717b97b4ee9afb2f0d6f617d9d7"),
-            ("RECONCILED", "3afffe847ddf4c15a0ad3c4ac6b6befb"),
-            ("ACCOUNT_RESUMED", "23079f44a3e54f55bd398755e503efcc"),
-            ("ODOO_UNREACHABLE", "ff683fe6f12d4c769fb3644c743467c0"),
-            ("ODOO_BACK", "bf77da673d334f398c450b432c9675aa"),
-            ("JOB_UNREADABLE", "c8dbb94bff054e07969e0111dcaaa632"),
-            ("STORE_TROUBLE", "d9af87038cee49bb80a59c1eaeb5a287"),
-            ("STORE_BROKEN", "5b0d7a41c2f94e7e9f3d86a1e4c7720b"),
-            ("STATE_LOST", "3c0f8b6e5d1a4f7db92e64c8a7105bd3"),
-            ("STATE_REBUILT", "8e5a17c2904b4d36a1f0d7be63c2f948"),
-            ("JOURNAL_DAMAGED", "b74d2e90c8f1463e95a0617d3fbc28e4"),
-            ("DISK_LOW", "26562633dac74054a861ef542a1216ad"),
-            ("DISK_BACK", "dc8ce4d8e3484cea85b50bff794089f0"),
-            ("READY", "84418d0298e14cb1a484bc7f7ce90faf"),
-            ("STOPPING", "4489972e34cd4a7891f9925ad2fac51b"),
-            ("RELOADED", "b0956979c1f149ceb52b39b19cfc8d2b"),
-            ("RESEALED", "e3b2f4a85c0d4f6fb7a1907c2d64e851"),
-            ("RELOAD_REFUSED", "1060cbdfecfb4bbaa83d20f1381a5812"),
-            ("LOOP_SILENT", "1a6cedad015f45239db1a633b6c541a2"),
-            ("LOG_DROPPED", "f72e4a510d1b4c6187e641c51da3af96"),
-            ("BUYERS_LOCKED", "fff716c38f79413ab430952fdd77dadd"),
-            ("BUYERS_DESTROYED", "c85862e56d564b419f7c2c4d47fa7eb6"),
-            ("BUYERS_WAITING", "67d3b29da52b483f80b8665768d06051"),
-            ("BUYERS_READ_AGAIN", "f0648a9f388e4241a94f633f45854d8e"),
-            ("FILES_EXPIRED", "89fbb9e81f0643c69e767ad7a8a2f392"),
-            ("RECORDS_EXPIRED", "b893a21166e04579879b517f0f5190d6"),
-            ("CLOCK_DOUBTED", "ad0b920625af4da19ac4e01840ff1253"),
-            ("CLOCK_BELIEVED", "7debba4246fc415b860fc4f7007f372f"),
-        ];
-        let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();
-        assert_eq!(table, known);
-    }
-
-    #[test]
-    fn the_catalog_explains_every_id() {
-        let text = catalog();
-        for transition in ALL {
-            let head = format!("-- {}\nSubject: odoo-spoold: ", transition.message_id);
-            assert!(text.contains(&head), "{}", transition.name);
-            assert!(text.contains(transition.summary));
-        }
-    }
-
-    #[test]
-    fn codes_carry_nothing_else() {
-        assert_eq!(Code("odoo-timeout").to_string(), "odoo-timeout");
-        for bad in ["", "Max Müller", "a b", "a\n", &"x".repeat(65)] {
-            assert_eq!(Code(bad).to_string(), "not-a-code");
-        }
-    }
-}
+#[path = "events_tests.rs"]
+mod tests;

@@ -1,39 +1,17 @@
-//! The error codes in print: entries for the journal's catalog, and the man page
-//! `odoo-spoold-errors(7)`.
+//! The error codes in print: what the journal's catalog says of a record with a code, and the man
+//! page `odoo-spoold-errors(7)`.
 //!
-//! Promises: both come from the one table ([`codes`](super::codes)). An entry's id is derived from
-//! its code, so that it never changes: no record carries it, `ERROR_CODE=` does.
+//! Promises: both come from the one table ([`codes`](super::codes)). A code has no entry of its own
+//! in the catalog, because a record has the id of its transition: the transition's entry has places
+//! that journalctl fills from the record's fields.
 
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
+use super::codes::all;
 
-use super::codes::ALL;
-
-/// The id of a code's entry in the catalog: `journalctl --catalog` finds it by `dump-catalog`.
-pub(super) fn entry_id(code: &str) -> String {
-    let hash: [u8; 32] =
-        Sha256::new_with_prefix(b"odoo-spoold error code\0").chain_update(code).finalize().into();
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The codes as entries of the journal's catalog.
-pub fn catalog() -> String {
-    let mut text = String::new();
-    for code in ALL {
-        let _infallible = writeln!(
-            text,
-            "-- {}\nSubject: odoo-spoold: error code {}\nDefined-By: odoo-spoold\nDocumentation: \
-             man:odoo-spoold-errors(7)\n\nCause: {}.\nEffect: {}\nNext: {}\n",
-            entry_id(code.code),
-            code.code,
-            code.cause,
-            code.stops.effect(),
-            code.next
-        );
-    }
-    text
-}
+/// The end of the catalog entry of a transition that carries a code.
+pub(super) const PLACES: &str = "Cause: @ERROR_CAUSE@.\nEffect: @ERROR_EFFECT@\nNext: @ERROR_NEXT@\n\
+     More: odoo-spoold explain @ERROR_CODE@, or odoo-spoold-errors(7).";
 
 /// The man page of codes.
 pub fn man() -> String {
@@ -42,19 +20,20 @@ pub fn man() -> String {
         ".TH odoo-spoold-errors 7 \"\" \"odoo-spoold {}\"\n.SH NAME\nodoo\\-spoold\\-errors \\- \
          error codes of odoo\\-spoold\n.SH DESCRIPTION\nCodes stand in ERROR_CODE= of the journal, \
          in reason files beside rejected files, in answers of the control socket and in what \
-         commands say with \\-\\-json. They never change.\n.SH CODES\n",
+         commands say with \\-\\-json; what an order waits for is named by one, too. They never change. `odoo\\-spoold explain CODE` prints one.\n\
+         .SH CODES\n",
         env!("CARGO_PKG_VERSION")
     );
-    for code in ALL {
+    for code in all() {
         let _infallible = writeln!(
             text,
             ".TP\n.B {}\nCause: {}.\n.br\nEffect: {}\n.br\nNext: {}",
             escaped(code.code),
             escaped(code.cause),
-            escaped(code.stops.effect()),
+            escaped(code.effect),
             escaped(code.next)
         );
     }
-    text.push_str(".SH SEE ALSO\n.BR odoo\\-spoold (1),\n.BR journalctl (1)\n");
+    text.push_str(".SH SEE ALSO\n.BR odoo\\-spoold (8),\n.BR journalctl (1)\n");
     text
 }

@@ -118,7 +118,9 @@ pub(super) fn line(record: &Record, for_journal: bool) -> String {
     }
     for (field, value) in &record.values {
         let name = field.name();
-        if name == "message" || name == "message_id" || name.starts_with("log.") {
+        // What a code means is for journalctl's catalog; here it would bury the message.
+        let meaning = matches!(name, "error_cause" | "error_effect" | "error_next");
+        if name == "message" || name == "message_id" || name.starts_with("log.") || meaning {
             continue;
         }
         text.push(' ');

@@ -1,4 +1,4 @@
-//! What an error code stops, and with that its effect: one text per kind.
+//! What an error code stops, and with that its effect: one text per kind, unless a code has its own.
 
 /// What kind of thing a code stops, and with that its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub enum Stops {
     Nothing,
     /// One order, for good.
     Order,
+    /// One order, until a file brings what is missing.
+    WaitsForFile,
+    /// One order, until Odoo or the settings have what is missing.
+    WaitsForOdoo,
+    /// One order, until a person decides.
+    WaitsForPerson,
     /// The command that was given.
     Command,
     /// The daemon's start, or a change of its settings or keys.
@@ -21,7 +27,7 @@ pub enum Stops {
 
 impl Stops {
     /// The effect, in words.
-    pub fn effect(self) -> &'static str {
+    pub const fn effect(self) -> &'static str {
         match self {
             Self::File => {
                 "The file lies in rejected/ with its reason; nothing of it was used. Other files go on."
@@ -33,9 +39,18 @@ impl Stops {
                 "The account stops delivering and loses nothing; it is probed again by itself, and at once after a reload."
             }
             Self::Nothing => {
-                "Delivery of what is concerned waits and is tried again by itself; nothing is lost."
+                "What is concerned waits and is tried again by itself; everything else goes on and nothing is lost."
             }
             Self::Order => "The order is dead until somebody requeues it; other orders go on.",
+            Self::WaitsForFile => {
+                "The order is not created, or not changed if it is in Odoo, until a report brings what is missing; it goes on by itself and uses up no attempt. Other orders go on."
+            }
+            Self::WaitsForOdoo => {
+                "The order is not created, or not changed if it is in Odoo; it goes on by itself some minutes after that is mended and uses up no attempt. Other orders go on."
+            }
+            Self::WaitsForPerson => {
+                "The order is not created, or not changed if it is in Odoo, until a person decides; it uses up no attempt. Other orders go on."
+            }
             Self::Command => "The command ended; what was there before is as it was.",
             Self::Daemon => {
                 "The daemon does not start, or goes on with what it had; nothing is lost."

@@ -6,6 +6,7 @@
 SUITE is bookworm or trixie; the packages are those of ../../packaging/build-deb.sh, without and with --next. Wants the
 lab's Odoo 19 running. One line for each check; README.md beside this file says what they are.
 """
+import base64
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import time
 import deliver
 import harden
 import life
+import moved
 from stage import INCOMING, Machine, Odoo, Report, ROOT, SOCKET, UNIT, ensure, expected, skus, until
 
 VECTORS = os.path.join(ROOT, 'tests', 'vectors')
@@ -44,6 +46,8 @@ class World:
         self.odoo = Odoo('boot_' + suite)
         self.machine = Machine(suite, self.packages)
         self.files, self.recipient, self.secrets, self.before = [], None, [], None
+        # The recovery file, its age identity, and what was sealed for this machine: kept elsewhere.
+        self.safe, self.safe_key, self.kept = None, None, {}
 
     def sealed(self, path):
         """A report, sealed out here: in the machine it is never in clear."""
@@ -128,42 +132,45 @@ def installing(w):
         m.run('systemctl', 'reset-failed')
 
 
+CREDENTIAL = '/etc/credstore.encrypted/odoo-spoold.keys'
+SAFE = '/root/recovery.age'
 AS_SERVICE = ('systemd-run', '--pipe', '--wait', '-q', '-p', 'User=odoo-spoold', '-p',
               'LoadCredentialEncrypted=odoo-spoold.keys:odoo-spoold.keys')
 
 
-def by_hand(w):
-    """What README.md tells who does without `setup`."""
-    w.machine.shell('''
-        install -d -m 700 /etc/credstore.encrypted
-        odoo-spoold keygen --quiet --account eu --api-key-file - --output - |
-          systemd-creds encrypt --name=odoo-spoold.keys - /etc/credstore.encrypted/odoo-spoold.keys
-        cd /var/spool/odoo-spoold
-        install -d -o odoo-spoold -g odoo-spoold -m 751 eu
-        install -d -o odoo-spoold -g odoo-spoold -m 750 eu/work eu/done eu/rejected
-        install -d -o odoo-spoold -g odoo-spoold-drop eu/incoming
-        chmod 3730 eu/incoming''', text=w.odoo.lab['api_key'])
-
-
 def setting_up(w):
     m, check = w.machine, w.report.check
-    with check('set up: keys in an encrypted credential, folders, products for fees'):
+    with check('a person is asked by setup on a terminal, and no secret shows'):
+        m.run('usermod', '-aG', 'odoo-spoold-drop', 'odoo')
+        said = m.run('age-keygen')
+        w.safe_key = re.search('AGE-SECRET-KEY-1[A-Z0-9]+', said).group(0)
+        # The address, the database, the login, the API key (not shown), the account; the company, if there are several.
+        answers = [w.odoo.lab['url'], w.odoo.lab['database'], w.odoo.lab['login'], w.odoo.lab['api_key'], 'eu',
+                   str(w.odoo.lab['company'])]
+        with open(os.path.join(ROOT, 'tests', 'it', 'support', 'answer.py'), encoding='utf-8') as typist:
+            screen = m.run('python3', '-', json.dumps(answers), '/usr/bin/odoo-spoold', 'setup', '--recovery', SAFE,
+                           '--recovery-recipient', re.search('age1[a-z0-9]+', said).group(0), text=typist.read())
+        for words in ("Odoo's address", 'not shown', 'Seller account', 'age -r age1', SAFE):
+            ensure(words in screen, '%s is not in: %s' % (words, screen))
+        ensure(w.odoo.lab['api_key'] not in screen and w.safe_key not in screen, 'a secret was shown')
+    with check('set up: keys in an encrypted credential, sealed once more in the recovery file; again, it changes nothing'):
         m.write('/etc/odoo-spoold/config.toml', w.odoo.config())
         w.odoo.products(skus([os.path.join(VECTORS, 'trio_%s.txt' % f) for f in ('all_orders', 'order_report', 'unshipped')]
                              + [os.path.join(VECTORS, 'canary_%s.txt' % f) for f in ('order_report', 'unshipped')]))
+        before = m.run('sha256sum', CREDENTIAL, SAFE)
         # The key comes through a pipe: it must not lie anywhere afterwards.
-        m.run('usermod', '-aG', 'odoo-spoold-drop', 'odoo')
-        if m.ask('odoo-spoold', 'setup', '--help')[0] == 0:
-            code, said = m.ask('odoo-spoold', 'setup', '--non-interactive', '--odoo-api-key-file', '-', '--no-recovery',
-                               text=w.odoo.lab['api_key'])
-            ensure(code in (0, 1), said)  # 1: products for fees are missing still
-        else:
-            by_hand(w)
+        code, said = m.ask('odoo-spoold', 'setup', '--non-interactive', '--odoo-api-key-file', '-',
+                           text=w.odoo.lab['api_key'])
+        ensure(code in (0, 1), said)  # 1: products for fees are missing still
+        ensure(m.run('sha256sum', CREDENTIAL, SAFE) == before, 'keys were written again')
         code, said = m.ask(*AS_SERVICE, 'odoo-spoold', 'check', '--fix')
         ensure(code == 0, said)
-        keys = m.run('systemd-creds', 'decrypt', '--name=odoo-spoold.keys', '/etc/credstore.encrypted/odoo-spoold.keys', '-')
+        keys = m.run('systemd-creds', 'decrypt', '--name=odoo-spoold.keys', CREDENTIAL, '-')
         w.secrets = sorted(set(re.findall(r'"([^"\s]{20,})"', keys)))
         ensure(w.odoo.lab['api_key'] in w.secrets and len(w.secrets) >= 4, '%d secrets found' % len(w.secrets))
+        ensure(m.run('stat', '-c', '%a %U', SAFE).strip() == '600 root', 'the recovery file is not root\'s own')
+        w.safe = base64.b64decode(m.run('base64', '-w0', SAFE))
+        ensure(w.safe.startswith(b'-----BEGIN AGE ENCRYPTED FILE-----'), w.safe[:40])
 
 
 def starting(w):
@@ -181,10 +188,25 @@ def starting(w):
         w.report.measured('start to READY', '%d ms' % ((ready - began) // 1000))
         w.recipient = m.run('odoo-spoold', 'recipient', '--account', 'eu').strip()
         ensure(w.recipient.startswith('age1'), w.recipient)
+        for path in (deliver.TRIO[1], w.filler('kept.txt', moved.KEPT_ORDERS, 3001)):
+            w.kept[path] = w.sealed(path)
     with check('no secret in the command line, the environment, the journal'):
         pid = m.pid()
         seen = m.run('sh', '-c', 'cat /proc/$1/cmdline /proc/$1/environ; journalctl -o json', 'sh', str(pid))
         ensure(not [s for s in w.secrets if s in seen], 'a secret is in it')
+    with check("nobody but root reads its memory and environment, not even its own user"):
+        def reads(of, name):
+            # What cannot be read at address 0 is opened all the same: that is the question.
+            code, said = m.ask('runuser', '-u', 'odoo-spoold', '--', 'dd', 'if=/proc/%d/%s' % (of, name), 'bs=1', 'count=1',
+                               'of=/dev/null', 'status=none')
+            ensure(code == 0 or 'error' in said or 'denied' in said, said)
+            return 'denied' not in said
+        m.run('systemd-run', '-q', '--unit=spoold-other', '-p', 'User=odoo-spoold', 'sleep', '600')
+        other = int(m.show('MainPID', 'spoold-other.service'))
+        for name in ('mem', 'environ'):
+            ensure(reads(other, name), 'nothing is proven: %s of another process is closed, too' % name)
+            ensure(not reads(m.pid(), name), name + ' is open')
+        m.run('systemctl', 'stop', 'spoold-other.service')
     with check('no core is dumped'):
         limit = next(line for line in m.run('cat', '/proc/%d/limits' % m.pid()).splitlines() if 'core' in line)
         ensure(re.search(r'size +0 +0 ', limit), limit)
@@ -219,7 +241,7 @@ def main():
             for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, numbers, life.reloading,
                          life.activation, life.hanging, life.killed, harden.sandbox, harden.credentials,
                          life.journal_stopped, life.upgrading, life.downgrading, harden.canaries, life.removing,
-                         life.purging):
+                         life.purging, moved.restoring):
                 part(w)
         finally:
             if w is not None:

@@ -85,6 +85,17 @@ def journal(w):
     with check('journalctl -x has the catalog text'):
         said = m.run('journalctl', '--no-pager', '-x', '-u', UNIT, 'MESSAGE_ID=' + FILE_REJECTED)
         ensure('Subject: odoo-spoold: file rejected' in said and 'drop it again' in said, said)
+        # What is said of the code comes from the record, through the entry's places.
+        for field in ('ERROR_CODE', 'ERROR_CAUSE', 'ERROR_EFFECT', 'ERROR_NEXT'):
+            told = m.journal('MESSAGE_ID=' + FILE_REJECTED)[0][field]
+            ensure(told in said and field not in said, '%s: %s' % (field, said))
+        ensure('Cause: the file is not encrypted.' in said, said)
+    with check('a code is explained without the daemon and without settings, to anybody'):
+        said = m.run('runuser', '-u', 'nobody', '--', 'odoo-spoold', 'explain', 'envelope-plaintext-refused', '--config', '/nonexistent')
+        ensure('the file is not encrypted' in said and 'rejected/' in said and 'odoo-spoold seal' in said, said)
+        ensure(m.ask('odoo-spoold', 'explain', 'no-such-code')[0] == 2, 'a code that does not exist')
+        page = m.run('sh', '-c', 'zcat "$(man -w 7 odoo-spoold-errors)"')
+        ensure('cancellation\\-requested' in page, 'holds are not in odoo-spoold-errors(7)')
     with check('no path of the machine it was built on'):
         code, said = m.ask('grep', '-caE', os.path.expanduser('~') + '/|' + ROOT, '/usr/bin/odoo-spoold')
         ensure(code == 1, said)

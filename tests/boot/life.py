@@ -13,7 +13,7 @@ RELOADED = 'b0956979c1f149ceb52b39b19cfc8d2b'
 LOG_DROPPED = 'f72e4a510d1b4c6187e641c51da3af96'
 # More than the queue holds (4096) and a socket's buffer besides.
 BURST = 9000
-JOURNAL_STOPPED_SECS = 31
+JOURNAL_STOPPED_SECS = 61
 KILLED_ORDERS = 260
 # Requests to tell the cost of a record from.
 LOGGED = 3000

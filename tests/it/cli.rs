@@ -184,9 +184,32 @@ fn generated_texts_know_every_verb() {
         assert!(home.path("man").join(page).exists(), "{page}");
     }
     for shell in ["bash", "zsh", "fish"] {
-        assert!(home.ok(&["generate", "completions", shell]).contains("keygen"), "{shell}");
+        let text = home.ok(&["generate", "completions", shell]);
+        assert!(text.contains("keygen"), "{shell}");
+        // Fish is not told the values of arguments.
+        assert!(shell == "fish" || text.contains("envelope-truncated"), "{shell}");
     }
     assert!(home.ok(&["generate", "catalog"]).contains("Subject:"));
+}
+
+/// On a host that has nothing but the program.
+#[test]
+fn a_code_is_explained_without_daemon_and_settings() {
+    let explain = |args: &[&str]| binary(&[&["explain"], args].concat()).output().unwrap();
+    for code in ["sku", "envelope-truncated", "access_denied", "store-broken", "no-keys"] {
+        let said = explain(&[code, "--json"]);
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        assert_eq!(said["code"], code);
+        let people = text(&explain(&[code]).stdout);
+        for part in ["cause", "effect", "next"] {
+            let words = said[part].as_str().unwrap();
+            assert!(people.contains(words), "{code}: {words:?} is not in {people}");
+        }
+    }
+    let wrong = explain(&["envelope-truncate"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = text(&wrong.stderr);
+    assert!(said.contains("envelope-truncated") && said.len() < 400, "{said}");
 }
 
 #[test]

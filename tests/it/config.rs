@@ -99,7 +99,7 @@ fn every_mistake_has_its_place() {
         (with("batch = -1\n"), "5:9 -1 is out of range"),
         (with("confirm_batch = 1001\n"), "5:17 1001 is out of range"),
         (with("limit_time_real = \"2 min\"\n"), "5:19 this is not a duration"),
-        (with("limit_time_real = \"1s\"\n"), "5:19 1s is out of range"),
+        (with("limit_time_real = \"0s\"\n"), "5:19 0s is out of range"),
         (with("ca_file = \"ca.pem\"\n"), "5:11 this path is not absolute"),
         (
             with("api_key = \"s3cret\"\n"),

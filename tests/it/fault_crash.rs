@@ -1,7 +1,9 @@
 //! The daemon dies before, after, or in the middle of its n-th durable action or network send; the
-//! next one finishes the work: nothing lost, nothing twice, nothing readable.
+//! next one finishes the work: nothing lost, nothing twice, nothing readable. Crossed with an Odoo
+//! that does what it is asked and whose answer gets lost: each kind of write once.
 //!
-//! Everyday: a stratified sample, seed printed. `ODOO_SPOOLD_FAULT_POINTS=all`: every point.
+//! Everyday: a stratified sample of each scenario, seed printed. `ODOO_SPOOLD_FAULT_POINTS=all`: every
+//! point of every scenario once.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,32 +16,80 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::fault_support::{Place, points, shop};
+use crate::fault_support::{
+    LOOK, Place, Running, assert_same_effects, effects, points, shop, side_by_side,
+};
+use crate::support::fake_odoo::{FakeOdoo, Fault};
 use crate::support::sales::Random;
 
 const ORDERS: u64 = 4;
-const USUAL: usize = 24;
-const AT_ONCE: usize = 6;
+/// Of each scenario.
+const USUAL: usize = 6;
+/// It has nothing left to do for so many looks: the point lies beyond its end.
+const IDLE_LOOKS: usize = 5;
 
-/// The actions of an undisturbed run, as `kind class`, in their order.
-fn actions() -> Vec<String> {
-    let fake = shop();
-    let place = Place::of(&fake);
-    place.drop_files(ORDERS);
-    let log = place.installation.dir.path().join("actions");
-    let mut running = place.start(&[("IO_LOG", log.display().to_string())]);
-    running.wait("the work", || {
-        place.files_undone() == 0
-            && fake.records("sale.order").len() as u64 == ORDERS
-            && fake.records("sale.order").iter().all(|order| order["state"] == "sale")
-    });
-    let (ended, said) = running.stop();
-    assert!(ended.success(), "{said}");
-    place.assert_whole(&fake, ORDERS, "undisturbed");
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+/// Just within Odoo's limit for a call, where it comes late.
+const LATE: Duration = Duration::from_millis(1_800);
+const LATE_LIMIT: &str = "2s";
+
+/// What becomes of the first answer to each kind of write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scenario {
+    Behaves,
+    AppliesAndTimesOut,
+    AppliesAndAnswers500,
+    AppliesAndAnswersHalf,
+    /// Well, but as late as it may: a daemon that died meanwhile has been followed by another one.
+    AppliesLate,
+}
+
+/// A scenario undisturbed by crashes.
+struct Whole {
+    /// As `kind class`, in their order.
+    actions: Vec<String>,
+    /// What then stands in Odoo.
+    effects: Vec<String>,
+    /// Answers that got lost.
+    lost: usize,
+}
+
+impl Scenario {
+    fn shop(self) -> FakeOdoo {
+        let fake = shop();
+        let fault = match self {
+            Self::Behaves => None,
+            Self::AppliesAndTimesOut => Some(Fault::ApplyThenSilence),
+            Self::AppliesAndAnswers500 => Some(Fault::Http500AfterCommit),
+            Self::AppliesAndAnswersHalf => Some(Fault::HalfAnswer),
+            Self::AppliesLate => Some(Fault::Hang(LATE)),
+        };
+        if let Some(fault) = fault {
+            fake.lose_first_answers(fault);
+        }
+        fake
+    }
+
+    fn place(self, fake: &FakeOdoo) -> Place {
+        if self == Self::AppliesLate { Place::limited(fake, LATE_LIMIT) } else { Place::of(fake) }
+    }
+
+    fn undisturbed(self) -> Whole {
+        let fake = self.shop();
+        let place = self.place(&fake);
+        place.drop_files(ORDERS);
+        let log = place.installation.dir.path().join("actions");
+        let mut running = place.start(&[("IO_LOG", log.display().to_string())]);
+        running.wait("the work", || place.is_done(&fake, ORDERS));
+        let (ended, said) = running.stop();
+        assert!(ended.success(), "{said}");
+        place.assert_whole(&fake, ORDERS, "undisturbed");
+        let text = std::fs::read_to_string(log).unwrap();
+        let actions = text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect();
+        Whole { actions, effects: effects(&fake), lost: fake.answers_lost() }
+    }
 }
 
 /// `count` of them, at least one of each kind as far as that goes.
@@ -65,58 +115,117 @@ fn sample(actions: &[String], count: usize, random: &mut Random) -> Vec<usize> {
     chosen
 }
 
-#[test]
-fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
+fn every_step_of(scenario: Scenario) {
     let mut random = Random::seeded();
-    let actions = actions();
+    // Not the same steps in each.
+    random.0 ^= scenario as u64;
+    let (behaves, whole) = std::thread::scope(|scope| {
+        let behaves = scope.spawn(|| Scenario::Behaves.undisturbed());
+        let whole = scenario.undisturbed();
+        (behaves.join().unwrap(), whole)
+    });
+    assert_eq!(whole.lost > 3, scenario != Scenario::Behaves, "{} lost", whole.lost);
+    assert_same_effects(&whole.effects, &behaves.effects, &format!("{scenario:?}, no crash"));
     let count = points(USUAL);
-    let chosen = sample(&actions, count, &mut random);
-    println!("{} of {} actions", chosen.len(), actions.len());
-    let mut todo: Vec<(&str, usize)> = Vec::new();
-    for n in chosen {
-        let all = ["IO_KILL_BEFORE", "IO_KILL_AFTER", "IO_TORN"];
-        let one = random.below(3) as usize;
-        let modes = if count == usize::MAX { &all[..] } else { &all[one..=one] };
-        todo.extend(modes.iter().map(|mode| (*mode, n)));
+    let mut chosen = sample(&whole.actions, count, &mut random);
+    if scenario == Scenario::AppliesLate {
+        // Only what was sent can come late.
+        chosen = (1..=whole.actions.len())
+            .filter(|n| whole.actions[n - 1].starts_with("send"))
+            .collect();
+        while chosen.len() > count {
+            chosen.remove(random.below(chosen.len() as u64) as usize);
+        }
     }
-    let todo = Mutex::new(todo);
-    // Most of their time they wait.
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((mode, n)) = todo.lock().unwrap().pop() else { return };
-                    die_and_recover(mode, n, &format!("{mode}={n} ({})", actions[n - 1]));
-                }
-            });
+    let (of, lost) = (whole.actions.len(), whole.lost);
+    println!("{scenario:?}: {} of {of} actions, {lost} answers lost", chosen.len());
+    let mut todo = Vec::new();
+    for n in chosen {
+        let action = &whole.actions[n - 1];
+        // Only of a write there is a half.
+        let torn = if action.starts_with("write") { 3 } else { 2 };
+        let all = &["IO_KILL_BEFORE", "IO_KILL_AFTER", "IO_TORN"][..torn];
+        let one = random.below(torn as u64) as usize;
+        for mode in if count == usize::MAX { all } else { &all[one..=one] } {
+            todo.push((format!("{scenario:?} {mode}={n} ({action})"), (*mode, n)));
+        }
+    }
+    let all = todo.len();
+    let died = AtomicUsize::new(0);
+    let each = side_by_side(todo, |context, (mode, n)| {
+        if die_and_recover(scenario, mode, n, &behaves.effects, context) {
+            died.fetch_add(1, Ordering::SeqCst);
         }
     });
+    let died = died.into_inner();
+    println!("counts: {scenario:?} {all} crash points of {of} actions, {died} deaths, {each}");
+    assert!(died * 10 >= all * 8, "{died} of {all} died: the points are not those of the runs");
 }
 
-/// Dies at its n-th action; the next one finishes.
-fn die_and_recover(mode: &str, n: usize, context: &str) {
-    let began = std::time::Instant::now();
-    let fake = shop();
-    let place = Place::of(&fake);
+#[test]
+fn killed_at_every_step_nothing_is_lost_and_nothing_comes_twice() {
+    every_step_of(Scenario::Behaves);
+}
+
+#[test]
+fn killed_at_every_step_of_an_odoo_that_applies_and_times_out() {
+    every_step_of(Scenario::AppliesAndTimesOut);
+}
+
+#[test]
+fn killed_at_every_step_of_an_odoo_that_applies_and_answers_500() {
+    every_step_of(Scenario::AppliesAndAnswers500);
+}
+
+#[test]
+fn killed_at_every_step_of_an_odoo_that_applies_and_answers_half() {
+    every_step_of(Scenario::AppliesAndAnswersHalf);
+}
+
+#[test]
+fn killed_while_odoo_is_still_at_a_call() {
+    every_step_of(Scenario::AppliesLate);
+}
+
+/// Dies at its n-th action; the next one finishes. Whether it died.
+fn die_and_recover(
+    scenario: Scenario,
+    mode: &str,
+    n: usize,
+    wanted: &[String],
+    context: &str,
+) -> bool {
+    let fake = scenario.shop();
+    let place = scenario.place(&fake);
     place.drop_files(ORDERS);
     let mut running = place.start(&[(mode, n.to_string())]);
-    // Two runs are never quite the same: one that had fewer actions is stopped in the end.
-    let mut idle = 0;
-    let ended = loop {
-        if let Some(ended) = running.ended() {
-            break ended;
-        }
-        let whole = place.files_undone() == 0 && fake.records("sale.order").len() as u64 == ORDERS;
-        idle = if whole { idle + 1 } else { 0 };
-        if idle > 100 {
-            running.signal(rustix::process::Signal::TERM);
-            break running.end();
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    };
-    assert!(ended.signal() == Some(9) || ended.success(), "{context}: {}", running.said());
+    let ended = until_dead_or_idle(&place, &fake, &mut running);
+    let died = ended.signal() == Some(9);
+    assert!(died || ended.success(), "{context}: {ended}: {}", running.said());
+    assert!(!running.said().contains("panicked"), "{context}: {}", running.said());
     let said = place.run_until_idle(&fake, ORDERS);
     assert!(!said.contains("panicked"), "{context}: {said}");
     place.assert_whole(&fake, ORDERS, context);
-    println!("{context}: {} ms", began.elapsed().as_millis());
+    assert_same_effects(&effects(&fake), wanted, context);
+    died
+}
+
+/// Two runs are never quite the same: one that had fewer actions is stopped in the end.
+fn until_dead_or_idle(
+    place: &Place,
+    fake: &FakeOdoo,
+    running: &mut Running,
+) -> std::process::ExitStatus {
+    let mut idle = 0;
+    loop {
+        if let Some(ended) = running.ended() {
+            return ended;
+        }
+        idle = if place.is_done(fake, ORDERS) { idle + 1 } else { 0 };
+        if idle > IDLE_LOOKS {
+            running.signal(rustix::process::Signal::TERM);
+            return running.end();
+        }
+        std::thread::sleep(LOOK);
+    }
 }

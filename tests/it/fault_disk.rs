@@ -15,33 +15,48 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::fault_support::{Place, Running, points, shop};
+use crate::fault_support::{LOOK, Place, Running, points, shop, side_by_side};
 use crate::support::fake_odoo::FakeOdoo;
 use crate::support::sales::Random;
 use crate::support::skip;
 
 const ORDERS: u64 = 4;
 /// Where a fault once made it spin, stand still, panic or end with the wrong code: the usual run.
-/// `ODOO_SPOOLD_FAULT_POINTS=N|all` takes others, by the seed or all of them.
-const ONCE_WRONG: [&str; 5] =
-    ["52,0,30,sync", "54,1,122,", "241,3,30,", "275,0,30,", "19,0,30,sync"];
+/// `ODOO_SPOOLD_FAULT_POINTS=N|all` takes others, by the seed or all of them;
+/// `ODOO_SPOOLD_DISK_FAULTS`, with spaces between them, those.
+const ONCE_WRONG: [&str; 8] = [
+    "52,0,30,sync",
+    "54,1,122,",
+    "241,3,30,",
+    "275,0,30,",
+    "19,0,30,sync",
+    "4,1,30,sync",
+    "123,3,30,",
+    "235,3,28,",
+];
 /// ENOSPC, EDQUOT, EIO, EROFS.
 const ERRNOS: [i32; 4] = [28, 122, 5, 30];
 
+/// An undisturbed run has a few more; the last ones are those of its end.
+const ACTIONS: u64 = 320;
+
 /// From which action on, how often, with which error, which actions: as `IO_FAIL` wants it.
 fn faults() -> Vec<String> {
+    if let Ok(given) = std::env::var("ODOO_SPOOLD_DISK_FAULTS") {
+        return given.split_whitespace().map(str::to_owned).collect();
+    }
     let count = points(0);
     if count == 0 {
         return ONCE_WRONG.map(str::to_owned).to_vec();
     }
     let mut random = Random::seeded();
-    let all: Vec<u64> = if count == usize::MAX {
-        (1..=300).collect()
+    // All: every action with every error.
+    let all: Vec<(u64, i32)> = if count == usize::MAX {
+        (1..=ACTIONS).flat_map(|from| ERRNOS.map(|errno| (from, errno))).collect()
     } else {
-        (0..count).map(|_| 1 + random.below(300)).collect()
+        (0..count).map(|_| (1 + random.below(ACTIONS), ERRNOS[random.below(4) as usize])).collect()
     };
-    let fault = |from: u64| {
-        let errno = ERRNOS[random.below(4) as usize];
+    let fault = |(from, errno): (u64, i32)| {
         // Once, a few times, or until somebody mends it; all actions, or only syncs.
         let times = [1, 3, 0][random.below(3) as usize];
         let kind = ["", "sync", "spool", "state"][random.below(4) as usize];
@@ -75,11 +90,11 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
     };
     let mut running = place.start(&env);
     // Until the fault was met, or there was nothing left to meet it.
-    for _ in 0..2000 {
+    for _ in 0..400 {
         if failed().0 > 0 || running.ended().is_some() || whole(place, fake) {
             break;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK / 2);
     }
     std::thread::sleep(Duration::from_millis(1200));
     let (_, actions) = failed();
@@ -100,13 +115,6 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
             }
         }
     }
-    // One that has only just begun does not listen to SIGTERM yet, and may simply be ended by it.
-    for _ in 0..2000 {
-        if running.said().contains("ready:") || running.ended().is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
     let (ended, said) = running.stop();
     assert!(!said.contains("panicked"), "{context}: {said}");
     if !ended.success() {
@@ -116,29 +124,32 @@ fn ride_out(place: &Place, fake: &FakeOdoo, fail: &str, context: &str) {
     place.assert_whole(fake, ORDERS, context);
 }
 
-/// Waits until all is done; its exit code if it ended before.
+/// Waits until all is done and it says so; its exit code if it ended before.
 fn until_whole(place: &Place, fake: &FakeOdoo, running: &mut Running) -> Option<Option<i32>> {
-    for _ in 0..12_000 {
+    for _ in 0..2_400 {
         if let Some(ended) = running.ended() {
             return Some(ended.code());
         }
-        if whole(place, fake) {
+        if place.is_done(fake, ORDERS) {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK);
     }
-    panic!("it stands still: {}", running.said());
+    let left = (place.names("incoming"), place.names("work"), place.counts());
+    panic!("it stands still: {left:?}: {}", running.said());
 }
 
 #[test]
 fn refused_at_every_step_it_says_so_and_goes_on_when_the_disk_is_well() {
-    for fail in faults() {
-        println!("{fail}");
+    let faults: Vec<_> = faults().into_iter().map(|fail| (fail, ())).collect();
+    let count = faults.len();
+    let each = side_by_side(faults, |fail, ()| {
         let fake = shop();
         let place = Place::of(&fake);
         place.drop_files(ORDERS);
-        ride_out(&place, &fake, &fail, &fail);
-    }
+        ride_out(&place, &fake, fail, fail);
+    });
+    println!("counts: {count} disk faults, {each}");
 }
 
 #[test]

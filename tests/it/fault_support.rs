@@ -14,20 +14,27 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use odoo_spoold::control::client::Client;
+use odoo_spoold::control::wire::OrderCounts;
 use odoo_spoold::daemon::open_store;
 use odoo_spoold::store::Tally;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::fake_odoo::{self, FakeOdoo, Flavor};
 use crate::support::lab::project;
 use crate::support::sales::{Report, shipped_by_seller};
 use crate::support::spoold::{Installation, keys_text};
 
+/// Points looked at at the same time, where there are many.
+const AT_ONCE: usize = 20;
+/// How often is looked whether a daemon is through.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// Far more than anything takes here: only standing still is wrong.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Stands in every buyer's address.
@@ -88,14 +95,23 @@ impl Place {
         Self::at(fake, None, "")
     }
 
+    /// With another `limit_time_real`.
+    pub(crate) fn limited(fake: &FakeOdoo, limit: &str) -> Self {
+        Self::with(fake, None, "", limit)
+    }
+
     /// State and spool below `disk`, with more lines for `[spool]`.
     pub(crate) fn at(fake: &FakeOdoo, disk: Option<&Path>, spool: &str) -> Self {
+        Self::with(fake, disk, spool, "1s")
+    }
+
+    fn with(fake: &FakeOdoo, disk: Option<&Path>, spool: &str, limit: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let own = dir.path().to_owned();
         let disk = disk.unwrap_or(&own).display();
         let at = own.display();
         let text = format!(
-            "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\nlimit_time_real = \"10s\"\n\
+            "[odoo]\nurl = \"{}\"\ndatabase = \"{}\"\nlogin = \"{}\"\nlimit_time_real = \"{limit}\"\n\
              [spool]\ndir = \"{disk}/spool\"\npoll_interval = \"1s\"\nsettle = \"1s\"\n{spool}\n\
              [state]\ndir = \"{disk}/state\"\ncache = \"8MiB\"\n\
              [keys]\nfile = \"{at}/keys.toml\"\n[control]\nsocket = \"{at}/control.sock\"\n\
@@ -174,31 +190,40 @@ impl Place {
         store.counts().remove(&self.installation.account()).unwrap_or_default()
     }
 
-    /// Starts healthy daemons until nothing is left to do, and stops each as systemd does.
-    /// What they said.
+    /// Whether every file was taken, every order stands in Odoo, and the running daemon says that
+    /// nothing is left to do.
+    pub(crate) fn is_done(&self, fake: &FakeOdoo, orders: u64) -> bool {
+        let standing = || {
+            let records = fake.records("sale.order");
+            records.len() as u64 >= orders && records.iter().all(|order| order["state"] == "sale")
+        };
+        self.files_undone() == 0 && standing() && self.says_idle()
+    }
+
+    fn says_idle(&self) -> bool {
+        self.counts().is_some_and(|counts| counts.pending + counts.started == 0)
+    }
+
+    /// What the running daemon knows of orders; none while it does not answer.
+    pub(crate) fn counts(&self) -> Option<OrderCounts> {
+        let socket = &self.installation.settings.control.socket;
+        let status = Client::connect(socket).and_then(|client| client.status()).ok()?;
+        status.accounts.into_iter().next().map(|account| account.orders)
+    }
+
+    pub(crate) fn orders_known(&self) -> Option<u64> {
+        let counts = self.counts()?;
+        Some(counts.pending + counts.started + counts.held + counts.dead + counts.done)
+    }
+
+    /// Starts a healthy daemon, and stops it as systemd does when nothing is left to do. What it said.
     pub(crate) fn run_until_idle(&self, fake: &FakeOdoo, orders: u64) -> String {
-        let started = Instant::now();
-        let mut said = String::new();
-        loop {
-            let mut running = self.start(&[]);
-            running.wait("files to be taken", || self.files_undone() == 0);
-            running.wait("orders", || {
-                fake.records("sale.order").len() as u64 >= orders
-                    && fake.records("sale.order").iter().all(|order| order["state"] == "sale")
-            });
-            // Before that a signal ends it as it ends any program.
-            running.wait_said("ready:");
-            let (ended, words) = running.stop();
-            assert!(ended.success(), "{ended}: {words}");
-            said += &words;
-            let tally = self.tally();
-            if self.files_undone() == 0 && tally.pending + tally.started == 0 {
-                return said;
-            }
-            assert!(started.elapsed() < PATIENCE, "orders stand still: {tally:?}\n{said}");
-            // What was cut off in the middle waits until Odoo can no longer be at it.
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let mut running = self.start(&[]);
+        running.wait("the work", || self.is_done(fake, orders));
+        let (ended, said) = running.stop();
+        assert!(ended.success(), "{ended}: {said}");
+        assert_eq!(self.files_undone(), 0, "{said}");
+        said
     }
 
     /// Nothing lost, nothing twice, nothing readable.
@@ -279,7 +304,7 @@ impl Running {
             let ended = self.process.try_wait().unwrap();
             assert!(ended.is_none(), "it ended ({ended:?}) before {what}: {}", self.said());
             assert!(started.elapsed() < PATIENCE, "waited too long for {what}: {}", self.said());
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -328,6 +353,96 @@ impl Drop for Running {
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
     }
+}
+
+/// What stands in Odoo, told apart by what it says and not by its ids: a line a record, sorted. No
+/// record of ours may have more than one external id, or none.
+pub(crate) fn effects(fake: &FakeOdoo) -> Vec<String> {
+    let references: BTreeMap<i64, Value> = fake
+        .records("sale.order")
+        .into_iter()
+        .map(|order| (order["id"].as_i64().unwrap(), order["client_order_ref"].clone()))
+        .collect();
+    let mut lines = Vec::new();
+    for model in ["sale.order", "sale.order.line", "res.partner"] {
+        for record in fake.records(model) {
+            let id = record["id"].as_i64().unwrap();
+            let names = fake.tables(|tables| tables.names_of(model, id));
+            let mut cells = BTreeMap::new();
+            for (field, value) in record {
+                // Counters, clocks, and the marker, which changes with every window.
+                let passing = ["id", "create_date", "write_date", "ref", "display_name"]
+                    .contains(&field.as_str())
+                    || (model, field.as_str()) == ("sale.order", "name");
+                let told = match (field.as_str(), &value) {
+                    _ if passing => continue,
+                    ("order_id", Value::Array(pair)) => {
+                        references[&pair[0].as_i64().unwrap()].clone()
+                    }
+                    (_, Value::Array(pair)) if pair.len() == 2 && pair[1].is_string() => {
+                        pair[1].clone()
+                    }
+                    (_, Value::Array(many)) => json!(many.len()),
+                    _ => value.clone(),
+                };
+                cells.insert(field, told);
+            }
+            lines.push(format!("{model}, {names} external id: {}", json!(cells)));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// Only what differs is told.
+pub(crate) fn assert_same_effects(found: &[String], wanted: &[String], context: &str) {
+    let without = |some: &[String], others: &[String]| -> Vec<String> {
+        some.iter().filter(|line| !others.contains(line)).cloned().collect()
+    };
+    let (more, less) = (without(found, wanted), without(wanted, found));
+    assert!(found == wanted, "{context}: in Odoo stands\n{more:#?}\ninstead of\n{less:#?}");
+}
+
+/// Does each of `todo`, by its name, many at once: most of their time they wait. Those that went wrong
+/// are told together, at the end; else how long one took.
+pub(crate) fn side_by_side<T: Send>(
+    todo: Vec<(String, T)>,
+    work: impl Fn(&str, T) + Sync,
+) -> String {
+    let at_once = if todo.len() > 100 { AT_ONCE } else { 6 };
+    let (count, began) = (todo.len(), Instant::now());
+    let todo = Mutex::new(todo);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let Some((name, one)) = todo.lock().unwrap().pop() else { return };
+                    let began = Instant::now();
+                    let went = std::panic::catch_unwind(AssertUnwindSafe(|| work(&name, one)));
+                    if let Err(why) = went {
+                        let why = match why.downcast::<String>() {
+                            Ok(text) => *text,
+                            Err(other) => {
+                                (*other.downcast::<&str>().unwrap_or_default()).to_owned()
+                            }
+                        };
+                        println!("{name}: WRONG");
+                        wrong.lock().unwrap().push(format!("{name}: {why}"));
+                        continue;
+                    }
+                    println!("{name}: {} ms", began.elapsed().as_millis());
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    let took = began.elapsed().as_millis();
+    let each = took * at_once as u128 / (count.max(1) as u128);
+    let told = format!("{} s, a point {each} ms, {at_once} at once", took / 1000);
+    println!("{count} points in {told}");
+    assert!(wrong.is_empty(), "{} of {count} went wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    told
 }
 
 /// How many points a sampled test takes: `all`, a number, or what is fit for every day.

@@ -29,6 +29,7 @@ mod flatfile_samples;
 mod keys;
 mod marker;
 mod odoo_client;
+mod process_memory;
 mod real_changes;
 mod real_companies;
 mod real_crash;

@@ -112,11 +112,8 @@ impl Checker<'_> {
         let batch = self.count(table.batch.as_ref(), 1..=1000, DEFAULT_BATCH);
         let confirm_batch =
             self.count(table.confirm_batch.as_ref(), 1..=1000, DEFAULT_CONFIRM_BATCH);
-        let limit_time_real = self.duration(
-            table.limit_time_real.as_ref(),
-            (10, 3_600),
-            DEFAULT_LIMIT_TIME_REAL_SECS,
-        );
+        let limit_time_real =
+            self.duration(table.limit_time_real.as_ref(), (1, 3_600), DEFAULT_LIMIT_TIME_REAL_SECS);
         let recheck_interval =
             self.duration(table.recheck_interval.as_ref(), (10, 86_400), DEFAULT_RECHECK_SECS);
         Some(OdooSettings {

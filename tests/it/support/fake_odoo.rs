@@ -5,6 +5,7 @@
 //! to run, plus every way in which a network, a proxy or a server can fail. Runs on threads of its
 //! own, so a test may be blocking or async.
 
+mod lost;
 mod table;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use odoo_spoold::odoo::Endpoint;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+use lost::FirstAnswers;
 pub use table::{Flavor, Tables};
 use table::{Raise, Refusal};
 
@@ -36,6 +38,8 @@ pub enum Fault {
     ApplyThenDropConnection,
     /// The connection closes; nothing is done.
     DropBefore,
+    /// Done and committed, then nothing, until the client gives up.
+    ApplyThenSilence,
     /// Done and committed, then a bare HTTP 500 page.
     Http500AfterCommit,
     /// Done and committed; half of the answer arrives.
@@ -90,6 +94,7 @@ struct State {
     tables: Tables,
     calls: Vec<Recorded>,
     script: VecDeque<(String, String, Fault)>,
+    lost: FirstAnswers,
     latency: Duration,
     /// `/json/2` is not there although this is 19.
     json2_hidden: bool,
@@ -108,6 +113,7 @@ impl FakeOdoo {
             tables: Tables::new(flavor),
             calls: Vec::new(),
             script: VecDeque::new(),
+            lost: FirstAnswers::default(),
             latency: Duration::ZERO,
             json2_hidden: false,
             database_missing: false,
@@ -175,25 +181,19 @@ impl FakeOdoo {
 
     /// Writes: calls that are not known to only read.
     pub fn write_calls(&self) -> Vec<Recorded> {
-        let reads = [
-            "search_read",
-            "search",
-            "search_count",
-            "read",
-            "fields_get",
-            "get_external_id",
-            "check_object_reference",
-            "context_get",
-            "name_search",
-            "has_group",
-            "check_access_rights",
-            "get_metadata",
-            "read_group",
-            "formatted_read_group",
-        ];
         let mut calls = self.calls();
-        calls.retain(|call| !reads.contains(&call.method.as_str()));
+        calls.retain(|call| lost::writes(&call.method));
         calls
+    }
+
+    /// The first answer to each kind of write meets this fault, once.
+    pub fn lose_first_answers(&self, fault: Fault) {
+        self.state().lost.begin(fault);
+    }
+
+    /// How many such answers were lost.
+    pub fn answers_lost(&self) -> usize {
+        self.state().lost.count()
     }
 
     /// The next call of `model.method` (`*` matches any) meets this fault, once.
@@ -355,19 +355,41 @@ struct Reply {
     more: String,
     /// Bytes of the body that really go out.
     cut: Option<usize>,
+    /// Nothing goes out at all.
+    silent: bool,
 }
 
 impl Reply {
     fn json(status: u16, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
-        Self { status, kind: "application/json", body, more: String::new(), cut: None }
+        Self {
+            status,
+            kind: "application/json",
+            body,
+            more: String::new(),
+            cut: None,
+            silent: false,
+        }
     }
 
     fn page(status: u16, body: &str) -> Self {
-        Self { status, kind: "text/html", body: body.into(), more: String::new(), cut: None }
+        Self {
+            status,
+            kind: "text/html",
+            body: body.into(),
+            more: String::new(),
+            cut: None,
+            silent: false,
+        }
     }
 
     fn send(self, mut stream: &TcpStream, date: &str) {
+        if self.silent {
+            // Until the client hangs up.
+            let _patience = stream.set_read_timeout(Some(Duration::from_mins(1)));
+            let _gone = stream.read(&mut [0]);
+            return;
+        }
         let head = format!(
             "HTTP/1.1 {} X\r\nServer: Werkzeug\r\nDate: {date}\r\nContent-Type: {}\r\n\
              Content-Length: {}\r\nConnection: close\r\n{}\r\n",
@@ -544,7 +566,8 @@ fn meet(
             (m == "*" || m == model) && (f == "*" || f == method)
         };
         let place = state.script.iter().position(fits);
-        place.and_then(|place| state.script.remove(place)).map(|(_, _, fault)| fault)
+        let scripted = place.and_then(|place| state.script.remove(place));
+        scripted.map(|(_, _, fault)| fault).or_else(|| state.lost.meet(model, method, &args))
     };
     let apply = || shared.state.lock().unwrap().tables.call(model, method, &ids, &args, &context);
     let lost = "could not serialize access due to concurrent update\n";
@@ -553,6 +576,10 @@ fn meet(
         Some(Fault::ApplyThenDropConnection) => {
             let _done = apply();
             None
+        }
+        Some(Fault::ApplyThenSilence) => {
+            let _done = apply();
+            Some(Reply { silent: true, ..Reply::page(200, "") })
         }
         Some(Fault::DropBefore) => None,
         Some(Fault::Http500AfterCommit) => {

@@ -85,6 +85,18 @@ pub fn shipped_by_amazon(report: &mut Report, n: u64, status: &str, lines: &[(&s
 
 /// An order that the seller ships: in an order report, with the buyer number `buyer`.
 pub fn shipped_by_seller(report: &mut Report, n: u64, buyer: u64, sku: &str, cents: u64) {
+    shipped_by_seller_named(report, n, buyer, sku, cents, "Article");
+}
+
+/// The same, of a product with this name.
+pub fn shipped_by_seller_named(
+    report: &mut Report,
+    n: u64,
+    buyer: u64,
+    sku: &str,
+    cents: u64,
+    article: &str,
+) {
     let (id, at) = (order_id(n), purchased(n));
     let price = format!("{}.{:02}", cents / 100, cents % 100);
     let name = format!("Buyer {buyer}");
@@ -97,7 +109,7 @@ pub fn shipped_by_seller(report: &mut Report, n: u64, buyer: u64, sku: &str, cen
         ("buyer-name", &name),
         ("buyer-phone-number", &format!("0555 {buyer:04}")),
         ("sku", sku),
-        ("product-name", "Article"),
+        ("product-name", article),
         ("quantity-purchased", "1"),
         ("currency", "EUR"),
         ("item-price", &price),

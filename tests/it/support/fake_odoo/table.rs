@@ -131,6 +131,11 @@ impl Tables {
         self.names.get(name).map(|(model, id, _)| (model.clone(), *id))
     }
 
+    /// How many external ids a record has.
+    pub fn names_of(&self, model: &str, id: i64) -> usize {
+        self.names.values().filter(|(m, i, _)| (m.as_str(), *i) == (model, id)).count()
+    }
+
     /// Gives a record an external id, as a module or an export would.
     pub fn name_it(&mut self, name: &str, model: &str, id: i64) {
         self.names.insert(name.to_owned(), (model.to_owned(), id, true));

@@ -1,0 +1,78 @@
+//! Codes of files and their rows.
+
+use super::Stops::{File, Row};
+use super::{Code, row};
+
+const AGAIN: &str = "drop a whole copy again: write to a temporary name, then rename";
+const SEAL: &str = "odoo-spoold seal --account ACCOUNT FILE, then drop it again";
+const SHOW: &str =
+    "odoo-spoold files show ID, correct the report where it was made, and drop it again";
+const WAIT: &str = "nothing; odoo-spoold status, if it lasts";
+
+pub(super) const ROWS: &[Code] = &[
+    // envelopes
+    row("envelope-empty", File, "the file is empty", AGAIN),
+    row("envelope-plaintext-refused", File, "the file is not encrypted", SEAL).but("The file lies in rejected/ with its reason, sealed to the account's own key meanwhile; nothing of it was used."),
+    row("envelope-aes-cbc-refused", File, "an Amazon AES-CBC document, which the account does not allow", "seal it (odoo-spoold seal), or set accept_aes_cbc = true and odoo-spoold reload").but("The file lies in rejected/ with its reason, sealed to the account's own key meanwhile if its document key opened it; nothing of it was used."),
+    row("envelope-truncated", File, "the file ends too early", AGAIN),
+    row("envelope-header-invalid", File, "the age header is damaged", AGAIN),
+    row("envelope-header-too-large", File, "the age header is larger than any honest one", SEAL),
+    row("envelope-header-tampered", File, "the age header was changed after sealing", AGAIN),
+    row("envelope-unknown-version", File, "an age format that is not known yet", SEAL),
+    row("envelope-armor-invalid", File, "the text armor is damaged", AGAIN),
+    row("envelope-passphrase", File, "sealed to a passphrase, not to a recipient", SEAL),
+    row("envelope-post-quantum", File, "sealed to a post-quantum recipient", SEAL),
+    row("envelope-other-recipient", File, "sealed to somebody else, or to an identity that was removed", "odoo-spoold recipient --account ACCOUNT, and seal it to that"),
+    row("envelope-no-identity", File, "the account has no identity to open it with", "odoo-spoold keys list"),
+    row("envelope-tampered", File, "the content was changed after sealing", AGAIN),
+    row("envelope-sealed-twice", File, "inside is another sealed file", SEAL),
+    row("envelope-gzip-outside", File, "compressed after sealing", "drop the .age file itself, without gzip around it"),
+    row("envelope-gzip-corrupt", File, "the compressed content is damaged", AGAIN),
+    row("envelope-gzip-truncated", File, "the compressed content ends too early", AGAIN),
+    row("envelope-gzip-trailing", File, "something follows the compressed content", AGAIN),
+    row("envelope-gzip-nested", File, "compressed twice", SEAL),
+    row("envelope-gzip-ratio", File, "it unpacks to far more than any report", SHOW),
+    row("envelope-too-large", File, "larger than max_file_size allows", "raise max_file_size in config.toml and odoo-spoold reload, or split the report"),
+    row("envelope-unauthenticated-failure", File, "an AES-CBC document did not open: wrong key, or damaged", AGAIN),
+    row("envelope-io", File, "reading the file failed", "nothing, if the disk is well: journalctl -u odoo-spoold, kernel log").but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
+    row("sidecar-too-large", File, "the document's JSON is larger than any honest one", AGAIN),
+    row("sidecar-json", File, "the document's JSON is not JSON", AGAIN),
+    row("sidecar-error-answer", File, "the document's JSON is an error answer of Amazon", "fetch the report document again, then drop both files"),
+    row("sidecar-member-twice", File, "the document's JSON says something twice", AGAIN),
+    row("sidecar-member", File, "the document's JSON lacks what opens it", AGAIN),
+    row("file-too-large", File, "the file has more bytes than max_file_size allows", "raise max_file_size in config.toml and odoo-spoold reload, or ask Amazon for a shorter period"),
+    row("sidecar-checksum", File, "the document is not the one whose SHA-256 its JSON gives", AGAIN),
+    // reports
+    row("document-read", File, "reading the opened document failed", WAIT).but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
+    row("document-empty", File, "the report is empty", SHOW),
+    row("document-utf16", File, "the report is UTF-16: a spreadsheet saved it", "drop the report as Amazon gave it"),
+    row("document-charset", File, "bytes that are not text in the report's charset", SHOW),
+    row("document-nul", File, "a zero byte in the text", SHOW),
+    row("document-line-long", File, "a line longer than any row", SHOW),
+    row("document-rows", File, "more rows than a report can have", "split the report"),
+    row("document-changed", File, "the file changed between two readings", WAIT).but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
+    row("header-separator", File, "the columns are not separated by tabs", "drop the report as Amazon gave it"),
+    row("header-other-report", File, "a report of a kind that is not taken yet", "odoo-spoold files show ID names the kind; drop order reports only"),
+    row("header-unknown", File, "the first line is no header that is known", SHOW),
+    row("header-missing-columns", File, "columns are missing that the report cannot be read without", SHOW),
+    row("header-duplicate-column", File, "a column stands twice", SHOW),
+    row("header-changes", File, "a second header in the middle: files were joined", "drop the files one by one"),
+    row("decimal-mark", File, "point or comma: it cannot be told what separates decimals", SHOW),
+    // rows
+    row("row-cells", Row, "more cells than columns", SHOW),
+    row("row-charset", Row, "bytes that are not text", SHOW),
+    row("row-line-end", Row, "a carriage return inside the row", SHOW),
+    row("row-quote", Row, "a quote is opened and not closed", SHOW),
+    row("row-long", Row, "a cell longer than any value of its kind", SHOW).but("The whole order of that row is held under `row` until a good file comes; where the order id itself cannot be read, the row is only counted and listed. Other orders go on."),
+    row("row-empty", Row, "a cell is empty that must not be", SHOW).but("The whole order of that row is held under `row` until a good file comes; where the order id itself cannot be read, the row is only counted and listed. Other orders go on."),
+    row("row-id", Row, "an identifier with a character that none has", SHOW).but("The whole order of that row is held under `row` until a good file comes; where the order id itself cannot be read, the row is only counted and listed. Other orders go on."),
+    row("row-spreadsheet", Row, "a spreadsheet rewrote the identifier", "drop the report as Amazon gave it").but("The whole order of that row is held under `row` until a good file comes; where the order id itself cannot be read, the row is only counted and listed. Other orders go on."),
+    row("row-number", Row, "not an amount", SHOW),
+    row("row-quantity", Row, "not a number of units", SHOW),
+    row("row-date", Row, "not a time with its offset", SHOW),
+    row("row-flag", Row, "neither true nor false", SHOW),
+    row("row-currency", Row, "not a currency", SHOW),
+    row("row-word", Row, "a word that is not known", SHOW),
+    row("row-differs", Row, "two rows of one order contradict each other", SHOW),
+    row("row-many", Row, "more rows than one order can have", SHOW),
+];
