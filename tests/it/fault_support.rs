@@ -50,7 +50,9 @@ pub(crate) fn shim() -> PathBuf {
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("io_faults.so");
     let newer = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
     if newer(&built) < newer(&source) {
-        let own = built.with_extension(format!("{}.so", std::process::id()));
+        // In a folder of its own: others build it at the same moment, under the same names.
+        let aside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let own = aside.path().join("io_faults.so");
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let output = Command::new(rustc)
             .args(["--edition", "2024", "-O", "--crate-type", "cdylib", "-C", "panic=abort", "-o"])
@@ -60,7 +62,7 @@ pub(crate) fn shim() -> PathBuf {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        std::fs::rename(own, &built).unwrap();
+        std::fs::rename(&own, &built).unwrap();
     }
     built
 }
