@@ -105,17 +105,22 @@ step_with() {
 count_tests() {
   local code=$1 log=$2 ok bad ignored reason
   read -r ok bad ignored < <(awk '
-    / Summary \[/ {                      # nextest: N tests run: N passed (N slow), N failed, N skipped
+    # nextest: N tests run: N passed (N slow), N failed, N skipped; with --stress-count a line each time.
+    / (Stress test|Summary) \[.* tests? run: / {
+      run = good = 0
       for (i = 2; i <= NF; i++) {
         if ($i ~ /^tests?$/) run = $(i - 1) + 0
-        if ($i ~ /^passed/) ok += $(i - 1)
+        if ($i ~ /^passed/) good += $(i - 1)
         if ($i ~ /^skipped/) ignored += $(i - 1)
       }
-      bad += run - ok
+      ok += good
+      bad += run - good
     }
     /^test result:/ { ok += $4; bad += $6; ignored += $8 }
     END { print ok + 0, bad + 0, ignored + 0 }' "$log")
   passed=$((passed + ok))
+  # A long part picks its tests.
+  [ "$MODE" != long ] || ignored=0
   if [ "$bad" != 0 ]; then
     failed=$((failed + bad))
     grep -hE '^ +(FAIL|TIMEOUT|SIG[A-Z]+|ABORT|LEAK-FAIL) \[|^test .* FAILED$' "$log" | sed 's/^ */failed: /' |
