@@ -22,7 +22,7 @@ use odoo_spoold::daemon::open_store;
 use crate::support::expected::{differences, expected};
 use crate::support::lab::{Lab, versions};
 use crate::support::sales::{Random, Report, shipped_by_amazon, shipped_by_seller};
-use crate::support::spoold::{Installation, run_child};
+use crate::support::spoold::{Installation, Spoold, run_child};
 
 const ROUNDS: u64 = 20;
 /// New orders a round: those that Amazon ships, and those that the seller ships.
@@ -89,23 +89,15 @@ fn crash(lab: &Lab) {
         before = jobs_left;
         // What piles up makes all rounds alike: always the same batch, killed at its beginning.
         if jobs_left > MOST_LEFT {
-            installation.run_until_idle();
+            let spoold = installation.start();
+            until_through(&installation, &spoold);
+            spoold.stop();
             before = 0;
         }
     }
     println!("counts: {counted} kills with work left, of {round} (Odoo {})", lab.version);
     let spoold = installation.start();
-    // What piled up takes its time (a batch is settled at its end); only standing still is wrong.
-    let (mut left, mut moved) = (u64::MAX, Instant::now());
-    while left > 0 || undone_files(&installation) > 0 {
-        let tally = spoold.tally(&installation.account());
-        if tally.pending + tally.started != left {
-            (left, moved) = (tally.pending + tally.started, Instant::now());
-        }
-        let told = || spoold.describe(&installation.account());
-        assert!(moved.elapsed() < Duration::from_mins(4), "{left} orders stand still:\n{}", told());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until_through(&installation, &spoold);
     let told = spoold.describe(&installation.account());
     let tally = spoold.tally(&installation.account());
     spoold.stop();
@@ -127,6 +119,21 @@ fn crash(lab: &Lab) {
     assert_eq!((tally.done, tally.total()), (total, total), "{told}");
     nothing_doubled(lab, total);
     every_file_once(&installation, files.len());
+}
+
+/// Waits until nothing is left. What piled up takes its time (a batch is settled at its end); only
+/// standing still is wrong.
+fn until_through(installation: &Installation, spoold: &Spoold) {
+    let (mut left, mut moved) = (u64::MAX, Instant::now());
+    while left > 0 || undone_files(installation) > 0 {
+        let tally = spoold.tally(&installation.account());
+        if tally.pending + tally.started != left {
+            (left, moved) = (tally.pending + tally.started, Instant::now());
+        }
+        let told = || spoold.describe(&installation.account());
+        assert!(moved.elapsed() < Duration::from_mins(4), "{left} orders stand still:\n{}", told());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// New orders, and in a file of its own the orders of the round before again, in another row order.
