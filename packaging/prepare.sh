@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # What quickstart.sh and tests/run.sh share: where things are kept, and what building needs.  Sourced.
 
+# shellcheck source=apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
+
 # Everything that is fetched or built lies here, never in the source tree.
 if [ -z "${ODOO_SPOOLD_CACHE-}" ]; then
   ODOO_SPOOLD_CACHE=/var/cache/odoo-spoold
@@ -33,8 +36,7 @@ need_debian() {
     return 1
   fi
   echo "installing ${missing[*]}"
-  if ! apt-get update -qq ||
-    ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
+  if ! debian_install "${missing[@]}"; then
     echo "apt-get could not install ${missing[*]}" >&2
     return 1
   fi

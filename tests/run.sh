@@ -263,7 +263,7 @@ need_tools() {
   local tools=$ODOO_SPOOLD_CACHE/tools
   PATH=$tools/bin:$PATH
   if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ]; then
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends shellcheck >/dev/null || true
+    debian_install shellcheck || true
   fi
   if ! typos --version >/dev/null 2>&1; then
     echo 'installing typos'
@@ -306,6 +306,7 @@ kills() {
   [ "$lab_wanted" = 1 ] || return 0
   step 'build' cargo test --locked --quiet --no-run --test it
   step "Odoo $1" lab_ready
+  [ "$failed" = 0 ] || return 0
   export ODOO_SPOOLD_LAB=1 ODOO_SPOOLD_LAB_ONLY=$1 ODOO_SPOOLD_ROUNDS=${ODOO_SPOOLD_ROUNDS:-300}
   counted "kill -9, Odoo $1" told --exact real_crash::killed_at_any_moment_every_order_stands_in_odoo_once
 }
@@ -374,7 +375,10 @@ if [ "$MODE" = all ]; then
   if [ "$lab_wanted" = 1 ]; then
     # Built before the wait, so that both go on at the same time.
     step 'build' cargo test --locked --quiet --no-run
+    before=$failed
     step 'Odoo 19 and 14' lab_ready
+    # Without its Odoos every real test would wait and fail by itself: the one failure above says why, and this ends.
+    [ "$failed" = "$before" ] || exit 0
     export ODOO_SPOOLD_LAB=1
   fi
 fi

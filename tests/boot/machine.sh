@@ -49,7 +49,7 @@ create() {
   say "fetching Debian $suite (once, about a minute)"
   rm -rf "$root.new"
   # `--mode=root` and no cache of packages: the tree is the cache.
-  if ! mmdebstrap --quiet --mode=root --variant=minbase --include="$INCLUDE" --aptopt='Acquire::Languages "none"' \
+  if ! mmdebstrap --quiet --mode=root --variant=minbase --include="$INCLUDE" --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries 5' \
     "$suite" "$root.new"; then
     rm -rf "$root.new"
     [ "$(cat "$root.stamp" 2>/dev/null)" = "$STAMP" ] || return 1

@@ -4,6 +4,8 @@
 
 VERSION=${VERSION:?set by odoo.sh}
 HERE=${HERE:?set by odoo.sh}
+# shellcheck source-path=SCRIPTDIR source=../../packaging/apt.sh
+. "$HERE/../../packaging/apt.sh"
 
 CACHE=${ODOO_SPOOLD_CACHE:-/var/cache/odoo-spoold}
 LAB=$CACHE/lab
@@ -34,8 +36,7 @@ need() {
   shift
   if command -v "$what" >/dev/null; then return; fi
   say "installing $*"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  debian_install "$@" || die "apt-get could not install $*"
 }
 
 # PostgreSQL's server binaries.  Debian's package would also start a cluster of its own on port 5432: not wanted.

@@ -41,7 +41,7 @@ version_install() {
   if ! cmp -s "$HERE/requirements19.txt" "$HOME_OF/requirements.stamp"; then
     rm -rf "$HOME_OF/venv"
     /usr/bin/python3 -m venv "$HOME_OF/venv"
-    "$HOME_OF/venv/bin/pip" install -q --prefer-binary -r "$HERE/requirements19.txt" 2>&1 | grep -v DEPRECATION >&2 || true
+    "$HOME_OF/venv/bin/pip" install -q --retries 10 --prefer-binary -r "$HERE/requirements19.txt" 2>&1 | grep -v DEPRECATION >&2 || true
     "$HOME_OF/venv/bin/python" -c 'import psycopg2, gevent, lxml, werkzeug' || die "the Python environment is not complete"
     cp "$HERE/requirements19.txt" "$HOME_OF/requirements.stamp"
   fi
@@ -52,7 +52,7 @@ version_install() {
 # sid's archive keeps one version only: once Debian has a newer one, the pinned file is gone from it.
 fetch_deb() {
   if [ ! -f "$LAB/dl/$DEB" ]; then
-    if curl -fsS --retry 3 -o "$LAB/dl/$DEB.part" "$(mirror)/$POOL/$DEB"; then
+    if curl -fsS --retry 5 --retry-connrefused -o "$LAB/dl/$DEB.part" "$(mirror)/$POOL/$DEB"; then
       mv "$LAB/dl/$DEB.part" "$LAB/dl/$DEB"
     else
       fetch_newest
@@ -70,10 +70,10 @@ fetch_newest() {
   rm -rf "$apt"
   install -d "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/new"
   echo "deb $(mirror) sid main" >"$apt/sources.list"
-  options=(-qq -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/lists"
+  options=(-o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/lists"
     -o Dir::Cache="$apt/cache" -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root)
-  apt-get "${options[@]}" update
-  (cd "$apt/new" && apt-get "${options[@]}" download odoo-19) || die "the archive has no odoo-19 package at all"
+  apt_get "${options[@]}" update
+  (cd "$apt/new" && apt_get "${options[@]}" download odoo-19) || die "the archive has no odoo-19 package at all"
   DEB=$(cd "$apt/new" && echo odoo-19_*.deb)
   mv "$apt/new/$DEB" "$LAB/dl/$DEB"
   rm -rf "$apt"
@@ -85,10 +85,8 @@ version_web() {
   local packages=(libjs-jquery libjs-jquery-form libjs-underscore fonts-font-awesome fonts-roboto-unhinted) fetched deb
   [ ! -f "$HOME_OF/web.stamp" ] || return 0
   fetched=$(mktemp -d)
-  if ! (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}"); then
-    apt-get update -qq
-    (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}") || die "could not fetch ${packages[*]}"
-  fi
+  apt_get update
+  (cd "$fetched" && apt_get -o APT::Sandbox::User=root download "${packages[@]}") || die "could not fetch ${packages[*]}"
   for deb in "$fetched"/*.deb; do dpkg -x "$deb" "$ROOT"; done
   rm -rf "$fetched"
   touch "$HOME_OF/web.stamp"
