@@ -82,6 +82,8 @@ mod tests {
             head: Head::default(),
             lines: vec![FactLine::new(2, "SKU-1".parse().unwrap(), 1)],
             faults: Vec::new(),
+            unknown_amounts: Vec::new(),
+            unknown_words: Vec::new(),
         };
         store.take(&account, &FileId::from_bits(1), vec![(fact, None)], None, now).unwrap();
         // Due is not yet under way.

@@ -16,8 +16,8 @@ use crate::clock::SharedClock;
 use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, SidecarError, Trust};
 use crate::flatfile::{self, DocumentError, Hints, OrderFacts, Survey};
 use crate::model::{
-    AccountId, BuyerFact, Counts, Fact, FileRecord, FileState, Hold, Marketplace, OrderId, Refusal,
-    RowFault,
+    AccountId, BuyerFact, Counts, Fact, FileNotice, FileRecord, FileState, Hold, Marketplace,
+    OrderId, Refusal, RowFault,
 };
 use crate::spool::{self, Claim, ClaimError, harmless_name};
 use crate::store::{Store, StoreError};
@@ -93,7 +93,7 @@ struct Told {
 struct Reading {
     counts: Counts,
     faults: Vec<RowFault>,
-    notices: Vec<String>,
+    notices: Vec<FileNotice>,
     orders: Vec<OrderId>,
     marketplace: Option<Marketplace>,
 }
@@ -122,6 +122,7 @@ impl Intake {
             charset: String::new(),
             counts: Counts::default(),
             faults: Vec::new(),
+            notices: Vec::new(),
             refusal: None,
         };
         self.store.put_file(&record)?;
@@ -132,6 +133,7 @@ impl Intake {
                 record.state = FileState::Done;
                 record.counts = reading.counts;
                 record.faults.clone_from(&reading.faults);
+                record.notices.clone_from(&reading.notices);
                 let words = result_file(&record, &reading);
                 (spool::End::Done, words)
             }
@@ -272,7 +274,7 @@ impl Intake {
             refused: rows.refused,
             ..taking.counts
         };
-        let mut notices: Vec<String> = survey.notices.iter().map(ToString::to_string).collect();
+        let mut notices: Vec<FileNotice> = survey.notices.iter().map(FileNotice::from).collect();
         notices.extend(rows.notices);
         let (orders, marketplace) = (taking.orders, told.marketplace);
         Ok(Reading { counts, faults: rows.faults, notices, orders, marketplace })
@@ -354,7 +356,7 @@ impl Taking<'_> {
 pub(crate) struct Rows {
     pub(crate) refused: u64,
     pub(crate) faults: Vec<RowFault>,
-    pub(crate) notices: Vec<String>,
+    pub(crate) notices: Vec<FileNotice>,
 }
 
 /// Hands every order of a document to `sink`, each once.
@@ -379,7 +381,7 @@ pub(crate) fn each_order<'r>(
         let room = FAULTS_KEPT.saturating_sub(rows.faults.len());
         rows.faults.extend(reader.orphans().iter().take(room).cloned());
         if sweep == 0 {
-            rows.notices.extend(reader.notices().iter().map(ToString::to_string));
+            rows.notices.extend(reader.notices().iter().map(FileNotice::from));
         }
     }
     rows.faults.sort();
@@ -506,7 +508,7 @@ impl Failure {
 
 /// `NAME.<file id>.result.json`
 fn result_file(record: &FileRecord, reading: &Reading) -> serde_json::Value {
-    let Reading { notices, orders, marketplace, .. } = reading;
+    let Reading { orders, marketplace, .. } = reading;
     json!({
         "version": 1,
         "file_id": record.id,
@@ -521,7 +523,7 @@ fn result_file(record: &FileRecord, reading: &Reading) -> serde_json::Value {
         "finished_at": record.since.to_string(),
         "counts": record.counts,
         "refused_rows": record.faults,
-        "notices": notices,
+        "notices": record.notices,
         "orders": orders,
         "orders_complete": u64::try_from(orders.len()).is_ok_and(|named| named == record.counts.orders),
         "more": format!("odoo-spoold files show {}", record.id),

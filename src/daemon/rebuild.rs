@@ -405,6 +405,7 @@ fn record(
         charset: text("charset"),
         counts: serde_json::from_value::<Counts>(part("counts")).unwrap_or_default(),
         faults: serde_json::from_value(part("refused_rows")).unwrap_or_default(),
+        notices: serde_json::from_value(part("notices")).unwrap_or_default(),
         refusal: serde_json::from_value(part("reason")).ok(),
     })
 }

@@ -67,6 +67,8 @@ impl Draft {
                 head: Head::default(),
                 lines: Vec::new(),
                 faults: Vec::new(),
+                unknown_amounts: Vec::new(),
+                unknown_words: Vec::new(),
             },
             buyer: None,
             notes: Vec::new(),

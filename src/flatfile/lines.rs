@@ -3,10 +3,12 @@
 //! Knows line ends and nothing else: a `"` is a byte like any other, because in tab-separated
 //! reports an inch mark opens titles that never close it. The first line end decides: LF (or CRLF)
 //! means lines end with LF, a bare CR means they end with CR. A bare CR inside an LF line is a line
-//! end only if each part is a complete row; else the line is handed out whole and marked.
+//! end only if each part is a complete row; else the line is handed out whole and marked. That is
+//! decided once per LF line.
 //!
-//! Promises constant memory (the longest line), the same lines however the source cuts its reads,
-//! and an error at a NUL byte or a line over [`MAX_LINE_BYTES`].
+//! Promises constant memory (the longest line), work that is linear in the bytes, the same lines
+//! however the source cuts its reads, and an error at a NUL byte or a line over
+//! [`MAX_LINE_BYTES`].
 
 use std::io::{ErrorKind, Read};
 
@@ -30,9 +32,15 @@ pub(super) struct Lines<R> {
     /// Lines handed out so far.
     number: u64,
     bare_cr: Option<bool>,
+    /// The place in the document up to which a bare CR ends a line: the end of the LF line that
+    /// was found to be complete rows.
+    cr_ends_until: u64,
     columns: Option<usize>,
     nul: Option<u64>,
     bom: bool,
+    /// How many bytes were looked at in search of a line end.
+    #[cfg(test)]
+    pub(super) looked_at: u64,
 }
 
 /// One line, without its end.
@@ -60,9 +68,12 @@ impl<R: Read> Lines<R> {
             base: 0,
             number: 0,
             bare_cr: None,
+            cr_ends_until: 0,
             columns: None,
             nul: None,
             bom: false,
+            #[cfg(test)]
+            looked_at: 0,
         };
         while lines.end < 4 && !lines.at_end {
             lines.fill()?;
@@ -104,7 +115,13 @@ impl<R: Read> Lines<R> {
         let (length, skip) = loop {
             let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
             let unsearched = rest.get(searched..).unwrap_or_default();
-            let Some(found) = memchr2(b'\n', b'\r', unsearched) else {
+            let found = memchr2(b'\n', b'\r', unsearched);
+            #[cfg(test)]
+            {
+                let looked_at = found.map_or(unsearched.len(), |at| at + 1);
+                self.looked_at += u64::try_from(looked_at).unwrap_or(u64::MAX);
+            }
+            let Some(found) = found else {
                 if self.at_end {
                     if rest.is_empty() {
                         return Ok(None);
@@ -129,7 +146,10 @@ impl<R: Read> Lines<R> {
                     searched = at;
                     self.fill()?;
                 }
-                _ if *self.bare_cr.get_or_insert(true) || at + 1 == rest.len() => {
+                _ if self.place(self.start + at) < self.cr_ends_until
+                    || *self.bare_cr.get_or_insert(true)
+                    || at + 1 == rest.len() =>
+                {
                     break (at, at + 1);
                 }
                 _ => {
@@ -149,7 +169,7 @@ impl<R: Read> Lines<R> {
     ) -> Result<Line<'_>, DocumentError> {
         self.number = self.number.saturating_add(1);
         let number = self.number;
-        let offset = self.base.saturating_add(u64::try_from(self.start).unwrap_or(u64::MAX));
+        let offset = self.place(self.start);
         let start = self.start;
         let mut bytes = self.buffer.get(start..start + length).unwrap_or_default();
         let mut taken = skip;
@@ -158,11 +178,17 @@ impl<R: Read> Lines<R> {
             while let [head @ .., b'\r'] = bytes {
                 bytes = head;
             }
-            stray_cr = memchr(b'\r', bytes).is_some();
-            if stray_cr && let Some(columns) = self.columns {
+            let first = memchr(b'\r', bytes);
+            stray_cr = first.is_some();
+            if let (Some(first), Some(columns)) = (first, self.columns) {
                 let complete = |part: &[u8]| memchr_iter(b'\t', part).count() + 1 == columns;
+                #[cfg(test)]
+                {
+                    self.looked_at += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                }
                 if bytes.split(|&b| b == b'\r').all(complete) {
-                    let first = memchr(b'\r', bytes).unwrap_or(bytes.len());
+                    let end = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    self.cr_ends_until = offset.saturating_add(end);
                     bytes = bytes.get(..first).unwrap_or_default();
                     taken = first + 1;
                     stray_cr = false;
@@ -180,11 +206,16 @@ impl<R: Read> Lines<R> {
         Ok(Line { number, offset, bytes, stray_cr })
     }
 
+    /// The place in the document of a byte of `buffer`.
+    fn place(&self, at: usize) -> u64 {
+        self.base.saturating_add(u64::try_from(at).unwrap_or(u64::MAX))
+    }
+
     /// Reads once more, making room first.
     fn fill(&mut self) -> Result<(), DocumentError> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
-            self.base = self.base.saturating_add(u64::try_from(self.start).unwrap_or(u64::MAX));
+            self.base = self.place(self.start);
             self.end -= self.start;
             self.start = 0;
         }
@@ -296,6 +327,30 @@ pub(super) mod tests {
         );
         assert_eq!(read(b"a\tb\nc\td\re\nf\tg\n")[0], ("c\td\re".to_owned(), true));
         assert_eq!(read(b"a\tb\r\nc\td\r\r\n"), [("c\td".to_owned(), false)]);
+    }
+
+    #[test]
+    fn audit_04_stray_crs_are_looked_at_a_bounded_number_of_times() {
+        let rows = 100_000_u64;
+        let mut bytes = b"a\tb\n".to_vec();
+        for row in 0..rows {
+            // In LF lines of up to 60,000 rows.
+            bytes.extend(if row % 60_000 == 59_999 { b"c\td\n" } else { b"c\td\r" });
+        }
+        for end in [&b""[..], b"\n", b"e\r\n", b"\r\re\tf\n"] {
+            let bytes = [&bytes[..], end].concat();
+            let mut lines = Lines::new(&bytes[..]).unwrap();
+            lines.next_line().unwrap();
+            lines.set_columns(2);
+            let mut count = 0;
+            while let Some(line) = lines.next_line().unwrap() {
+                assert!(line.stray_cr || line.bytes == b"c\td", "{count}");
+                count += 1;
+            }
+            assert!(count > 60_000, "{count}");
+            let size = u64::try_from(bytes.len()).unwrap();
+            assert!(lines.looked_at < 4 * size, "{} of {size} bytes", lines.looked_at);
+        }
     }
 
     #[test]

@@ -56,4 +56,4 @@ pub use draft::OrderFacts;
 pub use error::{DocumentError, MAX_LINE_BYTES, MAX_ROWS};
 pub use facts::{Context, FactReader, RowCounts, facts};
 pub use survey::{Hints, Notice, Survey, survey};
-pub use value::{DecimalMark, MAX_AMOUNT_DIGITS, Notation};
+pub use value::{DecimalMark, MAX_FRACTION_DIGITS, MAX_WHOLE_DIGITS, Notation};

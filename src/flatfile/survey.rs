@@ -6,7 +6,7 @@
 
 use std::io::Read;
 
-use crate::model::{Family, Marketplace};
+use crate::model::{Family, FileNotice, Marketplace};
 
 use super::charset::{Charset, Evidence};
 use super::error::{DocumentError, MAX_ROWS};
@@ -89,6 +89,39 @@ pub enum Notice {
         /// The first of them.
         line: u64,
     },
+}
+
+impl Notice {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownColumns { .. } => "columns-unknown",
+            Self::RepeatedHeader { .. } => "header-repeated",
+            Self::BrokenText { .. } => "text-broken",
+            Self::UnknownStatus { .. } | Self::UnknownChannel { .. } => "words-unknown",
+        }
+    }
+
+    /// Money may be missing in Odoo because of it.
+    pub fn costs_money(&self) -> bool {
+        match self {
+            Self::UnknownColumns { .. }
+            | Self::RepeatedHeader { .. }
+            | Self::BrokenText { .. }
+            | Self::UnknownStatus { .. }
+            | Self::UnknownChannel { .. } => false,
+        }
+    }
+}
+
+impl From<&Notice> for FileNotice {
+    fn from(notice: &Notice) -> Self {
+        Self {
+            code: notice.code().to_owned(),
+            text: notice.to_string(),
+            costs_money: notice.costs_money(),
+        }
+    }
 }
 
 impl std::fmt::Display for Notice {

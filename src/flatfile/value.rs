@@ -3,8 +3,15 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-/// The most digits an amount may have; every such number fits a `Decimal`.
-pub const MAX_AMOUNT_DIGITS: u32 = 28;
+/// The most digits an amount may have before its fraction mark. What is larger is no amount of
+/// money but damage, and the sums and products of amounts within these bounds fit a `Decimal`.
+pub const MAX_WHOLE_DIGITS: u32 = 15;
+
+/// The most digits an amount may have after its fraction mark, zeros at the end not counted.
+pub const MAX_FRACTION_DIGITS: u32 = 6;
+
+/// The most digits an amount may be written with, zeros at either end included.
+const MAX_WRITTEN_DIGITS: u32 = 28;
 
 /// The fraction mark of a file's amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +36,7 @@ impl Notation {
     pub const PLAIN: Self = Self { mark: DecimalMark::Dot, grouped: false };
 
     /// An amount: `-?[0-9]+(mark[0-9]+)?`, with grouping where the file has it. No `+`, no
-    /// exponent, no `_`, at most [`MAX_AMOUNT_DIGITS`] digits. Zeros at the end of the fraction are
+    /// exponent, no `_`, at most [`MAX_WHOLE_DIGITS`] digits and then [`MAX_FRACTION_DIGITS`]. Zeros at the end of the fraction are
     /// dropped, so that `14.9` and `14.90` are the same fact; there is no negative zero.
     pub fn amount(self, text: &str) -> Option<Decimal> {
         let (negative, digits) = match text.as_bytes() {
@@ -47,7 +54,7 @@ impl Notation {
                 b'0'..=b'9' => {
                     total += 1;
                     run += 1;
-                    if total > MAX_AMOUNT_DIGITS {
+                    if total > MAX_WRITTEN_DIGITS {
                         return None;
                     }
                     let digit = i128::from(byte - b'0');
@@ -86,6 +93,10 @@ impl Notation {
             }
         }
         if run == 0 || (groups > 0 && !fraction && run != 3) {
+            return None;
+        }
+        let whole = value / 10_i128.pow(scale.min(MAX_WRITTEN_DIGITS));
+        if scale > MAX_FRACTION_DIGITS || whole >= 10_i128.pow(MAX_WHOLE_DIGITS) {
             return None;
         }
         Decimal::try_from_i128_with_scale(if negative { -value } else { value }, scale).ok()
@@ -227,7 +238,27 @@ mod tests {
         assert_eq!(show(EUROPE, "-1.234.567,89").as_deref(), Some("-1234567.89"));
         assert_eq!(show(EUROPE, "1.234").as_deref(), Some("1234"));
         assert_eq!(show(GROUPED, "1,44,957.78").as_deref(), Some("144957.78"));
-        assert_eq!(show(Notation::PLAIN, &"9".repeat(28)), Some("9".repeat(28)));
+        assert_eq!(show(Notation::PLAIN, &"9".repeat(15)), Some("9".repeat(15)));
+    }
+
+    #[test]
+    fn audit_03_absurd_amounts_are_no_amounts() {
+        let whole = "9".repeat(15);
+        for good in [format!("{whole}.999999"), format!("-{whole}.9999990000"), "0.000001".into()] {
+            assert!(Notation::PLAIN.amount(&good).is_some(), "{good}");
+        }
+        for bad in [
+            "9".repeat(16),
+            "9".repeat(28),
+            format!("-1{whole}"),
+            format!("{whole}9.5"),
+            "0.9999999".into(),
+            "0.0000001".into(),
+            "0.999999999999999999999999999".into(),
+        ] {
+            assert_eq!(Notation::PLAIN.amount(&bad), None, "{bad}");
+        }
+        assert_eq!(GROUPED.amount("9,999,999,999,999,999"), None);
     }
 
     #[test]

@@ -103,6 +103,29 @@ pub struct Fact {
     pub lines: Vec<FactLine>,
     /// Rows of this order that were refused. A fact with faults holds the order and changes nothing.
     pub faults: Vec<RowFault>,
+    /// Money in columns that are not known, one per column, sorted by column: it is part of no
+    /// total, so the order waits.
+    pub unknown_amounts: Vec<UnknownAmount>,
+    /// Words that are not known in columns that decide about release, tax or marketplace, sorted.
+    pub unknown_words: Vec<UnknownWord>,
+}
+
+/// Money in a column that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnknownAmount {
+    /// The column's name, as the header spells it.
+    pub column: String,
+    /// The sum over the order's rows.
+    pub amount: Decimal,
+}
+
+/// A word that is not known in a column that decides about release, tax or marketplace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnknownWord {
+    /// The column's usual name, such as `order-status` or `sales-channel`.
+    pub column: String,
+    /// The word; empty where it is too long or odd to be shown.
+    pub word: String,
 }
 
 /// Fields that belong to the whole order.
@@ -277,8 +300,16 @@ impl Fact {
         let mut lines: Vec<FactLine> =
             self.lines.iter().map(|line| FactLine { row: 0, ..line.clone() }).collect();
         lines.sort();
+        let content = (
+            self.family,
+            self.version,
+            &self.head,
+            &lines,
+            &self.unknown_amounts,
+            &self.unknown_words,
+        );
         // invariant: these types have no map with non-string keys and no failing serializer.
-        serde_json::to_vec(&(self.family, self.version, &self.head, &lines)).unwrap_or_default()
+        serde_json::to_vec(&content).unwrap_or_default()
     }
 }
 
@@ -331,6 +362,8 @@ mod tests {
                 .map(|(sku, row)| FactLine::new(row, sku.parse().unwrap(), 1))
                 .collect(),
             faults: Vec::new(),
+            unknown_amounts: Vec::new(),
+            unknown_words: Vec::new(),
         }
     }
 
@@ -351,6 +384,19 @@ mod tests {
     #[test]
     fn row_order_does_not_change_the_canonical_form() {
         assert_eq!(fact(None, &["a", "b"]).canonical(), fact(None, &["b", "a"]).canonical());
+    }
+
+    #[test]
+    fn what_is_not_known_is_part_of_the_canonical_form() {
+        let known = fact(None, &["a"]);
+        let (mut money, mut word) = (known.clone(), known.clone());
+        money.unknown_amounts =
+            vec![UnknownAmount { column: "new-fee".into(), amount: Decimal::ONE }];
+        word.unknown_words =
+            vec![UnknownWord { column: "order-status".into(), word: "Complete".into() }];
+        assert_ne!(known.canonical(), money.canonical());
+        assert_ne!(known.canonical(), word.canonical());
+        assert_ne!(money.canonical(), word.canonical());
     }
 
     #[test]

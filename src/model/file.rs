@@ -36,8 +36,21 @@ pub struct FileRecord {
     pub counts: Counts,
     /// The first refused rows (at most 100), without their content.
     pub faults: Vec<RowFault>,
+    /// What was odd in it and refused nothing.
+    pub notices: Vec<FileNotice>,
     /// Why the file was refused as a whole.
     pub refusal: Option<Refusal>,
+}
+
+/// Something odd in a file that refused nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileNotice {
+    /// A stable code, such as `columns-unknown`.
+    pub code: String,
+    /// What was seen, in words without the content of a cell.
+    pub text: String,
+    /// Money may be missing in Odoo because of it: a person should look.
+    pub costs_money: bool,
 }
 
 /// Where a file stands.

@@ -24,8 +24,9 @@ pub use attention::{Attention, AttentionCode};
 pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
     BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
+    UnknownAmount, UnknownWord,
 };
-pub use file::{Counts, FileRecord, FileState, Refusal};
+pub use file::{Counts, FileNotice, FileRecord, FileState, Refusal};
 pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, OdooId, OrderId, OrderItemId, Sku};

@@ -40,6 +40,8 @@ pub(in crate::plan) fn fact(family: Family, head: Head, lines: Vec<FactLine>) ->
         head,
         lines,
         faults: Vec::new(),
+        unknown_amounts: Vec::new(),
+        unknown_words: Vec::new(),
     }
 }
 

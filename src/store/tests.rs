@@ -17,6 +17,8 @@ pub(super) fn fact(order: &str, version: i64, quantity: u32) -> Fact {
             ..FactLine::new(2, "SKU-1".parse().unwrap(), quantity)
         }],
         faults: Vec::new(),
+        unknown_amounts: Vec::new(),
+        unknown_words: Vec::new(),
     }
 }
 

@@ -156,6 +156,7 @@ fn fill(store: &Store) {
                 charset: "UTF-8".into(),
                 counts: Counts { rows: 6, orders: 6, new: 6, ..Counts::default() },
                 faults: faulty("205-1", ALL, None).faults,
+                notices: Vec::new(),
                 refusal,
             })
             .unwrap();

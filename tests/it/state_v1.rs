@@ -274,6 +274,7 @@ fn file_record(number: u64, state: FileState) -> FileRecord {
             code: "row-number".into(),
             message: "is not a number".into(),
         }],
+        notices: Vec::new(),
         refusal: None,
     }
 }

@@ -416,6 +416,7 @@ fn record(number: u64, state: FileState, ended: Timestamp) -> FileRecord {
         charset: "UTF-8".into(),
         counts: Counts::default(),
         faults: Vec::new(),
+        notices: Vec::new(),
         refusal: None,
     }
 }

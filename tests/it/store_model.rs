@@ -614,6 +614,7 @@ fn record(number: u64, state: FileState) -> FileRecord {
         charset: "UTF-8".into(),
         counts: Counts::default(),
         faults: Vec::new(),
+        notices: Vec::new(),
         refusal: None,
     }
 }

@@ -72,6 +72,8 @@ pub(crate) fn fact(order: &str, family: Family, version: Option<i64>, quantity: 
             ..FactLine::new(2, "CANARY-SKU".parse().unwrap(), quantity)
         }],
         faults: Vec::new(),
+        unknown_amounts: Vec::new(),
+        unknown_words: Vec::new(),
     }
 }
 

@@ -162,6 +162,7 @@ fn files_come_newest_first_and_move_between_states() {
         counts: Counts::default(),
         // Larger than one sealed value.
         faults: vec![faulty("205-1", ALL, None).faults[0].clone(); 200],
+        notices: Vec::new(),
         refusal: None,
     };
     for number in 1..=5 {

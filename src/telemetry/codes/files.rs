@@ -1,12 +1,14 @@
 //! Codes of files and their rows.
 
-use super::Stops::{File, Row};
+use super::Stops::{File, Nothing, Row};
 use super::{Code, row};
 
 const AGAIN: &str = "drop a whole copy again: write to a temporary name, then rename";
 const SEAL: &str = "odoo-spoold seal --account ACCOUNT FILE, then drop it again";
 const SHOW: &str =
     "odoo-spoold files show ID, correct the report where it was made, and drop it again";
+const NOTED: &str =
+    "Nothing is refused because of it: `odoo-spoold files show ID` and the result file show it.";
 const WAIT: &str = "nothing; odoo-spoold status, if it lasts";
 
 pub(super) const ROWS: &[Code] = &[
@@ -58,6 +60,11 @@ pub(super) const ROWS: &[Code] = &[
     row("header-duplicate-column", File, "a column stands twice", SHOW),
     row("header-changes", File, "a second header in the middle: files were joined", "drop the files one by one"),
     row("decimal-mark", File, "point or comma: it cannot be told what separates decimals", SHOW),
+    // notices
+    row("columns-unknown", Nothing, "the report has columns that this version does not know", "nothing, if the columns have no part in price, tax or delivery; else tell us of them").but(NOTED),
+    row("header-repeated", Nothing, "the header stands in the file more than once: reports were joined", "nothing; drop reports one by one").but(NOTED),
+    row("text-broken", Nothing, "lines that are not text in the charset of the others", SHOW).but(NOTED),
+    row("words-unknown", Nothing, "words that are not known in a column that decides about release, tax or marketplace", "odoo-spoold queue list --state held; the hold names the word").but(NOTED),
     // rows
     row("row-cells", Row, "more cells than columns", SHOW),
     row("row-charset", Row, "bytes that are not text", SHOW),
