@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, args: &Hold, out: &mut Output) -> Result<Exit
         Some(HoldVerb::List(query)) => list(global, query, out)?,
         Some(HoldVerb::Show(order)) => {
             let detail = Source::open(global)?.job(order)?;
-            out.answer(&detail.job, queue::lines)?;
+            out.answer(&detail, queue::show)?;
             if detail.job.holds.is_empty() {
                 out.remark("it is not held");
             }

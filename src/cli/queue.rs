@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::control::wire::{JobDetail, JobInfo, Jobs, JobsQuery};
+use crate::model::Released;
 
 use super::ask::Source;
 use super::output::{Output, when, when_any};
@@ -104,11 +105,27 @@ pub(super) fn lines(out: &mut Output, job: &JobInfo) -> Result<(), Problem> {
     }
     for hold in &job.holds {
         out.field("waits for", hold)?;
+        if !(hold.ours.is_empty() && hold.theirs.is_empty()) {
+            out.field("compared", format!("{} here, {} there", hold.ours, hold.theirs))?;
+        }
     }
     Ok(())
 }
 
-fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> {
+/// A decision of a person on a hold, and the two values that it holds for.
+fn released(out: &mut Output, released: &Released) -> Result<(), Problem> {
+    let Released { code, key, ours, theirs, by, at } = released;
+    let what = format!("{code} {key}");
+    let values = if ours.is_empty() && theirs.is_empty() {
+        String::new()
+    } else {
+        format!(" for {ours} here and {theirs} there")
+    };
+    let by = by.map_or_else(String::new, |uid| format!(" by uid {uid}"));
+    out.field("released", format!("{}{values}{by}, {}", what.trim_end(), when(*at)))
+}
+
+pub(super) fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> {
     lines(out, &detail.job)?;
     for (family, version) in &detail.reports {
         let version = version.map_or_else(|| "no version".to_owned(), when);
@@ -120,6 +137,9 @@ fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> {
             let place = format!("{} line {} {}", refused.file, fault.line, fault.column);
             out.field("refused", format!("{place}: {} ({})", fault.message, fault.code))?;
         }
+    }
+    for decision in &detail.released {
+        released(out, decision)?;
     }
     for entry in &detail.attention {
         out.field("attention", format!("{}: {}", entry.code.name(), entry.text))?;

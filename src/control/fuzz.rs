@@ -23,7 +23,7 @@ pub fn control(data: &[u8]) {
     let Some((&which, rest)) = data.split_first() else { return };
     let Some(handle) = handle() else { return };
     let said = match which % 11 {
-        0 => body(rest).and_then(|it: Release| hold::release(handle, &it).map(drop)),
+        0 => body(rest).and_then(|it: Release| hold::release(handle, &it, None).map(drop)),
         1 => body(rest).and_then(|it: Requeue| dead::requeue(handle, &it).map(drop)),
         2 => query(rest).and_then(|it: JobsQuery| queue::list(handle, &it).map(drop)),
         3 => query(rest).and_then(|it: JobsQuery| hold::list(handle, &it).map(drop)),

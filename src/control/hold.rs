@@ -28,10 +28,11 @@ pub(super) async fn index(
 
 pub(super) async fn post_release(
     State(handle): State<Handle>,
+    Uid(by): Uid,
     body: Result<Json<Release>, JsonRejection>,
 ) -> Result<Json<Moved>, ControlError> {
     let request = posted(body)?;
-    blocking(handle, move |handle| release(handle, &request)).await
+    blocking(handle, move |handle| release(handle, &request, by)).await
 }
 
 pub(super) async fn post_decide(
@@ -85,8 +86,9 @@ pub fn list(handle: &Handle, query: &JobsQuery) -> Result<Held, ControlError> {
     Ok(Held { groups, page })
 }
 
-/// Makes held orders due now; durable when it returns. Blocks.
-pub fn release(handle: &Handle, request: &Release) -> Result<Moved, ControlError> {
+/// Makes held orders due now, and remembers the decision where two values were compared; durable
+/// when it returns. Blocks.
+pub fn release(handle: &Handle, request: &Release, by: Option<u32>) -> Result<Moved, ControlError> {
     let account = &request.account;
     handle.known(account)?;
     let which = match (&request.order_id, request.code) {
@@ -106,7 +108,7 @@ pub fn release(handle: &Handle, request: &Release) -> Result<Moved, ControlError
             return Err(ControlError::BadRequest(text.to_owned()));
         }
     };
-    let orders = handle.store.release(which, handle.clock.now())?;
+    let orders = handle.store.release_by(which, by, handle.clock.now())?;
     handle.store.barrier()?;
     handle.desk.wake(account);
     Ok(Moved { orders })

@@ -91,6 +91,7 @@ pub fn show(
             .filter(|entry| entry.dismissed.is_none())
             .map(AttentionEntry::from)
             .collect(),
+        released: dossier.released,
         mapping: dossier
             .mapping
             .map(|mapping| MappingInfo::new(account.clone(), order.clone(), mapping)),

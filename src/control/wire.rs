@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccountId, Counts, Family, FileId, FileState, Hold, HoldCode, OdooId, OrderId, Origin, Outcome,
-    Refusal, RowFault,
+    Refusal, Released, RowFault,
 };
 
 mod rebuild;
@@ -358,6 +358,10 @@ pub struct JobDetail {
     pub last_file: FileId,
     /// What a person should look at, although it holds nothing.
     pub attention: Vec<AttentionEntry>,
+    /// Holds that a person released, with the two values that were decided on: while both stay the
+    /// same, the order does not wait for it again.
+    #[serde(default)]
+    pub released: Vec<Released>,
     /// What stands in Odoo.
     pub mapping: Option<MappingInfo>,
 }

@@ -29,7 +29,7 @@ use crate::envelope;
 use crate::flatfile::{self, Hints};
 use crate::model::{
     AccountId, BuyerFact, Counts, Declined, Dossier, Fact, FileId, FileRecord, FileState, JobState,
-    Mapping, Marketplace, Note, OdooId, OrderId, Origin, Outcome, Ruling,
+    Mapping, Marketplace, Note, OdooId, OrderId, Origin, Outcome, Released, Ruling,
 };
 use crate::spool::{SpoolDirs, harmless_name};
 use crate::store::{Restored, StoreError};
@@ -64,6 +64,7 @@ struct Told {
     gone: BTreeSet<OrderId>,
     kept: BTreeMap<OrderId, (Dossier, JobState, Timestamp)>,
     ruled: BTreeMap<OrderId, Ruled>,
+    released: BTreeMap<OrderId, Vec<Released>>,
     days: BTreeSet<Date>,
 }
 
@@ -164,6 +165,7 @@ async fn rebuild(
                 order: order.clone(),
                 dossier: Some(dossier.clone()),
                 mapping: None,
+                released: kept.released.get(order).cloned().unwrap_or_default(),
                 state: state.clone(),
                 since: *since,
             });
@@ -203,7 +205,9 @@ async fn rebuild(
     daemon.rebuild.step("storing what stands in Odoo", 0);
     let now = daemon.clock.now();
     blocking(daemon, id, move |daemon, id| {
+        let mut released = told.released.clone();
         let orders = standing.into_iter().map(|(order, mapping)| Restored {
+            released: released.remove(&order).unwrap_or_default(),
             order,
             dossier: None,
             state: JobState::Done(outcome(&mapping)),
@@ -211,6 +215,17 @@ async fn rebuild(
             since: now,
         });
         restore(daemon, id, orders.collect())?;
+        // Decided before they stood in Odoo. Where no file tells of such an order any more, there
+        // is nothing that the decision could be about.
+        let mut waiting = Vec::new();
+        for (order, released) in released {
+            if daemon.store.dossier(id, &order)?.is_some() {
+                let state = JobState::Pending;
+                let (dossier, mapping) = (None, None);
+                waiting.push(Restored { order, dossier, mapping, released, state, since: now });
+            }
+        }
+        restore(daemon, id, waiting)?;
         daemon.store.rebuilt(id)?;
         Ok(())
     })
@@ -295,6 +310,12 @@ fn tell(daemon: &Daemon, id: &AccountId) -> Result<Told, RebuildError> {
                     *state = JobState::Pending;
                 }
                 told.ruled.insert(order, Ruled { marketplace, ruling, declined });
+            }
+            Note::Released { order, released, .. } => {
+                if let Some((_, state, _)) = told.kept.get_mut(&order) {
+                    *state = JobState::Pending;
+                }
+                released.add_to(told.released.entry(order).or_default());
             }
             Note::DayDestroyed { day } => {
                 told.days.insert(day);

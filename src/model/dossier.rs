@@ -11,6 +11,7 @@ use super::file_id::FileId;
 use super::hold::{Hold, HoldCode};
 use super::ids::OrderId;
 use super::mapping::Mapping;
+use super::ruling::Released;
 
 /// Everything that is kept of one order but its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,15 @@ pub struct Dossier {
     /// Things a person should look at that hold nothing: later changes to an adopted order, a
     /// buyer's wish to cancel one that has left.
     pub attention: Vec<Attention>,
+    /// Holds that a person released, with the values they decided on.
+    pub released: Vec<Released>,
+}
+
+impl Dossier {
+    /// Whether a person released this hold with exactly these two values.
+    pub fn passes(&self, hold: &Hold) -> bool {
+        hold.code.is_decidable() && self.released.iter().any(|released| released.covers(hold))
+    }
 }
 
 /// The standing fact of one family.

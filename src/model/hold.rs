@@ -41,6 +41,13 @@ pub enum HoldCode {
     Wizard,
     /// The buyer's data expired before the order could be delivered.
     AddressExpired,
+    /// A column that says money and that nobody knows has a value.
+    UnknownAmount,
+    /// Odoo refused it as it refuses others too: whether the orders or the configuration are the
+    /// cause is not known yet.
+    Refused,
+    /// The order exists in Odoo, but our user may not see it.
+    Invisible,
 }
 
 /// What ends a hold.
@@ -63,11 +70,18 @@ pub struct Hold {
     pub key: String,
     /// One sentence: what is missing and what to do. Never buyer data.
     pub text: String,
+    /// Of a comparison: the value on our side (what Odoo holds, or what we would write). Empty
+    /// where nothing is compared.
+    #[serde(default)]
+    pub ours: String,
+    /// Of a comparison: the value that the marketplace gives. Empty where nothing is compared.
+    #[serde(default)]
+    pub theirs: String,
 }
 
 impl HoldCode {
     /// Every kind, for documentation and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Sku,
         Self::Price,
         Self::Address,
@@ -84,6 +98,9 @@ impl HoldCode {
         Self::CancellationRequested,
         Self::Wizard,
         Self::AddressExpired,
+        Self::UnknownAmount,
+        Self::Refused,
+        Self::Invisible,
     ];
 
     /// The word that people type and read.
@@ -105,6 +122,9 @@ impl HoldCode {
             Self::CancellationRequested => "cancellation-requested",
             Self::Wizard => "wizard",
             Self::AddressExpired => "address-expired",
+            Self::UnknownAmount => "unknown-amount",
+            Self::Refused => "refused",
+            Self::Invisible => "invisible",
         }
     }
 
@@ -114,23 +134,47 @@ impl HoldCode {
             Self::Price | Self::Address | Self::Release | Self::Row | Self::AddressExpired => {
                 EndedBy::File
             }
-            Self::Sku | Self::Marketplace | Self::Warehouse | Self::Pricelist | Self::Tax => {
-                EndedBy::Odoo
-            }
+            Self::Sku
+            | Self::Marketplace
+            | Self::Warehouse
+            | Self::Pricelist
+            | Self::Tax
+            | Self::Refused
+            | Self::Invisible => EndedBy::Odoo,
             Self::Account
             | Self::Existing
             | Self::Total
             | Self::Conflict
             | Self::CancellationRequested
-            | Self::Wizard => EndedBy::Person,
+            | Self::Wizard
+            | Self::UnknownAmount => EndedBy::Person,
         }
+    }
+
+    /// Whether a person's release is a decision on the hold's two values
+    /// ([`Released`](super::Released)). Every other code stands for a fact: a release only makes
+    /// the order be looked at again.
+    pub fn is_decidable(self) -> bool {
+        matches!(self, Self::Total | Self::Tax | Self::CancellationRequested | Self::UnknownAmount)
     }
 }
 
 impl Hold {
     /// A hold of `code` on `key`, explained by `text`.
     pub fn new(code: HoldCode, key: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { code, key: key.into(), text: text.into() }
+        Self {
+            code,
+            key: key.into(),
+            text: text.into(),
+            ours: String::new(),
+            theirs: String::new(),
+        }
+    }
+
+    /// The same hold as the outcome of comparing these two values.
+    #[must_use]
+    pub fn between(self, ours: impl Into<String>, theirs: impl Into<String>) -> Self {
+        Self { ours: ours.into(), theirs: theirs.into(), ..self }
     }
 }
 

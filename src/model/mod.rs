@@ -36,4 +36,4 @@ pub use marker::{Doubt, Marker, OdooPin};
 pub use marketplace::Marketplace;
 pub use money::Currency;
 pub use note::{Decision, Note};
-pub use ruling::{Accept, Declined, Ruling};
+pub use ruling::{Accept, Declined, Released, Ruling};

@@ -13,7 +13,7 @@ use super::job::JobState;
 use super::mapping::Mapping;
 use super::marker::OdooPin;
 use super::marketplace::Marketplace;
-use super::ruling::{Declined, Ruling};
+use super::ruling::{Declined, Released, Ruling};
 
 /// One entry of the decision journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,15 @@ pub enum Note {
         /// When.
         at: Timestamp,
     },
+    /// A person released a hold of an order: what counts for as long as both values stay.
+    Released {
+        /// The account.
+        account: AccountId,
+        /// The order.
+        order: OrderId,
+        /// What was released, by whom, and when.
+        released: Released,
+    },
 }
 
 /// What a person decided on an order as a whole. On its conflicts: [`Note::Ruled`].
@@ -165,6 +174,9 @@ impl Note {
             Self::Since { account, .. } => vec![format!("since {account}")],
             Self::Installation { .. } => vec!["installation".to_owned()],
             Self::Ruled { account, order, .. } => vec![format!("ruled {account} {order}")],
+            Self::Released { account, order, released: Released { code, key, .. } } => {
+                vec![format!("released {account} {order} {code} {key}")]
+            }
         }
     }
 
@@ -187,7 +199,8 @@ impl Note {
             | Self::DayDestroyed { .. }
             | Self::Since { .. }
             | Self::Installation { .. }
-            | Self::Ruled { .. } => Vec::new(),
+            | Self::Ruled { .. }
+            | Self::Released { .. } => Vec::new(),
         }
     }
 }
@@ -202,7 +215,8 @@ impl Note {
             | Self::Pin { account, .. }
             | Self::Kept { account, .. }
             | Self::Since { account, .. }
-            | Self::Ruled { account, .. } => Some(account),
+            | Self::Ruled { account, .. }
+            | Self::Released { account, .. } => Some(account),
             Self::Paused { account, .. } | Self::Resumed { account, .. } => account.as_ref(),
             Self::DayDestroyed { .. } | Self::Installation { .. } => None,
         }

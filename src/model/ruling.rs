@@ -14,7 +14,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::hold::Hold;
+use super::hold::{Hold, HoldCode};
 
 /// Whose values are to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,44 @@ pub struct Declined {
     /// person may go on changing what is theirs. Without a base it is all that tells that the
     /// person's value is still the one that was decided for.
     pub kept: String,
+}
+
+/// A hold that a person released: a decision on exactly these two values. It counts for as long as
+/// both sides still say them, through every later look and through a rebuild.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Released {
+    /// The kind of hold.
+    pub code: HoldCode,
+    /// What it was about.
+    pub key: String,
+    /// The value on our side.
+    pub ours: String,
+    /// The marketplace's value.
+    pub theirs: String,
+    /// The user who decided, as the control socket knew them.
+    pub by: Option<u32>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Released {
+    /// The release of a hold; none where the hold stands for a fact that nobody can decide away.
+    pub fn of(hold: &Hold, by: Option<u32>, at: Timestamp) -> Option<Self> {
+        let Hold { code, key, ours, theirs, .. } = hold.clone();
+        code.is_decidable().then_some(Self { code, key, ours, theirs, by, at })
+    }
+
+    /// Whether this very hold was released, with both values as they were.
+    pub fn covers(&self, hold: &Hold) -> bool {
+        (self.code, &self.key, &self.ours, &self.theirs)
+            == (hold.code, &hold.key, &hold.ours, &hold.theirs)
+    }
+
+    /// Adds it to others; of one thing the last word counts.
+    pub fn add_to(self, others: &mut Vec<Self>) {
+        others.retain(|other| (other.code, &other.key) != (self.code, &self.key));
+        others.push(self);
+    }
 }
 
 impl Accept {

@@ -61,6 +61,7 @@ pub(in crate::plan) fn dossier(facts: Vec<Fact>) -> Dossier {
         mapping: None,
         last_file: "F0123456789".parse().unwrap(),
         attention: Vec::new(),
+        released: Vec::new(),
     }
 }
 

@@ -58,6 +58,7 @@ impl Entry {
                 mapping: None,
                 last_file: file.clone(),
                 attention: Vec::new(),
+                released: Vec::new(),
             },
         }
     }

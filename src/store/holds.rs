@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, Decision, Dossier, HoldCode, JobState, Note, Outcome};
+use crate::model::{AccountId, Decision, Dossier, HoldCode, JobState, Note, Outcome, Released};
 
 use super::Store;
 use super::entry::Entry;
@@ -36,18 +36,31 @@ pub(super) enum Told {
     Dropped(Timestamp),
     /// What its mapping holds of a person's decisions.
     Ruled(Timestamp),
+    /// The holds that a person released just now.
+    Released(Timestamp),
 }
 
 impl Told {
-    fn note(self, account: &AccountId, dossier: &Dossier) -> Option<Note> {
+    fn notes(self, account: &AccountId, dossier: &Dossier) -> Vec<Note> {
         let (account, order) = (account.clone(), dossier.order_id.clone());
         match self {
-            Self::Nothing => None,
+            Self::Nothing => Vec::new(),
             Self::Dropped(at) => {
-                Some(Note::Decided { account, order, decision: Decision::Dropped, at })
+                vec![Note::Decided { account, order, decision: Decision::Dropped, at }]
             }
             Self::Ruled(at) => {
-                dossier.mapping.as_ref().map(|mapping| Note::ruled(account, order, mapping, at))
+                let ruled = |mapping| Note::ruled(account, order, mapping, at);
+                dossier.mapping.as_ref().map(ruled).into_iter().collect()
+            }
+            Self::Released(at) => {
+                let fresh = dossier.released.iter().filter(|released| released.at == at);
+                fresh
+                    .map(|released| Note::Released {
+                        account: account.clone(),
+                        order: order.clone(),
+                        released: released.clone(),
+                    })
+                    .collect()
             }
         }
     }
@@ -56,19 +69,47 @@ impl Told {
 /// Jobs moved in one transaction.
 const BATCH: usize = 200;
 
+/// Makes a held job due now. False where it is not held.
+fn look_again(entry: &mut Entry, now: Timestamp) -> bool {
+    let held = matches!(entry.state, JobState::Held(_));
+    if held {
+        entry.put(JobState::Pending, now.as_millisecond());
+        entry.due_ms = now.as_millisecond();
+    }
+    held
+}
+
 impl Store {
-    /// Makes held jobs due now. Returns how many; no attempt is used or given back.
+    /// Makes held jobs due now: what they wait for may be there. Decides nothing. Returns how many;
+    /// no attempt is used or given back.
     pub fn release(&self, which: Waiting<'_>, now: Timestamp) -> Result<u64, StoreError> {
-        let now_ms = now.as_millisecond();
-        let release = |entry: &mut Entry| {
-            let held = matches!(entry.state, JobState::Held(_));
-            if held {
-                entry.put(JobState::Pending, now_ms);
-                entry.due_ms = now_ms;
+        self.move_waiting(which, Told::Nothing, |entry| look_again(entry, now))
+    }
+
+    /// The same on a person's word, which is a decision where the hold compares two values: it is
+    /// stored with them, first in the journal, and counts as long as both stay. Of jobs that wait
+    /// for several things only what `which` names is decided.
+    pub fn release_by(
+        &self,
+        which: Waiting<'_>,
+        by: Option<u32>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let named = |code: HoldCode, key: &str| match which {
+            Waiting::Record(_) => true,
+            Waiting::For(_, wanted, wanted_key) => {
+                wanted == code && wanted_key.is_none_or(|wanted| wanted == key)
             }
-            held
         };
-        self.move_waiting(which, Told::Nothing, release)
+        self.move_waiting(which, Told::Released(now), |entry| {
+            if let JobState::Held(holds) = &entry.state {
+                let named = holds.iter().filter(|hold| named(hold.code, &hold.key));
+                for released in named.filter_map(|hold| Released::of(hold, by, now)) {
+                    released.add_to(&mut entry.dossier.released);
+                }
+            }
+            look_again(entry, now)
+        })
     }
 
     pub(super) fn move_waiting(
@@ -206,7 +247,7 @@ impl Store {
                     self.drop_buyers(&mut draft, key, &mut entry)?;
                 }
                 let account = self.accounts.by_tag(key.tag())?;
-                notes.extend(told.note(&account.id, &entry.dossier));
+                notes.extend(told.notes(&account.id, &entry.dossier));
                 draft.store(account, key, Some(before), &entry, chunks)?;
                 moved = moved.saturating_add(1);
             }

@@ -397,6 +397,9 @@ pub(super) fn hold_byte(code: HoldCode) -> u8 {
         HoldCode::CancellationRequested => 14,
         HoldCode::Wizard => 15,
         HoldCode::AddressExpired => 16,
+        HoldCode::UnknownAmount => 17,
+        HoldCode::Refused => 18,
+        HoldCode::Invisible => 19,
     }
 }
 

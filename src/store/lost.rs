@@ -20,7 +20,7 @@ use super::entry::{Entry, instant};
 use super::error::StoreError;
 use super::layout::{AccountTag, SCHEMA_FILE, STORE_DIR, Tree, account_tag, meta_key};
 use super::vault::{Changes, Vault};
-use crate::model::{AccountId, Dossier, FileId, JobState, Mapping, OrderId};
+use crate::model::{AccountId, Dossier, FileId, JobState, Mapping, OrderId, Released};
 
 /// The name of an account's mark in `meta`.
 const LOST: &str = "lost";
@@ -34,6 +34,8 @@ pub struct Restored {
     pub dossier: Option<Dossier>,
     /// Where it stands in Odoo; none leaves what is stored.
     pub mapping: Option<Mapping>,
+    /// Holds that a person released.
+    pub released: Vec<Released>,
     /// Its job's state, where no file says anything of it.
     pub state: JobState,
     /// Since when.
@@ -169,6 +171,9 @@ impl Store {
                     entry.dossier.mapping =
                         kept.mapping.map(|mapping| Mapping { base_lost: true, ..mapping });
                 }
+            }
+            for released in restored.released {
+                released.add_to(&mut entry.dossier.released);
             }
             if restored.mapping.is_some() {
                 entry.dossier.mapping = restored.mapping;

@@ -180,6 +180,7 @@ fn a_state_without_its_database_is_lost_until_it_is_rebuilt() {
         order: order(1).parse().unwrap(),
         dossier: None,
         mapping: Some(deleted.clone()),
+        released: Vec::new(),
         state: JobState::Done(Outcome::DeletedInOdoo),
         since: at(2),
     };

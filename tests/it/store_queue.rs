@@ -12,7 +12,7 @@
     reason = "tests may panic; clippy knows test functions, not what they share"
 )]
 
-use odoo_spoold::model::{Family, HoldCode, Outcome};
+use odoo_spoold::model::{Family, HoldCode, Note, Outcome};
 use odoo_spoold::store::{Buried, End, JobFilter, StateName, Store, Waiting};
 
 use crate::store_support::*;
@@ -172,4 +172,52 @@ fn every_listing_shows_each_job_once() {
     drop(store);
     let store = open(dir.path());
     assert_eq!(store.counts()[&account()].pending, 10, "a restart makes started jobs pending");
+}
+
+/// AUDIT 1, kind (c): a release is a decision on two values, and only of codes that compare some.
+#[test]
+fn audit_01_a_release_is_a_decision_on_these_two_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store, 2);
+    let total = hold(HoldCode::Total, "").between("19.99 EUR", "20.99 EUR");
+    let waits = [total.clone(), hold(HoldCode::Sku, "A")];
+    settle_all(&store, |_| End::Held(waits.to_vec()));
+    let id = |n| order(n).parse().unwrap();
+    let key = |store: &Store, n| store.key(&account(), &id(n)).unwrap();
+    let dossier = |store: &Store, n| store.dossier(&account(), &id(n)).unwrap().unwrap();
+
+    // What Odoo ends is no decision, whoever releases it.
+    let missing = Waiting::For(&account(), HoldCode::Sku, Some("A"));
+    assert_eq!(store.release(missing, at(0)).unwrap(), 2);
+    assert!(!dossier(&store, 0).passes(&total) && !dossier(&store, 0).passes(&waits[1]));
+    settle_all(&store, |_| End::Held(waits.to_vec()));
+    assert_eq!(store.release_by(missing, Some(7), at(0)).unwrap(), 2);
+    assert!(dossier(&store, 0).released.is_empty());
+
+    settle_all(&store, |_| End::Held(waits.to_vec()));
+    assert_eq!(store.release_by(Waiting::Record(key(&store, 0)), Some(7), at(2)).unwrap(), 1);
+    let [released] = &dossier(&store, 0).released[..] else { panic!("{:?}", dossier(&store, 0)) };
+    assert_eq!((released.by, released.at), (Some(7), at(2)));
+    assert!(dossier(&store, 0).passes(&total) && !dossier(&store, 1).passes(&total));
+    // Exactly these two: another total on either side is another question.
+    for other in [
+        total.clone().between("20.00 EUR", "20.99 EUR"),
+        total.clone().between("19.99 EUR", "21.99 EUR"),
+    ] {
+        assert!(!dossier(&store, 0).passes(&other), "{other:?}");
+    }
+    // The journal has it, and it outlives a restart.
+    let mut notes = Vec::new();
+    store
+        .notes(|note| {
+            if let Note::Released { released, .. } = note {
+                notes.push(released)
+            }
+        })
+        .unwrap();
+    assert_eq!(notes, [released.clone()]);
+    drop(store);
+    let store = open(dir.path());
+    assert!(dossier(&store, 0).passes(&total));
 }
