@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::search::Searcher;
 use crate::deliver::{domain, value};
 use crate::model::{AccountId, Sku};
-use crate::odoo::{Fault, Find, Record, Verdict, Words};
+use crate::odoo::{Fault, Find, Record, Verdict, Words, Writer};
 use crate::plan::external;
 
 /// What became of it.
@@ -137,7 +137,8 @@ async fn load(
     cells: Vec<Value>,
 ) -> Option<Refused> {
     let context = searcher.context().noupdate();
-    let reply = match searcher.client().load(model, fields, vec![cells], context).await {
+    let reply = match Writer::on(searcher.client()).load(model, fields, vec![cells], context).await
+    {
         Ok(reply) => reply,
         Err(fault) => return Some(Refused::Other(Made::failed(&fault))),
     };

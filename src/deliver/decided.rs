@@ -66,9 +66,7 @@ impl Batch<'_> {
         for work in works.iter_mut().filter(|work| work.is_open() && work.changes.reopen) {
             let Some(id) = work.odoo_id() else { continue };
             let context = self.sender.context.clone();
-            let client = self.sender.client;
-            let asked = client.execute("sale.order", "action_draft", &[id], context).await;
-            match asked.map_err(Stop::from) {
+            match self.sender.execute("sale.order", "action_draft", &[id], context).await {
                 Ok(_) | Err(Stop::Refused { .. }) => {}
                 Err(stop) => return Err(stop),
             }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::window::Writing;
 use crate::model::{AccountId, OdooId};
-use crate::odoo::{Class, Client, Context, Fault, Verdict, Words};
+use crate::odoo::{Class, Client, Context, Fault, Record, Verdict, Words};
 use crate::plan::external;
 
 /// Calls of one account in its company.
@@ -20,7 +20,7 @@ pub(super) struct Sender<'a> {
     /// These records failed together before with a text that nobody understands: halve them rather
     /// than wait once more.
     pub(super) split_unknown: bool,
-    /// Asked before every call that writes.
+    /// Gives what writes.
     pub(super) writing: Writing<'a>,
 }
 
@@ -135,8 +135,14 @@ impl Sender<'_> {
         ids: &[OdooId],
         context: Context,
     ) -> Result<Value, Stop> {
-        self.writing.begin().await?;
-        self.client.execute(model, method, ids, context).await.map_err(Stop::from)
+        let odoo = self.writing.begin().await?;
+        odoo.execute(model, method, ids, context).await.map_err(Stop::from)
+    }
+
+    /// The same values on one record, by a plain `write`: where a `load()` would not do.
+    pub(super) async fn write(&self, model: &str, id: OdooId, values: Record) -> Result<(), Stop> {
+        let odoo = self.writing.begin().await?;
+        odoo.write(model, &[id], values, self.context.clone()).await.map_err(Stop::from)
     }
 
     async fn load_in(
@@ -154,8 +160,8 @@ impl Sender<'_> {
                 continue;
             }
             let rows = group.iter().filter_map(|at| records.get(*at)).flatten().cloned().collect();
-            self.writing.begin().await?;
-            let reply = match self.client.load(model, fields, rows, context.clone()).await {
+            let odoo = self.writing.begin().await?;
+            let reply = match odoo.load(model, fields, rows, context.clone()).await {
                 Ok(reply) => reply,
                 Err(fault) if fault.class() == Class::Reject => {
                     self.divide(&group, &fault.words, &mut groups, &mut results);

@@ -19,7 +19,7 @@ use super::shelf::Shelf;
 use super::value;
 use crate::clock::SharedClock;
 use crate::model::{Doubt, Marker, Note, OdooId, OdooPin, Origin};
-use crate::odoo::{Client, Context, Fault, Find, Record, Verdict};
+use crate::odoo::{Client, Context, Fault, Find, Record, Verdict, Writer};
 use crate::plan::external;
 
 /// Orders in one call that looks whether they are there.
@@ -57,13 +57,14 @@ pub(super) struct Writing<'a> {
     pub(super) hands: Hands<'a>,
 }
 
-impl Writing<'_> {
-    /// Returns once writes may go out.
-    pub(super) async fn begin(&self) -> Result<(), Stop> {
-        if self.window.writable.load(Ordering::Acquire) {
-            return Ok(());
+impl<'a> Writing<'a> {
+    /// What writes, once writes may go out. There is no other way to one: delivery cannot write
+    /// before the marker was looked at and raised.
+    pub(super) async fn begin(&self) -> Result<Writer<'a>, Stop> {
+        if !self.window.writable.load(Ordering::Acquire) {
+            self.window.open(self.hands).await?;
         }
-        self.window.open(self.hands).await
+        Ok(Writer::on(self.hands.client))
     }
 }
 
@@ -323,7 +324,7 @@ impl Hands<'_> {
             let mut vals = Record::new();
             vals.insert("ref".to_owned(), Value::from(text));
             vals.insert("active".to_owned(), Value::from(false));
-            return match self.client.write("res.partner", &[id], vals, quiet()).await {
+            return match Writer::on(self.client).write("res.partner", &[id], vals, quiet()).await {
                 Ok(()) => Ok(id),
                 Err(fault) => Err(self.unwritten(fault)),
             };
@@ -333,7 +334,8 @@ impl Hands<'_> {
         let row = [external::full(account, &self.name()), name, text, "0".to_owned()];
         let rows = vec![row.into_iter().map(Value::from).collect()];
         let context = quiet().noupdate();
-        let reply = match self.client.load("res.partner", &fields, rows, context).await {
+        let reply = match Writer::on(self.client).load("res.partner", &fields, rows, context).await
+        {
             Ok(reply) => reply,
             Err(fault) => return Err(self.unwritten(fault)),
         };

@@ -89,14 +89,7 @@ impl Batch<'_> {
                 "pricelist_id": pricelist,
             });
             let Value::Object(values) = values else { continue };
-            let context = self.sender.context.clone();
-            match self
-                .sender
-                .client
-                .write("sale.order", &[id], values, context)
-                .await
-                .map_err(Stop::from)
-            {
+            match self.sender.write("sale.order", id, values).await {
                 Ok(()) => {}
                 Err(Stop::Refused { code, words }) => work.bury(code, words.expose()),
                 Err(stop) => return Err(stop),

@@ -49,6 +49,24 @@ pub struct Find<'a> {
     pub archived_too: bool,
 }
 
+/// Methods that only read. One that is not in here takes a [`Writer`](super::Writer).
+const READS: [&str; 14] = [
+    "check_access_rights",
+    "check_object_reference",
+    "context_get",
+    "default_get",
+    "fields_get",
+    "get_external_id",
+    "has_access",
+    "has_group",
+    "name_search",
+    "read",
+    "read_group",
+    "search",
+    "search_count",
+    "search_read",
+];
+
 // === impl Call ===
 
 impl<'a> Call<'a> {
@@ -76,6 +94,11 @@ impl<'a> Call<'a> {
     pub fn named(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.named.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The method is one that only reads, in every version of Odoo.
+    pub(super) fn only_reads(&self) -> bool {
+        READS.contains(&self.method)
     }
 
     /// Model and method can stand in a URL path without meaning something else there.

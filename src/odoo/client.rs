@@ -1,7 +1,8 @@
 //! The client: one method, one request.
 //!
 //! Cheap to clone; clones share the connection pool, the chosen dialect and the server's clock.
-//! Promises: nothing is sent twice, nothing of an answer is logged. Does not chunk, retry or wait.
+//! Promises: nothing is sent twice, nothing of an answer is logged, nothing is changed in Odoo: that
+//! takes a [`Writer`](super::Writer). Does not chunk, retry or wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,6 @@ use super::call::{Call, Context, Find, Record, Reply};
 use super::endpoint::{Endpoint, EndpointError};
 use super::fault::{Fault, Symptom};
 use super::kind::FaultKind;
-use super::load::LoadReply;
 use super::meter::Meter;
 use super::probe::{self, Dialect, Server, Session};
 use super::wire::{self, Answer};
@@ -101,8 +101,18 @@ impl Client {
         self.0.answered.load(Ordering::Relaxed)
     }
 
-    /// One call. Probes first if nothing is known of the server yet.
+    /// One call that only reads; anything else is refused here and never sent: what changes
+    /// something goes through a [`Writer`](super::Writer). Probes first if nothing is known of the
+    /// server yet.
     pub async fn call(&self, call: Call<'_>) -> Result<Reply, Fault> {
+        if !call.only_reads() {
+            return Err(Fault::new(FaultKind::BadRequest, false));
+        }
+        self.send(call).await
+    }
+
+    /// One call, whatever it does.
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Reply, Fault> {
         let known = *self.0.session.read().unwrap_or_else(PoisonError::into_inner);
         let session = if let Some(session) = known {
             session
@@ -150,45 +160,6 @@ impl Client {
     ) -> Result<Vec<Record>, Fault> {
         let call = Call::new(model, "read", context).on(ids).named("fields", fields);
         records(self.call(call).await?.value)
-    }
-
-    /// `load`: the only call that stores records and their external ids at once. Look at
-    /// [`LoadReply::verdict`]: a refusal is not a [`Fault`].
-    pub async fn load(
-        &self,
-        model: &str,
-        fields: &[&str],
-        rows: Vec<Vec<Value>>,
-        context: Context,
-    ) -> Result<LoadReply, Fault> {
-        let rows: Vec<Value> = rows.into_iter().map(Value::Array).collect();
-        let call =
-            Call::new(model, "load", context).leading("fields", fields).leading("data", rows);
-        LoadReply::from_value(self.call(call).await?.value)
-    }
-
-    /// `write`: the same values on all these records.
-    pub async fn write(
-        &self,
-        model: &str,
-        ids: &[i64],
-        vals: Record,
-        context: Context,
-    ) -> Result<(), Fault> {
-        let call = Call::new(model, "write", context).on(ids).leading("vals", vals);
-        self.call(call).await.map(|_| ())
-    }
-
-    /// A method that works on records and takes no argument, e.g. `action_confirm`. Null where it
-    /// answers nothing; an object where it wants to open a wizard.
-    pub async fn execute(
-        &self,
-        model: &str,
-        method: &str,
-        ids: &[i64],
-        context: Context,
-    ) -> Result<Value, Fault> {
-        self.call(Call::new(model, method, context).on(ids)).await.map(|reply| reply.value)
     }
 
     /// External ids (`module.name`) of records that have one; of several Odoo tells the oldest.

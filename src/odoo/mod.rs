@@ -9,7 +9,8 @@
 //! * [`Endpoint`] says where Odoo is; plain HTTP leaves this host never.
 //! * [`Client`] is cheap to clone, asks the server once ([`Client::probe`]) which dialect it speaks
 //!   and keeps that: JSON-RPC up to 18, JSON-2 from 19.
-//! * Each method of [`Client`] is exactly one HTTP request (the first one may be preceded by a
+//! * A [`Client`] only reads; what changes something in Odoo takes a [`Writer`].
+//! * Each method of both is exactly one HTTP request (the first one may be preceded by a
 //!   probe). Nothing is repeated here: when, how often and in which pieces is decided by `deliver`.
 //! * [`Fault`] is the one table that decides retry, pause or reject; [`LoadReply::verdict`] is its
 //!   counterpart for the failures that Odoo hides inside a successful answer of `load()`.
@@ -28,6 +29,7 @@ mod load;
 mod meter;
 mod probe;
 mod wire;
+mod writer;
 
 pub use call::{Call, Context, Find, Record, Reply};
 pub use client::Client;
@@ -37,3 +39,4 @@ pub use kind::{Class, FaultKind};
 pub use load::{LoadMessage, LoadReply, Refusal, Span, Verdict};
 pub use meter::Meter;
 pub use probe::{Dialect, Server};
+pub use writer::Writer;

@@ -579,3 +579,46 @@ fn an_odoo_that_is_right_again_is_noticed_without_work() {
     assert!(shop.fake.write_calls().is_empty(), "{:?}", shop.fake.write_calls());
     shop.goes_on("after the right database came back");
 }
+
+/// AUDIT 23, HOUSE 1: the customer of a quotation is written by a plain `write`; the marker is
+/// raised before that, too.
+#[test]
+fn audit_23_no_write_slips_past_the_window() {
+    let mut shop = Shop::new(Flavor::V19);
+    // Order 2 makes its buyer known, so that nothing but the customer is left to write of order 3.
+    shop.drop_two();
+    let mut report = Report::all_orders();
+    let id = order_id(3);
+    report.row(&[
+        ("amazon-order-id", &id),
+        ("purchase-date", "2025-04-04T03:03:00+00:00"),
+        ("last-updated-date", "2025-04-04T03:03:00+00:00"),
+        ("order-status", "Pending"),
+        ("fulfillment-channel", "Merchant"),
+        ("sales-channel", "Amazon.de"),
+        ("sku", "SKU-0001"),
+        ("item-status", "Unshipped"),
+        ("quantity", "1"),
+        ("currency", "EUR"),
+        ("item-price", "20.00"),
+    ]);
+    shop.installation.drop_bytes("eu", "pending.age", report.text().as_bytes());
+    let spoold = shop.installation.start();
+    spoold.wait_idle(&shop.installation);
+    let account = shop.installation.account();
+    let closed = || spoold.daemon.store.pin(&account).unwrap().is_some_and(|p| p.opened.is_none());
+    spoold.wait("the window to close", closed);
+    shop.fake.forget_calls();
+    let mut report = Report::order_report();
+    shipped_by_seller(&mut report, 3, 2, "SKU-0001", 2000);
+    shop.installation.drop_bytes("eu", "buyer.age", report.text().as_bytes());
+    spoold.wait_idle(&shop.installation);
+    spoold.wait("the window to close", closed);
+    spoold.stop();
+    let writes: Vec<(String, String)> =
+        shop.fake.write_calls().into_iter().map(|call| (call.model, call.method)).collect();
+    let of_order = writes.iter().position(|call| *call == ("sale.order".into(), "write".into()));
+    let marker = writes.iter().position(|call| *call == ("res.partner".into(), "write".into()));
+    assert!(of_order.is_some() && marker < of_order, "{writes:?}");
+    assert_eq!(writes[0], ("res.partner".into(), "write".into()), "{writes:?}");
+}

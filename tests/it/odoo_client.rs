@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use odoo_spoold::odoo::{
     Call, Class, Client, Context, Dialect, Endpoint, EndpointError, FaultKind, Find, Verdict,
+    Writer,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -120,8 +121,9 @@ async fn load_stores_once_and_skips_what_is_known() {
         let partner = fake.insert("res.partner", json!({"name": "P"}));
         let mut rows = order(partner, "1", &[10.0, 11.5]);
         rows.extend(order(partner, "2", &[7.0]));
-        let loaded =
-            |rows: Vec<Vec<Value>>| client.load("sale.order", &ORDER, rows, context().noupdate());
+        let loaded = |rows: Vec<Vec<Value>>| {
+            Writer::on(&client).load("sale.order", &ORDER, rows, context().noupdate())
+        };
         let Verdict::Loaded(first) = loaded(rows.clone()).await.unwrap().verdict(2) else {
             panic!()
         };
@@ -151,9 +153,13 @@ async fn states_change_and_are_read_back() {
         let partner = fake.insert("res.partner", json!({"name": "P"}));
         let old = "2020-01-01 00:00:00";
         let id = fake.insert("sale.order", json!({"partner_id": partner, "date_order": old}));
-        let done = client.execute("sale.order", "action_confirm", &[id], context()).await.unwrap();
+        let done = Writer::on(&client)
+            .execute("sale.order", "action_confirm", &[id], context())
+            .await
+            .unwrap();
         assert_eq!(done, json!(true));
-        let again = client.execute("sale.order", "action_confirm", &[id], context()).await;
+        let again =
+            Writer::on(&client).execute("sale.order", "action_confirm", &[id], context()).await;
         assert_eq!(again.is_err(), flavor == Flavor::V19);
         let domain = json!(["|", ["state", "=", "sale"], ["id", "in", [0]]]);
         let find = Find { limit: Some(5), order: Some("id"), archived_too: true };
@@ -166,9 +172,9 @@ async fn states_change_and_are_read_back() {
         let call = fake.calls_of("sale.order", "search_read").remove(0);
         assert_eq!((&call.args["limit"], &call.context["active_test"]), (&json!(5), &json!(false)));
         let vals = json!({"date_order": old}).as_object().unwrap().clone();
-        client.write("sale.order", &[id], vals, context()).await.unwrap();
+        Writer::on(&client).write("sale.order", &[id], vals, context()).await.unwrap();
         assert_eq!(fake.records("sale.order")[0]["date_order"], old);
-        client.execute("sale.order", "action_cancel", &[id], context()).await.unwrap();
+        Writer::on(&client).execute("sale.order", "action_cancel", &[id], context()).await.unwrap();
         assert_eq!(fake.records("sale.order")[0]["state"], "cancel");
     }
 }
@@ -198,11 +204,12 @@ async fn exceptions_are_classified_and_their_words_kept_to_ourselves() {
         let (fake, client) = connect(flavor);
         let lost = Call::new("sale.nothing", "read", context());
         assert_eq!(client.call(lost).await.unwrap_err().kind, FaultKind::MissingModel);
-        let lost = client.execute("sale.order", "action_dance", &[1], context()).await;
+        let lost = Writer::on(&client).execute("sale.order", "action_dance", &[1], context()).await;
         assert_eq!(lost.unwrap_err().kind, FaultKind::MissingMethod);
-        let private = client.execute("sale.order", "_compute", &[1], context()).await;
+        let private = Writer::on(&client).execute("sale.order", "_compute", &[1], context()).await;
         assert_eq!(private.unwrap_err().kind, FaultKind::AccessError);
-        let missing = client.execute("sale.order", "action_confirm", &[77], context()).await;
+        let missing =
+            Writer::on(&client).execute("sale.order", "action_confirm", &[77], context()).await;
         assert_eq!(missing.unwrap_err().kind, FaultKind::MissingRecord);
         let unknown = client.read("sale.order", &[1], &["nope"], context()).await;
         assert_eq!(unknown.unwrap_err().kind, FaultKind::InvalidValue);
@@ -237,7 +244,9 @@ async fn after_a_lost_answer_the_outcome_is_open() {
             let partner = fake.insert("res.partner", json!({"name": "P"}));
             fake.fail_next("sale.order", "load", fault);
             let rows = order(partner, "1", &[1.0]);
-            let loading = || client.load("sale.order", &ORDER, rows.clone(), context().noupdate());
+            let loading = || {
+                Writer::on(&client).load("sale.order", &ORDER, rows.clone(), context().noupdate())
+            };
             let met = loading().await.unwrap_err();
             assert_eq!((met.kind, met.ambiguous, met.class()), (kind, true, Class::Retry));
             assert_eq!(fake.records("sale.order").len(), usize::from(done), "{kind:?}");
@@ -271,7 +280,10 @@ async fn silence_ends_in_time_and_is_ambiguous() {
     let partner = fake.insert("res.partner", json!({"name": "P"}));
     fake.fail_next("*", "*", Fault::HangAfterCommit(Duration::from_secs(2)));
     let rows = order(partner, "1", &[1.0]);
-    let fault = client.load("sale.order", &ORDER, rows, context().noupdate()).await.unwrap_err();
+    let fault = Writer::on(&client)
+        .load("sale.order", &ORDER, rows, context().noupdate())
+        .await
+        .unwrap_err();
     assert_eq!((fault.kind, fault.ambiguous), (FaultKind::Timeout, true));
     assert_eq!(fault.class(), Class::Retry);
     assert_eq!(fake.records("sale.order").len(), 1);
@@ -355,7 +367,8 @@ async fn failures_inside_load_are_seen() {
         let rows = |names: &[&str]| -> Vec<Vec<Value>> {
             names.iter().flat_map(|name| order(partner, name, &[1.0])).collect()
         };
-        let load = |rows| client.load("sale.order", &ORDER, rows, context().noupdate());
+        let load =
+            |rows| Writer::on(&client).load("sale.order", &ORDER, rows, context().noupdate());
         fake.fail_next("sale.order", "load", Fault::SerializationInLoad);
         let verdict = load(rows(&["1", "2"])).await.unwrap().verdict(2);
         assert!(matches!(verdict, Verdict::Transient(_)));
@@ -496,8 +509,9 @@ async fn on_a_real_odoo(lab: &Lab) {
     let companies = Context::new(&server.company_ids);
     let name = |n: i64| json!(format!("spoold_lab.partner_{n}"));
     let rows = (0..3).map(|n| vec![name(n), json!(format!("Lab {n}"))]).collect();
-    let reply =
-        client.load("res.partner", &["id", "name"], rows, companies.clone().noupdate()).await;
+    let reply = Writer::on(&client)
+        .load("res.partner", &["id", "name"], rows, companies.clone().noupdate())
+        .await;
     let Verdict::Loaded(ids) = reply.unwrap().verdict(3) else { panic!() };
     let names = client.get_external_id("res.partner", &ids, companies.clone()).await.unwrap();
     assert_eq!(names[&ids[2]], "spoold_lab.partner_2");
@@ -522,14 +536,15 @@ async fn on_a_real_odoo(lab: &Lab) {
         ("res.partner", "_compute_x", FaultKind::AccessError),
     ];
     for (model, method, kind) in cases {
-        let fault = client.execute(model, method, &ids, companies.clone()).await.unwrap_err();
+        let fault =
+            Writer::on(&client).execute(model, method, &ids, companies.clone()).await.unwrap_err();
         println!("{model} {method}: {fault} / {:?}", fault.words.expose());
         assert_eq!(fault.kind, kind);
     }
     let unknown = client.read("res.partner", &ids, &["nope"], companies.clone()).await.unwrap_err();
     println!("{unknown} / {:?}", unknown.words.expose());
     assert_eq!(unknown.kind, FaultKind::InvalidValue);
-    let column = client.load(
+    let column = Writer::on(&client).load(
         "res.partner",
         &["id", "nope"],
         vec![vec![name(9), json!(1)]],
@@ -541,18 +556,21 @@ async fn on_a_real_odoo(lab: &Lab) {
         vec![json!("spoold_lab.o1"), json!(ids[0])],
         vec![json!("spoold_lab.o2"), json!(9_999_999)],
     ];
-    let reply =
-        client.load("sale.order", &orders, bad, companies.clone().noupdate()).await.unwrap();
+    let reply = Writer::on(&client)
+        .load("sale.order", &orders, bad, companies.clone().noupdate())
+        .await
+        .unwrap();
     println!("{:?}", reply.messages.iter().map(|m| m.message.expose()).collect::<Vec<_>>());
     let Verdict::Rejected(refused) = reply.verdict(2) else { panic!("{reply:?}") };
     assert_eq!(refused[0].record, 1);
     let rows = vec![vec![json!("spoold_lab.lang"), json!("Klingon"), json!("tlh")]];
-    let denied =
-        client.load("res.lang", &["id", "name", "code"], rows, companies.clone().noupdate()).await;
+    let denied = Writer::on(&client)
+        .load("res.lang", &["id", "name", "code"], rows, companies.clone().noupdate())
+        .await;
     let denied = denied.unwrap();
     println!("{:?}", denied.messages.iter().map(|m| m.message.expose()).collect::<Vec<_>>());
     assert!(matches!(denied.verdict(1), Verdict::AllSame(_)), "{denied:?}");
-    let same = client.load(
+    let same = Writer::on(&client).load(
         "res.partner",
         &["id", "name"],
         vec![vec![name(50), json!("x")]; 40],
@@ -560,7 +578,9 @@ async fn on_a_real_odoo(lab: &Lab) {
     );
     let (a, b) = tokio::join!(same, async {
         let rows = (50..90).map(|n| vec![name(n), json!("y")]).collect();
-        client.load("res.partner", &["id", "name"], rows, companies.clone().noupdate()).await
+        Writer::on(&client)
+            .load("res.partner", &["id", "name"], rows, companies.clone().noupdate())
+            .await
     });
     println!("{:?} {:?}", a.unwrap().verdict(40), b.unwrap().verdict(40));
     let wrong = Endpoint::new(url, "no_such_db", login, SecretString::from(key));
@@ -570,4 +590,24 @@ async fn on_a_real_odoo(lab: &Lab) {
     let fault = Client::new(wrong).unwrap().probe().await.unwrap_err();
     println!("{fault}");
     assert_eq!(fault.kind, FaultKind::AccessDenied);
+}
+
+/// HOUSE 1: a client alone changes nothing, whatever method somebody calls on it.
+#[tokio::test]
+async fn house_1_a_client_without_a_writer_only_reads() {
+    for flavor in BOTH {
+        let (fake, client) = connect(flavor);
+        search(&client).await.unwrap();
+        let order = fake.insert("sale.order", json!({"client_order_ref": "X"}));
+        fake.forget_calls();
+        for method in ["write", "create", "unlink", "load", "action_confirm", "copy", "_write"] {
+            let call = Call::new("sale.order", method, context()).on(std::slice::from_ref(&order));
+            let refused = client.call(call).await.unwrap_err();
+            assert_eq!(refused.kind, FaultKind::BadRequest, "{method}");
+        }
+        assert!(fake.calls().is_empty(), "{:?}", fake.calls());
+        let writer = Writer::on(&client);
+        writer.execute("sale.order", "action_confirm", &[order], context()).await.unwrap();
+        assert_eq!(fake.calls().len(), 1);
+    }
 }

@@ -12,7 +12,7 @@
 
 use serde_json::{Value, json};
 
-use odoo_spoold::odoo::{Call, Context, Find};
+use odoo_spoold::odoo::{Call, Context, Find, Writer};
 
 use crate::support::lab::{Lab, runtime, versions};
 use crate::support::sales::{Report, shipped_by_amazon, shipped_by_seller};
@@ -71,7 +71,7 @@ fn without_our_contexts(lab: &Lab, seller: i64) {
         let create = async |model: &str, values: Value| {
             let list = "vals_list";
             let call = Call::new(model, "create", loud()).leading(list, json!([values]));
-            let made = client.call(call).await.unwrap().value;
+            let made = Writer::on(&client).call(call).await.unwrap().value;
             made[0].as_i64().or(made.as_i64()).unwrap()
         };
         let buyer = create(
@@ -100,7 +100,10 @@ fn without_our_contexts(lab: &Lab, seller: i64) {
             "Odoo {}: the salesperson {seller} would not hear of the order",
             lab.version
         );
-        client.execute("sale.order", "action_confirm", &[order], loud()).await.unwrap();
+        Writer::on(&client)
+            .execute("sale.order", "action_confirm", &[order], loud())
+            .await
+            .unwrap();
         assert!(
             lab.outgoing() > assigned,
             "Odoo {}: the quotation template would not mail the buyer",
