@@ -20,6 +20,7 @@ pub mod prepare;
 mod products;
 mod report;
 mod rights;
+mod sealed;
 mod search;
 mod server;
 mod traps;
@@ -31,6 +32,7 @@ use crate::config::{AccountSettings, ConfigError, Keys, Settings};
 use crate::model::AccountId;
 
 pub use report::{Area, Report, Row, State};
+pub use sealed::sealed_to;
 
 use report::Sheet;
 use search::Searcher;

@@ -7,11 +7,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -121,10 +122,8 @@ pub fn roots(spool: &Path, state: &Path, owner: Owner) -> io::Result<Vec<PathBuf
             continue;
         }
         fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        if let Some((uid, gid)) = owner.daemon {
-            std::os::unix::fs::chown(path, Some(uid), Some(gid))?;
-        }
+        let folder = File::from(rustix::fs::open(path, FOLDER, Mode::empty())?);
+        settle(&folder, mode, owner.daemon)?;
         made.push(path.to_owned());
     }
     Ok(made)
@@ -132,55 +131,77 @@ pub fn roots(spool: &Path, state: &Path, owner: Owner) -> io::Result<Vec<PathBuf
 
 /// Makes an account's folders where they are missing. Modes of what exists stay.
 pub fn folders(spool: &Path, account: &AccountId, owner: Owner) -> io::Result<Folders> {
+    let mut folders = Folders::default();
+    let mut make = |parent: &File, path: &Path, mode: u32| {
+        let (folder, made) = folder(parent, path, mode, owner.daemon).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
+        folders.made.extend(made.then(|| path.to_owned()));
+        io::Result::Ok(folder)
+    };
     let dirs = SpoolDirs::new(spool, account.as_str());
-    let SpoolDirs { root, incoming, work, done, rejected } = dirs.clone();
-    let all = [root, incoming, work, done, rejected];
-    let made: Vec<PathBuf> = all.into_iter().filter(|path| !path.exists()).collect();
-    if !made.is_empty() {
-        let cause = |error: crate::spool::dirs::DirsError| {
-            io::Error::new(
-                error.source.kind(),
-                format!("{}: {}", error.path.display(), error.source),
-            )
-        };
-        let _looked_at_by_check = dirs.prepare().map_err(cause)?;
+    let root = make(&File::open(spool)?, &dirs.root, SpoolDirs::ROOT_MODE)?;
+    let incoming = make(&root, &dirs.incoming, SpoolDirs::INCOMING_MODE)?;
+    for path in [&dirs.work, &dirs.done, &dirs.rejected] {
+        make(&root, path, SpoolDirs::PRIVATE_MODE)?;
     }
-    for path in &made {
-        if let Some((uid, gid)) = owner.daemon {
-            give(spool, path, Some(uid), Some(gid))?;
-        }
-    }
-    let mut regrouped = false;
-    let now = fs::symlink_metadata(&dirs.incoming)?.gid();
-    let untouched = owner.daemon.is_some_and(|(_, gid)| gid == now);
+    let now = incoming.metadata()?;
+    let untouched = owner.daemon.is_some_and(|(_, gid)| gid == now.gid());
     let usual = owner.usual_droppers.filter(|_| untouched);
     if let Some(group) = owner.droppers.or(usual)
-        && now != group
+        && now.gid() != group
     {
-        give(spool, &dirs.incoming, None, Some(group))?;
-        regrouped = true;
+        rustix::fs::fchown(&incoming, None, Some(Gid::from_raw(group)))?;
+        // Giving a folder away takes its set-group-id bit.
+        rustix::fs::fchmod(&incoming, Mode::from_raw_mode(now.mode() & 0o7777))?;
+        folders.regrouped = true;
     }
-    Ok(Folders { made, regrouped })
+    Ok(folders)
 }
 
-/// Gives a folder below `spool` away, each step without following links.
-fn give(spool: &Path, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let mut folder = File::open(spool)?;
-    let below = path.strip_prefix(spool).map_err(|_| io::ErrorKind::InvalidInput)?;
-    for part in below.components() {
-        let next = rustix::fs::openat(folder.as_fd(), part.as_os_str(), flags, Mode::empty())?;
-        folder = File::from(next);
+/// Opens a folder, and nothing that only leads to one.
+const FOLDER: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
+
+/// The folder `path`, looked for and made by its name in `parent` alone; true if it was made. The
+/// parent may belong to the service, which may put anything there at any time.
+fn folder(
+    parent: &File,
+    path: &Path,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> io::Result<(File, bool)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let made = match rustix::fs::mkdirat(parent.as_fd(), name, Mode::RWXU) {
+        Ok(()) => true,
+        Err(Errno::EXIST) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let folder = File::from(rustix::fs::openat(parent.as_fd(), name, FOLDER, Mode::empty())?);
+    if made {
+        if folder.metadata()?.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::other("something else was put in its place meanwhile"));
+        }
+        settle(&folder, mode, owner)?;
+        parent.sync_all()?;
     }
-    let mode = folder.metadata()?.mode() & 0o7777;
-    rustix::fs::fchown(&folder, uid.map(Uid::from_raw), gid.map(Gid::from_raw))?;
-    // Giving a folder away takes its set-group-id bit.
-    rustix::fs::fchmod(&folder, Mode::from_raw_mode(mode))?;
+    Ok((folder, made))
+}
+
+/// Gives a new folder its owner, if root made it, and its mode.
+fn settle(folder: &File, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some((uid, gid)) = owner {
+        rustix::fs::fchown(folder, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    }
+    // After it: giving a folder away takes its set-group-id bit.
+    rustix::fs::fchmod(folder, Mode::from_raw_mode(mode))?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -219,7 +240,31 @@ mod tests {
         assert!(!folders(&spool, &"eu".parse().unwrap(), usual(7004)).unwrap().regrouped);
         assert!(folders(&spool, &"jp".parse().unwrap(), usual(7004)).unwrap().regrouped);
         assert!(!folders(&spool, &"jp".parse().unwrap(), usual(7005)).unwrap().regrouped);
-        std::os::unix::fs::symlink("/", spool.join("na")).unwrap();
-        assert!(give(&spool, &spool.join("na/tmp"), None, Some(7003)).is_err());
+    }
+
+    /// The spool belongs to the service: nothing that it puts there leads root elsewhere.
+    #[test]
+    fn audit_28_no_link_in_the_spool_leads_out_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, state) = (dir.path().join("spool"), dir.path().join("state"));
+        let elsewhere = dir.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)).unwrap();
+        roots(&spool, &state, Owner::default()).unwrap();
+        let make = |account: &str| folders(&spool, &account.parse().unwrap(), Owner::default());
+        let link = |to: &Path, from: &str| {
+            std::os::unix::fs::symlink(to, spool.join(from)).unwrap();
+        };
+        link(&elsewhere, "na");
+        assert!(make("na").is_err());
+        // One that leads nowhere yet, and one a level deeper.
+        link(&dir.path().join("new"), "fe");
+        assert!(make("fe").is_err());
+        fs::create_dir(spool.join("eu")).unwrap();
+        link(&elsewhere, "eu/incoming");
+        assert!(make("eu").is_err());
+        assert!(fs::read_dir(&elsewhere).unwrap().next().is_none(), "something was made there");
+        assert_eq!(fs::metadata(&elsewhere).unwrap().mode() & 0o7777, 0o755);
+        assert!(!dir.path().join("new").exists());
     }
 }

@@ -109,6 +109,11 @@ impl Report {
 // === impl State ===
 
 impl State {
+    /// Whether anybody needs to read it.
+    pub fn is_news(self) -> bool {
+        self != Self::Ok
+    }
+
     /// `ok`, `fixed`, `warn`, `fail`.
     pub fn name(self) -> &'static str {
         match self {

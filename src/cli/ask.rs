@@ -1,6 +1,7 @@
 //! Whom to ask: the daemon, or the store itself when no daemon runs.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::{DEFAULT_CONTROL_SOCKET, Keys, Settings};
 use crate::control::client::{Client, ClientError};
@@ -15,6 +16,9 @@ use super::offline;
 use super::problem::Problem;
 use super::{Global, Order};
 
+/// How long an answer of the daemon may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// Who answers.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -28,27 +32,35 @@ pub(super) enum Source {
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
     match Settings::load(&global.config()) {
         Ok(settings) => Ok(Client::connect(&settings.control.socket)?),
-        Err(error) => running_anyway(global).ok_or_else(|| error.into()),
+        Err(error) => running_anyway(global, PATIENCE).ok_or_else(|| error.into()),
     }
 }
 
 /// The daemon that was started before its settings went wrong: it answers, and says what it thinks
 /// of them. Only for the settings file of the system, whose socket is known without it.
-fn running_anyway(global: &Global) -> Option<Client> {
+fn running_anyway(global: &Global, patience: Duration) -> Option<Client> {
     let systems = global.config() == Path::new(super::DEFAULT_CONFIG);
-    systems.then(|| Client::connect(Path::new(DEFAULT_CONTROL_SOCKET)).ok()).flatten()
+    let socket = Path::new(DEFAULT_CONTROL_SOCKET);
+    systems.then(|| Client::connect_within(socket, patience).ok()).flatten()
 }
 
 impl Source {
     /// The daemon if it runs, else the store if this user may read it.
     pub(super) fn open(global: &Global) -> Result<Self, Problem> {
+        Self::open_within(global, PATIENCE)
+    }
+
+    /// The same; the daemon's answer may take so long.
+    pub(super) fn open_within(global: &Global, patience: Duration) -> Result<Self, Problem> {
         let settings = match Settings::load(&global.config()) {
             Ok(settings) => settings,
             Err(error) => {
-                return running_anyway(global).map(Self::Daemon).ok_or_else(|| error.into());
+                return running_anyway(global, patience)
+                    .map(Self::Daemon)
+                    .ok_or_else(|| error.into());
             }
         };
-        match Client::connect(&settings.control.socket) {
+        match Client::connect_within(&settings.control.socket, patience) {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ClientError::NotRunning { .. }) => Self::store(settings),
             Err(error) => Err(error.into()),

@@ -13,6 +13,7 @@ use crate::model::AccountId;
 
 use super::Global;
 use super::keystore::load;
+use super::output::{clean, clean_json, clean_lines};
 
 /// Proves that what is configured can work, and says what to do.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -46,15 +47,18 @@ pub fn run(global: &Global, args: &Args) -> u8 {
         }
         Err(error) => {
             if json {
-                say(writeln!(out.lock(), "{:#}", json!({ "error": error.to_string() })));
+                let text = format!("{:#}", json!({ "error": error.to_string() }));
+                say(writeln!(out.lock(), "{}", clean_json(&text)));
             } else {
-                say(writeln!(io::stderr(), "{error}"));
+                say(writeln!(io::stderr(), "{}", clean_lines(&error.to_string(), "")));
             }
             return EXIT_CONFIG;
         }
     };
     let printed = if json {
         print_json(&report, &mut out.lock())
+    } else if global.quiet {
+        print_rows(&report, State::is_news, &mut out.lock(), colour)
     } else {
         print_table(&report, &mut out.lock(), colour)
     };
@@ -78,30 +82,12 @@ pub fn print_json(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "exit_code": report.exit_code(),
         "rows": report.rows,
     });
-    writeln!(out, "{whole:#}")
+    writeln!(out, "{}", clean_json(&format!("{whole:#}")))
 }
 
 /// The report for people.
 pub fn print_table(report: &Report, out: &mut impl Write, colour: bool) -> io::Result<()> {
-    let width = report.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or_default();
-    let width = width.min(MAX_LABEL_CHARS);
-    let mut area = None;
-    for row in &report.rows {
-        if area != Some(row.area) {
-            if area.is_some() {
-                writeln!(out)?;
-            }
-            writeln!(out, "{}", row.area.name())?;
-            area = Some(row.area);
-        }
-        let indent = " ".repeat(width.saturating_add(10));
-        // A fault of the settings spans lines and shows the place: keep its shape.
-        let detail = row.detail.replace('\n', &format!("\n{indent}"));
-        writeln!(out, "  {}  {:width$}  {detail}", painted(row.state, colour), label(row))?;
-        if let Some(next) = &row.next_step {
-            writeln!(out, "{indent}→ {}", next.replace('\n', &format!("\n{indent}  ")))?;
-        }
-    }
+    print_rows(report, |_| true, out, colour)?;
     let count = |state| report.count(state);
     writeln!(
         out,
@@ -113,13 +99,44 @@ pub fn print_table(report: &Report, out: &mut impl Write, colour: bool) -> io::R
     )
 }
 
+/// The rows of some states; nothing where there are none.
+fn print_rows(
+    report: &Report,
+    wanted: impl Fn(State) -> bool,
+    out: &mut impl Write,
+    colour: bool,
+) -> io::Result<()> {
+    let rows = || report.rows.iter().filter(|row| wanted(row.state));
+    let width = rows().map(|row| label(row).chars().count()).max().unwrap_or_default();
+    let width = width.min(MAX_LABEL_CHARS);
+    let mut area = None;
+    for row in rows() {
+        if area != Some(row.area) {
+            if area.is_some() {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", row.area.name())?;
+            area = Some(row.area);
+        }
+        let indent = " ".repeat(width.saturating_add(10));
+        // A fault of the settings spans lines and shows the place: keep its shape.
+        // Names of Odoo stand in it, and whatever else somebody typed there.
+        let detail = clean_lines(&row.detail, &indent);
+        writeln!(out, "  {}  {:width$}  {detail}", painted(row.state, colour), label(row))?;
+        if let Some(next) = &row.next_step {
+            writeln!(out, "{indent}→ {}", clean_lines(next, &format!("{indent}  ")))?;
+        }
+    }
+    Ok(())
+}
+
 /// Longer labels push their own detail to the right, not everybody's.
 const MAX_LABEL_CHARS: usize = 44;
 
 fn label(row: &Row) -> String {
     match &row.account {
-        Some(account) => format!("{account}: {}", row.what),
-        None => row.what.clone(),
+        Some(account) => clean(&format!("{account}: {}", row.what)),
+        None => clean(&row.what),
     }
 }
 
@@ -190,6 +207,40 @@ products
 ";
         assert_eq!(table(false), expected.replace("                         ", &" ".repeat(24)));
         assert!(table(true).contains("\u{1b}[1;31mFAIL \u{1b}[0m"));
+    }
+
+    /// Whoever names things in Odoo does not steer the terminal of whoever checks.
+    #[test]
+    fn audit_29_names_of_odoo_steer_no_terminal() {
+        let mut report = report();
+        let escape = "\u{1b}]0;x\u{7}\u{9b}31m\r";
+        for row in &mut report.rows {
+            row.what = format!("Sales {escape}");
+            row.detail = format!("\"{escape}\" stands\nin \u{202e}{escape}");
+            row.next_step = Some(escape.to_owned());
+        }
+        let mut table = Vec::new();
+        print_table(&report, &mut table, false).unwrap();
+        let mut json = Vec::new();
+        print_json(&report, &mut json).unwrap();
+        for printed in [table, json] {
+            let text = String::from_utf8(printed).unwrap();
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn night_p10_quiet_prints_only_what_is_not_ok() {
+        let mut out = Vec::new();
+        print_rows(&report(), State::is_news, &mut out, false).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("clock") && text.contains("rounding R"), "{text}");
+        assert!(!text.contains("reachable") && !text.contains(" ok"), "{text}");
+        let mut report = report();
+        report.rows.retain(|row| row.state == State::Ok);
+        let mut out = Vec::new();
+        print_rows(&report, State::is_news, &mut out, false).unwrap();
+        assert!(out.is_empty(), "{out:?}");
     }
 
     #[test]

@@ -42,6 +42,12 @@ fn list(global: &Global, page: &Page, out: &mut Output) -> Result<(), Problem> {
 fn show(out: &mut Output, dead: &DeadJob) -> Result<(), Problem> {
     queue::lines(out, &dead.job)?;
     out.line("")?;
+    if dead.words.is_empty() {
+        return out.line(
+            "What Odoo said is kept as long as the order's buyer, at most 30 days, and is gone. \
+             Requeue it to hear it again.",
+        );
+    }
     for line in dead.words.lines() {
         out.line(line)?;
     }

@@ -24,7 +24,7 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Keys(args) => keys::run(global, args, &mut out),
         Verb::Account(args) => setup::add(global, args, &mut out),
         Verb::Check(args) => return ExitCode::from(check::run(global, args)),
-        Verb::Status => status::run(global, &mut out),
+        Verb::Status(args) => status::run(global, args, &mut out),
         Verb::Files(args) => files::run(global, args, &mut out),
         Verb::Queue(args) => queue::run(global, args, &mut out),
         Verb::Hold(args) => hold::run(global, args, &mut out),

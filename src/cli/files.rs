@@ -85,6 +85,19 @@ fn show(out: &mut Output, detail: &FileDetail) -> Result<(), Problem> {
             .collect();
         out.table(&["LINE", "COLUMN", "REFUSED", "WHY"], &rows, "")?;
     }
+    if !detail.notices.is_empty() {
+        out.line("")?;
+        let open = |code: &str| detail.attention.iter().any(|entry| entry.key == code);
+        let rows: Vec<_> = detail
+            .notices
+            .iter()
+            .map(|notice| {
+                let look = if open(&notice.code) { "look at it" } else { "" };
+                vec![notice.code.clone(), notice.text.clone(), look.to_owned()]
+            })
+            .collect();
+        out.table(&["NOTICE", "WHAT", ""], &rows, "")?;
+    }
     orders(out, detail)
 }
 

@@ -8,8 +8,8 @@ use clap::CommandFactory as _;
 
 use super::output::Output;
 use super::problem::Problem;
-use super::settings_page;
 use super::{Cli, Generate, GenerateWhat};
+use super::{completions, settings_page};
 
 /// Where the pages belong: commands of the system's administrator.
 const SECTION: &str = "8";
@@ -35,8 +35,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             fs::write(dir.join("odoo-spoold-errors.7"), errors).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
-            let name = command.get_name().to_owned();
-            clap_complete::generate(*shell, &mut command, name, &mut text);
+            text.extend(completions::script(*shell, &mut command).bytes());
         }
         GenerateWhat::Catalog => text.extend(crate::telemetry::events::catalog().bytes()),
         GenerateWhat::Errors => text.extend(crate::telemetry::explain::man().bytes()),

@@ -8,7 +8,7 @@
 //! Promises: a key that something is sealed under is not removed; each step may be the last for a
 //! while. Prints no secret key, except into the file that `id-key` writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -88,9 +88,12 @@ pub struct Remove {
     /// The older master key with this id
     #[arg(long, value_name = "ID")]
     pub master: Option<String>,
-    /// The age identity of this recipient (age1…); files sealed to it do not open any more
+    /// The age identity of this recipient (age1…); refused while files in the spool are sealed to it
     #[arg(long, value_name = "RECIPIENT", requires = "account")]
     pub recipient: Option<String>,
+    /// Remove the identity although files in the spool are sealed to it: they never open again
+    #[arg(long, requires = "recipient")]
+    pub force: bool,
     /// The account of that identity
     #[arg(long, short)]
     pub account: Option<AccountId>,
@@ -226,7 +229,7 @@ fn recipient(identity: &SecretString) -> Result<String, Problem> {
 fn id_key(
     keys: &Keys,
     accounts: &[AccountId],
-    path: &std::path::Path,
+    path: &Path,
     out: &mut Output,
 ) -> Result<(), Problem> {
     use std::io::Write as _;
@@ -303,6 +306,10 @@ impl Bunch {
                     .next("`odoo-spoold keys list`")
             })?;
             draft.remove_identity(account, at)?;
+            let identity = own.and_then(|own| own.identities.get(at));
+            if let Some(identity) = identity.filter(|_| !remove.force) {
+                self.unneeded(account, identity)?;
+            }
             wanted.trim().to_owned()
         };
         self.keep(draft, &remove.recovery)?;
@@ -313,6 +320,26 @@ impl Bunch {
             restart_needed: true,
             next_step: "`systemctl restart odoo-spoold`".to_owned(),
         })
+    }
+
+    /// Refuses while files of the account are sealed to this identity alone.
+    fn unneeded(&self, account: &AccountId, identity: &SecretString) -> Result<(), Problem> {
+        let alone = Keyring::from_identities([identity.expose_secret()])?;
+        let spool = &self.settings.spool.dir;
+        let failed = |error: std::io::Error| Problem::file("looking for files", spool, &error);
+        let found = crate::check::sealed_to(spool, account, &alone).map_err(failed)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<String> = found
+            .iter()
+            .map(|(folder, files)| format!("{files} in {}", folder.display()))
+            .collect();
+        let files = found.join(", ");
+        Err(Problem::new("key-in-use", format!("files in the spool are sealed to it: {files}")).next(
+            "wait until they are gone (files in done/ and rejected/ go after keep_days); `reconcile` \
+             and `rebuild` read them. Or give them up: --force",
+        ))
     }
 
     /// Only the daemon knows what is sealed under which key.

@@ -1,9 +1,11 @@
 //! Where the keys lie on this host: one credential that systemd-creds sealed to it, else a file.
 //!
 //! Promises: a new text takes the old one's place whole, after it was proven to open again; a
-//! credential is never written in clear; beside config.toml a word (not a key) says which keys are
+//! credential is never written in clear; a text that another command put there meanwhile is never
+//! replaced; beside config.toml a word (not a key) says which keys are
 //! the newest, so that a running daemon can tell that it has older ones.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::config::{CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings, newest_keys_path};
@@ -59,6 +62,8 @@ pub(super) struct KeyStore {
     config: PathBuf,
     /// Who reads a keys file, where root writes it.
     owner: Option<(u32, u32)>,
+    /// A digest of the text that this process last read or wrote there: none of none.
+    seen: Cell<Option<[u8; 32]>>,
 }
 
 /// The files of one installation, below the root of the file system or another folder.
@@ -105,13 +110,17 @@ fn entry(path: &Path, name: &str) -> Option<Vec<String>> {
 // === impl KeyStore ===
 
 impl KeyStore {
+    fn at(place: Place, paths: &Paths, owner: Option<(u32, u32)>) -> Self {
+        Self { place, config: paths.config.clone(), owner, seen: Cell::new(None) }
+    }
+
     /// Where the keys of this installation are; none: there are no keys yet.
     pub(super) fn find(
         paths: &Paths,
         named: Option<&Path>,
         owner: Option<(u32, u32)>,
     ) -> Option<Self> {
-        let store = |place| Self { place, config: paths.config.clone(), owner };
+        let store = |place| Self::at(place, paths, owner);
         if let Some(named) = named {
             return named.exists().then(|| store(Place::File(named.to_owned())));
         }
@@ -129,7 +138,7 @@ impl KeyStore {
         keep: Keep,
         owner: Option<(u32, u32)>,
     ) -> Result<(Self, Option<String>), Problem> {
-        let store = |place| Self { place, config: paths.config.clone(), owner };
+        let store = |place| Self::at(place, paths, owner);
         let file = || store(Place::File(named.map_or_else(|| paths.file(), Path::to_owned)));
         if named.is_some() || keep == Keep::File {
             return Ok((file(), None));
@@ -155,6 +164,12 @@ impl KeyStore {
 
     /// What stands there.
     pub(super) fn read(&self) -> Result<SecretString, Problem> {
+        let text = self.peek()?;
+        self.seen.set(Some(digest(&text)));
+        Ok(text)
+    }
+
+    fn peek(&self) -> Result<SecretString, Problem> {
         let failed = |error: io::Error| Problem::file("reading the keys", self.path(), &error);
         let path = self.path();
         if let Place::Credential(_) = self.place {
@@ -174,30 +189,50 @@ impl KeyStore {
         text(&bytes).map_err(|why| Problem::new("file", why).at(path))
     }
 
-    /// Puts `text` there: durable, whole, and proven to open.
+    /// Puts `text` there: durable, whole, and proven to open. Refuses where something else stands
+    /// there than this process last read: whoever wrote that may have handed its recipients out.
     pub(super) fn write(&self, text: &SecretString) -> Result<(), Problem> {
+        let _lock = self.lock()?;
+        let exists = self.path().symlink_metadata().is_ok();
+        let there = if exists { Some(digest(&self.peek()?)) } else { None };
+        if there != self.seen.get() {
+            let said = "another command changed the keys meanwhile; nothing was written";
+            return Err(Problem::new("keys-changed", said)
+                .at(self.path())
+                .next("run this command again: it begins with the keys as they are now"));
+        }
+        self.replace(text, exists)?;
+        self.seen.set(Some(digest(text)));
+        Ok(())
+    }
+
+    /// Held while keys are compared and replaced: the folder's own lock, which leaves no file.
+    fn lock(&self) -> Result<fs::File, Problem> {
+        let path = self.path();
+        let failed = |error: io::Error| Problem::file("locking the keys", path, &error);
+        let folder_mode = if matches!(self.place, Place::File(_)) { 0o755 } else { 0o700 };
+        let folder = path.parent().unwrap_or(path);
+        fs::DirBuilder::new().recursive(true).mode(folder_mode).create(folder).map_err(failed)?;
+        let lock = fs::File::open(folder).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        Ok(lock)
+    }
+
+    fn replace(&self, text: &SecretString, exists: bool) -> Result<(), Problem> {
         let path = self.path();
         let failed = |error: io::Error| Problem::file("writing the keys", path, &error);
-        let exists = path.symlink_metadata().is_ok();
-        let (bytes, mode, folder_mode) = match self.place {
+        let (bytes, mode) = match self.place {
             Place::File(_) => {
                 let plain = text.expose_secret().as_bytes().to_vec();
-                (Zeroizing::new(plain), FILE_MODE, 0o755)
+                (Zeroizing::new(plain), FILE_MODE)
             }
             Place::Credential(_) => {
                 let sealed = seal(text).map_err(|why| {
                     Problem::new("credential", format!("sealing it failed: {why}")).at(path)
                 })?;
-                (sealed, CREDENTIAL_MODE, 0o700)
+                (sealed, CREDENTIAL_MODE)
             }
         };
-        if let Some(folder) = path.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(folder_mode)
-                .create(folder)
-                .map_err(failed)?;
-        }
         let mut atomic = Atomic::create(path).map_err(failed)?;
         atomic.write_all(&bytes).map_err(failed)?;
         let existing = if exists { Existing::Replaced } else { Existing::Stays };
@@ -245,6 +280,11 @@ pub(super) fn load(global: &Global, settings: &Settings) -> Result<Keys, ConfigE
         }
         loaded => loaded,
     }
+}
+
+/// Tells two texts apart without keeping either.
+fn digest(text: &SecretString) -> [u8; 32] {
+    Sha256::digest(text.expose_secret().as_bytes()).into()
 }
 
 /// Whether this host seals and opens again.
@@ -296,4 +336,33 @@ fn creds(args: &[&str], input: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
 fn text(bytes: &Zeroizing<Vec<u8>>) -> Result<SecretString, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "these are not keys".to_owned())?;
     Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two commands read the keys; a person is asked for minutes; both write.
+    #[test]
+    fn audit_20_keys_that_another_command_wrote_are_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths { root: dir.path().to_owned(), config: dir.path().join("config.toml") };
+        let (first, none) = KeyStore::choose(&paths, None, Keep::File, None).unwrap();
+        assert!(none.is_none());
+        let (late, _) = KeyStore::choose(&paths, None, Keep::File, None).unwrap();
+        first.write(&"one".into()).unwrap();
+        let code = |written: Result<(), Problem>| written.unwrap_err().is("keys-changed");
+        assert!(code(late.write(&"other".into())), "it was written over unread");
+        let find = || KeyStore::find(&paths, None, None).unwrap();
+        let (rotate, add) = (find(), find());
+        let _both_read = (rotate.read().unwrap(), add.read().unwrap());
+        rotate.write(&"one and two".into()).unwrap();
+        assert!(code(add.write(&"one and three".into())));
+        assert_eq!(find().read().unwrap().expose_secret(), "one and two");
+        // The first goes on with what it wrote itself; so does one that begins again.
+        rotate.write(&"one, two, four".into()).unwrap();
+        let again = find();
+        let _read = again.read().unwrap();
+        again.write(&"all".into()).unwrap();
+    }
 }

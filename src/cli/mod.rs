@@ -6,6 +6,7 @@ mod ask;
 mod atomic;
 pub mod attention;
 pub mod check;
+mod completions;
 mod dead;
 mod dispatch;
 mod explain;
@@ -32,14 +33,15 @@ mod run;
 mod seal;
 mod settings_page;
 pub mod setup;
-mod status;
+pub mod status;
+mod unit;
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::control::wire::JobWord;
-use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId};
+use crate::model::{AccountId, AttentionCode, FileId, FileState, HoldCode, OrderId};
 use crate::telemetry::codes;
 
 pub use dispatch::dispatch;
@@ -50,7 +52,7 @@ pub const DEFAULT_CONFIG: &str = "/etc/odoo-spoold/config.toml";
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   failed, or `status` found a fault
+  1   failed, or `status` found a fault (`status --check`: 1 warning, 2 critical, 3 unknown)
   2   wrong usage
   78  config.toml or the keys are wrong; starting again does not help
 
@@ -117,10 +119,10 @@ pub enum Verb {
     ///
     /// Looks at settings, keys, folders, and at everything the accounts need in Odoo.
     Check(check::Args),
-    /// Say how it stands, in one sentence and in numbers
+    /// Show health and counters: one sentence, then numbers
     ///
     /// Ends with 1 if work does not go on (a fault), with 0 otherwise.
-    Status,
+    Status(status::Args),
     /// Show files that came in and what became of them
     Files(Files),
     /// Show orders by state, and where one order stands
@@ -210,7 +212,7 @@ pub struct FilesList {
     #[arg(long, short)]
     pub account: Option<AccountId>,
     /// Only in this state: work, done or rejected
-    #[arg(long, value_parser = word::<FileState>)]
+    #[arg(long, value_parser = one_of::<FileState>())]
     pub state: Option<FileState>,
     /// At most so many
     #[arg(long, short = 'n')]
@@ -241,10 +243,10 @@ pub enum QueueVerb {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct QueueList {
     /// Only in this state: pending, started, held, dead or done
-    #[arg(long, value_parser = word::<JobWord>)]
+    #[arg(long, value_parser = one_of::<JobWord>())]
     pub state: Option<JobWord>,
     /// Only held under this code, such as sku
-    #[arg(long, value_parser = word::<HoldCode>)]
+    #[arg(long, value_parser = one_of::<HoldCode>())]
     pub code: Option<HoldCode>,
     /// Which page.
     #[command(flatten)]
@@ -304,7 +306,7 @@ pub enum HoldVerb {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct HoldList {
     /// Only under this code, such as sku
-    #[arg(long, value_parser = word::<HoldCode>)]
+    #[arg(long, value_parser = one_of::<HoldCode>())]
     pub code: Option<HoldCode>,
     /// Which page.
     #[command(flatten)]
@@ -320,7 +322,7 @@ pub struct HoldRelease {
     /// This order
     pub order: Option<OrderId>,
     /// All that are held under this code, such as sku
-    #[arg(long, value_parser = word::<HoldCode>)]
+    #[arg(long, value_parser = one_of::<HoldCode>())]
     pub code: Option<HoldCode>,
     /// With --code: only those that wait for exactly this
     #[arg(long, requires = "code")]
@@ -532,4 +534,40 @@ pub enum GenerateWhat {
 fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     let value = serde_json::Value::String(text.to_owned());
     serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// Types whose values are words that people type.
+trait Words: serde::de::DeserializeOwned + Clone + Send + Sync + 'static {
+    /// All of them.
+    fn all() -> Vec<&'static str>;
+}
+
+impl Words for HoldCode {
+    fn all() -> Vec<&'static str> {
+        Self::ALL.into_iter().map(Self::name).collect()
+    }
+}
+
+impl Words for AttentionCode {
+    fn all() -> Vec<&'static str> {
+        Self::ALL.into_iter().map(Self::name).collect()
+    }
+}
+
+impl Words for FileState {
+    fn all() -> Vec<&'static str> {
+        [Self::Work, Self::Done, Self::Rejected].into_iter().map(Self::name).collect()
+    }
+}
+
+impl Words for JobWord {
+    fn all() -> Vec<&'static str> {
+        vec!["pending", "started", "held", "dead", "done"]
+    }
+}
+
+/// Takes the words of a type; shells complete them.
+fn one_of<T: Words>() -> impl clap::builder::TypedValueParser<Value = T> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(T::all()).try_map(|text| word::<T>(&text))
 }

@@ -57,7 +57,7 @@ impl Output {
             serde_json::to_string(answer)
         };
         let text = text.map_err(|error| Problem::stdout(io::Error::other(error)))?;
-        self.raw(text.as_bytes())?;
+        self.raw(clean_json(&text).as_bytes())?;
         self.raw(b"\n")?;
         self.flush()
     }
@@ -94,6 +94,11 @@ impl Output {
     /// Bytes as they are.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.out.write_all(bytes).map_err(Problem::stdout)
+    }
+
+    /// Everything is printed.
+    pub(super) fn finish(&mut self) -> Result<(), Problem> {
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), Problem> {
@@ -134,9 +139,34 @@ pub(super) fn complain(text: &str) {
     let _unheard = writeln!(stderr, "{text}");
 }
 
-/// Without control characters: they could steer a terminal.
+/// Without characters that steer a terminal or turn what stands beside them around.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for a text whose line breaks are meant; every line but the first begins with `indent`.
+pub(super) fn clean_lines(text: &str, indent: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(clean).collect();
+    lines.join(&format!("\n{indent}"))
+}
+
+/// Marks of the writing direction, which a name may carry along.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON as it may reach a terminal: `serde_json` escapes only what is below a space.
+pub(super) fn clean_json(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        // The breaks of a pretty text stay: within a string they are escaped already.
+        if c != '\n' && (c.is_control() || turns(c)) {
+            clean.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
 }
 
 /// An instant as people read it.
@@ -189,6 +219,20 @@ fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn audit_29_nothing_printed_steers_a_terminal() {
+        assert_eq!(
+            clean("a\u{1b}[2Jb\u{9b}31m\u{202e}c\n"),
+            "a\u{fffd}[2Jb\u{fffd}31m\u{fffd}c\u{fffd}"
+        );
+        assert_eq!(clean_lines("a\u{1b}\nb\r", "  "), "a\u{fffd}\n  b\u{fffd}");
+        let text = serde_json::to_string_pretty(&["\u{9b}31m\u{202e}\u{7f}\u{1b}ü\n"]).unwrap();
+        let clean = clean_json(&text);
+        assert!(clean.chars().all(|c| c == '\n' || !(c.is_control() || turns(c))), "{clean:?}");
+        let read: Vec<String> = serde_json::from_str(&clean).unwrap();
+        assert_eq!(read, ["\u{9b}31m\u{202e}\u{7f}\u{1b}ü\n"]);
+    }
 
     #[test]
     fn columns_are_aligned_and_numbers_to_the_right() {

@@ -12,7 +12,7 @@ use crate::control::client::ClientError;
 use crate::envelope::{KeyringError, SealError};
 
 use super::offline::OfflineError;
-use super::output::{clean, complain};
+use super::output::{clean, clean_json, complain};
 
 /// Failed.
 pub(super) const EXIT_FAILED: u8 = 1;
@@ -116,7 +116,7 @@ impl Problem {
     pub(super) fn tell(&self, json: bool) -> ExitCode {
         let Self::Told(told) = self else { return ExitCode::SUCCESS };
         match serde_json::to_string(told) {
-            Ok(text) if json => complain(&text),
+            Ok(text) if json => complain(&clean_json(&text)),
             _ => {
                 let lines: Vec<String> = told.message.lines().map(clean).collect();
                 complain(&format!("error: {}", lines.join("\n")));
@@ -156,6 +156,11 @@ impl From<ControlError> for Problem {
 
 impl From<OfflineError> for Problem {
     fn from(error: OfflineError) -> Self {
+        if let OfflineError::Store(error) = &error
+            && error.needs_person()
+        {
+            return Self::new(error.code(), error.to_string()).exit(EXIT_CONFIG);
+        }
         Self::new("not-running", format!("the daemon is not running, and {error}"))
             .next("`systemctl start odoo-spoold`, or see why not: `journalctl -u odoo-spoold`")
     }

@@ -25,8 +25,8 @@ impl Terminal {
     pub(super) fn ask(&self, what: &str, default: Option<&str>) -> Result<String, Problem> {
         loop {
             match default {
-                Some(default) => say(&format!("{what} [{default}]: ")),
-                None => say(&format!("{what}: ")),
+                Some(default) => say(&clean(&format!("{what} [{default}]: "))),
+                None => say(&clean(&format!("{what}: "))),
             }
             let said = line()?;
             let said = said.trim();
@@ -50,7 +50,7 @@ impl Terminal {
         hidden.local_modes.insert(LocalModes::ECHONL);
         tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
         // Asked only now: what is typed before is thrown away and not shown.
-        say(&format!("{what} (not shown): "));
+        say(&clean(&format!("{what} (not shown): ")));
         let said = line();
         tcsetattr(&stdin, OptionalActions::Drain, &before).map_err(failed)?;
         Ok(said?.trim().into())

@@ -5,12 +5,12 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 
-use crate::model::Attention;
+use crate::model::{Attention, Subject};
 
 use super::error::ControlError;
 use super::handle::Handle;
 use super::wire::{
-    AttentionEntry, AttentionList, AttentionOrder, AttentionQuery, Dismiss, Dismissed,
+    AttentionEntry, AttentionList, AttentionQuery, AttentionSubject, Dismiss, Dismissed,
 };
 use super::{blocking, limit, posted, queried};
 
@@ -30,36 +30,58 @@ pub(super) async fn post_dismiss(
     blocking(handle, move |handle| dismiss(handle, &request)).await
 }
 
-/// Orders with something to look at. Blocks.
+/// Orders, files and accounts with something to look at. Blocks.
 pub fn list(handle: &Handle, query: &AttentionQuery) -> Result<AttentionList, ControlError> {
     if let Some(account) = &query.account {
         handle.known(account)?;
     }
     let (found, more) = handle.store.attention(query.account.as_ref(), limit(query.limit))?;
-    let orders = found.into_iter().map(|noticed| AttentionOrder {
-        account: noticed.account,
-        order_id: noticed.order_id,
-        entries: noticed.entries.into_iter().map(AttentionEntry::from).collect(),
+    let subjects = found.into_iter().map(|noticed| {
+        let (order_id, file_id) = match noticed.subject {
+            Subject::Record(order) => (Some(order), None),
+            Subject::File(file) => (None, Some(file)),
+            Subject::Account => (None, None),
+        };
+        let entries = noticed.entries.into_iter().map(AttentionEntry::from).collect();
+        AttentionSubject { account: noticed.account, order_id, file_id, entries }
     });
-    Ok(AttentionList { orders: orders.collect(), more })
+    Ok(AttentionList { subjects: subjects.collect(), more })
 }
 
-/// Dismisses entries of an order; durable when it returns. Blocks.
+/// Dismisses entries; durable when it returns. Blocks.
 pub fn dismiss(handle: &Handle, request: &Dismiss) -> Result<Dismissed, ControlError> {
-    let Dismiss { account, order_id, code } = request;
+    let Dismiss { account, order_id, file_id, code } = request;
     handle.known(account)?;
-    let key = handle.store.key(account, order_id)?;
-    if handle.store.job_of(&key)?.is_none() {
-        let (account, order_id) = (account.clone(), order_id.clone());
-        return Err(ControlError::UnknownOrder { account, order_id });
-    }
-    let entries = handle.store.dismiss(key, *code, handle.clock.now())?;
+    let subject = match (order_id, file_id) {
+        (Some(_), Some(_)) => {
+            let words = "name an order or a file, not both";
+            return Err(ControlError::BadRequest(words.to_owned()));
+        }
+        (Some(order), None) => {
+            let key = handle.store.key(account, order)?;
+            if handle.store.job_of(&key)?.is_none() {
+                let (account, order_id) = (account.clone(), order.clone());
+                return Err(ControlError::UnknownOrder { account, order_id });
+            }
+            Subject::Record(order.clone())
+        }
+        (None, Some(file)) => {
+            let subject = Subject::File(file.clone());
+            let known = handle.store.file(file)?.is_some_and(|file| file.account == *account);
+            if !known && handle.store.attention_of(account, &subject)?.is_empty() {
+                return Err(ControlError::UnknownFile(file.clone()));
+            }
+            subject
+        }
+        (None, None) => Subject::Account,
+    };
+    let entries = handle.store.dismiss(account, &subject, *code, handle.clock.now())?;
     handle.store.barrier()?;
     Ok(Dismissed { entries })
 }
 
 impl From<Attention> for AttentionEntry {
     fn from(entry: Attention) -> Self {
-        Self { code: entry.code, text: entry.text, since: entry.since }
+        Self { code: entry.code, key: entry.key, text: entry.text, since: entry.since }
     }
 }

@@ -5,9 +5,8 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,6 +36,8 @@ pub struct Client {
     socket: PathBuf,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
+    /// How long an answer may take.
+    patience: Duration,
 }
 
 /// Why the daemon did not answer.
@@ -76,9 +77,15 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Knocks at the socket.
+    /// Connects to the socket.
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        knock(socket)?;
+        Self::connect_within(socket, Duration::from_secs(ANSWER_SECS))
+    }
+
+    /// The same; connecting, and each answer, may take so long.
+    pub fn connect_within(socket: &Path, patience: Duration) -> Result<Self, ClientError> {
+        let connecting = Duration::from_secs(CONNECT_SECS).min(patience);
+        knock(socket, connecting)?;
         let broken = |doing, reason: String| ClientError::Broken {
             socket: socket.to_owned(),
             doing,
@@ -91,14 +98,14 @@ impl Client {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .connect_timeout(Duration::from_secs(CONNECT_SECS))
+            .connect_timeout(connecting)
             .build()
             .map_err(|error| broken("preparing the connection", error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| broken("preparing the connection", error.to_string()))?;
-        Ok(Self { socket: socket.to_owned(), http, runtime })
+        Ok(Self { socket: socket.to_owned(), http, runtime, patience })
     }
 
     /// `GET /v1/status`
@@ -237,7 +244,7 @@ impl Client {
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
         let request = self.http.request(Method::GET, self.url(path, query)?);
-        self.answer(request.timeout(Duration::from_secs(ANSWER_SECS)))
+        self.answer(request.timeout(self.patience))
     }
 
     fn post<T: DeserializeOwned>(
@@ -246,7 +253,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let request = self.http.request(Method::POST, self.url(path, &())?).json(body);
-        self.answer(request.timeout(Duration::from_secs(ANSWER_SECS)))
+        self.answer(request.timeout(self.patience))
     }
 
     /// The URL of a request; the host says nothing on a unix socket.
@@ -343,10 +350,30 @@ impl ClientError {
     }
 }
 
+/// Connects and hangs up. systemd may hold the socket of a daemon that does not run: once so many
+/// wait there that no more are let in, an ordinary connect waits for ever.
+fn try_connect(socket: &Path, patience: Duration) -> std::io::Result<()> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let address = SocketAddrUnix::new(socket)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let started = Instant::now();
+    loop {
+        let stream =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match rustix::net::connect(&stream, &address) {
+            Err(rustix::io::Errno::AGAIN) if started.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(rustix::io::Errno::AGAIN) => return Err(ErrorKind::TimedOut.into()),
+            connected => return Ok(connected?),
+        }
+    }
+}
+
 /// Tells a daemon that does not run from one that may not be asked.
-fn knock(socket: &Path) -> Result<(), ClientError> {
-    match UnixStream::connect(socket) {
-        Ok(_) => Ok(()),
+fn knock(socket: &Path, patience: Duration) -> Result<(), ClientError> {
+    match try_connect(socket, patience) {
+        Ok(()) => Ok(()),
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
         {
@@ -409,6 +436,29 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert_ne!(code(&path), "");
+    }
+
+    /// A socket that systemd holds for a daemon that does not come: nobody is let in, or nobody
+    /// answers.
+    #[test]
+    fn night_p2_a_socket_that_nobody_serves_is_not_waited_at_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let patience = Duration::from_millis(200);
+        let client = Client::connect_within(&path, patience).unwrap();
+        assert_eq!(client.status().unwrap_err().code(), "control-broken");
+        // Until the queue of those who wait is full.
+        rustix::net::listen(&listener, 0).unwrap();
+        let mut waiting = Vec::new();
+        let refused = loop {
+            assert!(waiting.len() < 10_000, "they are all let in");
+            match Client::connect_within(&path, patience) {
+                Ok(_) => waiting.push(std::os::unix::net::UnixStream::connect(&path)),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.code(), "control-broken");
     }
 
     #[test]

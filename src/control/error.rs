@@ -108,9 +108,7 @@ impl ControlError {
             Self::Reload(_) => "reload-refused",
             Self::Process { code, .. } => code,
             Self::Unavailable(_) => "unavailable",
-            Self::Store(StoreError::Busy { .. }) => "store-busy",
-            Self::Store(StoreError::Damaged { .. }) => "store-damaged",
-            Self::Store(_) => "store-failed",
+            Self::Store(error) => error.code(),
             Self::Internal => "internal",
         }
     }

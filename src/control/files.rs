@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 
-use crate::model::{FileId, HoldCode, JobState};
+use crate::model::{FileId, HoldCode, JobState, Subject};
 use crate::store::FileFilter;
 
 use super::error::ControlError;
 use super::handle::Handle;
-use super::wire::{File, FileDetail, Files, FilesQuery, HeldFor, OrderState};
+use super::wire::{AttentionEntry, File, FileDetail, Files, FilesQuery, HeldFor, OrderState};
 use super::{blocking, limit, queried};
 
 /// Orders that are listed with a file.
@@ -84,6 +84,16 @@ pub fn show(handle: &Handle, id: &FileId) -> Result<FileDetail, ControlError> {
             first.push(OrderState { order_id, state: name, holds });
         }
     }
-    let faults = record.faults.clone();
-    Ok(FileDetail { file: File::from(record), faults, orders, held, first })
+    let attention = handle.store.attention_of(&record.account, &Subject::File(id.clone()))?;
+    let open = attention.into_iter().filter(|entry| entry.dismissed.is_none());
+    let (faults, notices) = (record.faults.clone(), record.notices.clone());
+    Ok(FileDetail {
+        file: File::from(record),
+        faults,
+        notices,
+        attention: open.map(AttentionEntry::from).collect(),
+        orders,
+        held,
+        first,
+    })
 }

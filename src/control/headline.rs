@@ -82,10 +82,7 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
             );
             add(Health::Attention, text);
         }
-        if account.attention > 0 {
-            let which = orders(account.attention, "to look at").replace(" that ", " ");
-            let text =
-                format!("account {id} has {which}; `odoo-spoold attention list --account {id}`");
+        if let Some(text) = to_look_at(account) {
             add(Health::Attention, text);
         }
         for (ended_by, what) in [
@@ -193,6 +190,23 @@ fn well(accounts: &[AccountStatus]) -> String {
     }
 }
 
+fn to_look_at(account: &AccountStatus) -> Option<String> {
+    let id = &account.account;
+    let counts =
+        [(account.attention_files, "file", "files"), (account.attention, "order", "orders")];
+    let counted = counts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, more)| format!("{count} {}", if count == 1 { one } else { more }));
+    let itself = account.attention_account.then(|| "something".to_owned());
+    let things: Vec<String> = itself.into_iter().chain(counted).collect();
+    (!things.is_empty()).then(|| {
+        let things = things.join(" and ");
+        format!("account {id} has {things} to look at; `odoo-spoold attention list --account {id}`")
+    })
+}
+
+/// So many orders.
 fn orders(count: u64, which: &str) -> String {
     let noun = if count == 1 { "order" } else { "orders" };
     let space = if which.is_empty() { "" } else { " that " };
@@ -224,6 +238,9 @@ mod tests {
             files_in_work: 0,
             paused: None,
             attention: 0,
+            attention_files: 0,
+            attention_account: false,
+            noticed_files: 0,
         }
     }
 
@@ -322,6 +339,10 @@ mod tests {
         eu.attention = 2;
         let text = "Attention: account eu has 2 orders to look at; `odoo-spoold attention list \
                     --account eu`";
+        assert_eq!(said(&[eu.clone()]), (Health::Attention, text.into()));
+        (eu.attention, eu.attention_files, eu.attention_account) = (0, 1, true);
+        let text = "Attention: account eu has something and 1 file to look at; `odoo-spoold \
+                    attention list --account eu`";
         assert_eq!(said(&[eu]), (Health::Attention, text.into()));
     }
 

@@ -60,13 +60,11 @@ pub fn list(handle: &Handle, query: &JobsQuery) -> Result<Held, ControlError> {
                 continue;
             }
             // An account without its key here still shows its counts.
-            let mut keys = match handle.store.held_keys(&account, code) {
-                Err(crate::store::StoreError::UnknownAccount { .. }) => Vec::new(),
+            let (mut keys, more) = match handle.store.held_keys(&account, code, MAX_KEYS) {
+                Err(crate::store::StoreError::UnknownAccount { .. }) => (Vec::new(), false),
                 keys => keys?,
             };
             keys.sort();
-            let more = keys.len() > MAX_KEYS;
-            keys.truncate(MAX_KEYS);
             let ended_by = match code.ended_by() {
                 EndedBy::File => "file",
                 EndedBy::Odoo => "odoo",

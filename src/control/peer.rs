@@ -87,6 +87,9 @@ fn verb(path: &str, changes: bool) -> &'static str {
         (false, Some("attention"), _) => "attention",
         (true, Some("process"), None) => "process",
         (true, Some("reload"), None) => "reload",
+        (true, Some("reconcile"), None) => "reconcile",
+        (true, Some("rebuild"), None) => "rebuild",
+        (false, Some("rebuild"), _) => "rebuild progress",
         (false, Some("status"), _) => "status",
         (false, Some("files"), _) => "files",
         (false, Some("queue"), _) => "queue",
@@ -103,12 +106,29 @@ fn verb(path: &str, changes: bool) -> &'static str {
 mod tests {
     use super::*;
 
+    /// Every path of the API document has a word of its own in the audit.
+    #[test]
+    fn audit_30_every_request_is_audited_by_name() {
+        let document = crate::control::openapi::document();
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.len() > 15, "{paths:?}");
+        for (path, methods) in paths {
+            for method in methods.as_object().unwrap().keys() {
+                let changes = method != "get";
+                let noted = verb(&path.replace(['{', '}'], ""), changes);
+                assert_ne!(noted, "unknown", "{method} {path}");
+            }
+        }
+    }
+
     #[test]
     fn paths_are_noted_without_what_a_caller_typed() {
         assert_eq!(verb("/v1/map/eu/Max Mustermann", false), "map");
         assert_eq!(verb("/v1/hold/release", true), "hold release");
         assert_eq!(verb("/v1/dead/eu/205-1", false), "dead show");
         assert_eq!(verb("/v1/Max", false), "unknown");
+        assert_eq!(verb("/v1/reconcile", true), "reconcile");
+        assert_eq!(verb("/v1/rebuild", true), "rebuild");
         assert_eq!(verb("/", true), "unknown");
     }
 }

@@ -114,6 +114,9 @@ fn account(
         files_in_work: u64::try_from(files).unwrap_or(u64::MAX),
         paused: handle.store.paused(&id).map(PausedStatus::from),
         attention: tally.attention,
+        attention_files: tally.attention_files,
+        attention_account: tally.attention_account > 0,
+        noticed_files: tally.noticed_files,
         account: id,
     })
 }

@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountId, Counts, Family, FileId, FileState, Hold, HoldCode, OdooId, OrderId, Origin, Outcome,
-    Refusal, Released, RowFault,
+    AccountId, Counts, Family, FileId, FileNotice, FileState, Hold, HoldCode, OdooId, OrderId,
+    Origin, Outcome, Refusal, Released, RowFault,
 };
 
 mod rebuild;
@@ -120,6 +120,15 @@ pub struct AccountStatus {
     /// Orders with something to look at (`GET /v1/attention`).
     #[serde(default)]
     pub attention: u64,
+    /// Files with something to look at.
+    #[serde(default)]
+    pub attention_files: u64,
+    /// Whether there is something to look at of the account itself.
+    #[serde(default)]
+    pub attention_account: bool,
+    /// Files with notices, of those that are remembered (`GET /v1/files/{id}` has them).
+    #[serde(default)]
+    pub noticed_files: u64,
 }
 
 /// Whether an account may knock at Odoo.
@@ -249,6 +258,12 @@ pub struct FileDetail {
     pub file: File,
     /// The first refused rows, without their content.
     pub faults: Vec<RowFault>,
+    /// What was odd in it and refused nothing.
+    #[serde(default)]
+    pub notices: Vec<FileNotice>,
+    /// What a person should look at, and has not dismissed.
+    #[serde(default)]
+    pub attention: Vec<AttentionEntry>,
     /// Where the orders stand of which it said something new.
     pub orders: BTreeMap<String, u64>,
     /// Those that are held, by what they wait for.

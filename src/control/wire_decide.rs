@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Accept, AccountId, AttentionCode, OrderId};
+use crate::model::{Accept, AccountId, AttentionCode, FileId, OrderId};
 
 /// A pause that a person ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,26 +101,30 @@ pub struct DropRequest {
 pub struct AttentionQuery {
     /// Only of this account.
     pub account: Option<AccountId>,
-    /// At most so many orders.
+    /// At most so many subjects.
     pub limit: Option<usize>,
 }
 
 /// `GET /v1/attention`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionList {
-    /// Orders with something to look at, in no order that means anything.
-    pub orders: Vec<AttentionOrder>,
+    /// What there is something to look at of: of each account itself, its files, then its orders.
+    pub subjects: Vec<AttentionSubject>,
     /// Whether there are more.
     pub more: bool,
 }
 
-/// One order with something to look at.
+/// An order, a file, or an account (where neither is named) with something to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttentionOrder {
+pub struct AttentionSubject {
     /// The account.
     pub account: AccountId,
-    /// The order.
-    pub order_id: OrderId,
+    /// The order, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// The file, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<FileId>,
     /// What to look at.
     pub entries: Vec<AttentionEntry>,
 }
@@ -130,20 +134,28 @@ pub struct AttentionOrder {
 pub struct AttentionEntry {
     /// What it is about; never changes.
     pub code: AttentionCode,
+    /// What tells it from others of the code: a line, a state, a notice's own code.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
     /// One sentence.
     pub text: String,
     /// Since when.
     pub since: Timestamp,
 }
 
-/// `POST /v1/attention/dismiss`: the entries of an order, or those of one code.
+/// `POST /v1/attention/dismiss`: the entries of an order, of a file, or, where neither is named, of
+/// the account itself; all of them, or those of one code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dismiss {
     /// The account.
     pub account: AccountId,
-    /// The order.
-    pub order_id: OrderId,
+    /// The order, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// The file, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<FileId>,
     /// Only these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<AttentionCode>,

@@ -54,7 +54,8 @@ fn a_job_in_each_state() {
     same(
         &JobInfo::from(job(JobState::Held(vec![hold]))),
         &with(json!({"state": "held", "due": null,
-            "holds": [{"code": "cancellation-requested", "key": "k", "text": "t"}]})),
+            "holds": [{"code": "cancellation-requested", "key": "k", "text": "t", "ours": "",
+                "theirs": ""}]})),
     );
     let death = Death { code: "odoo-user-error".into(), words: "Max Mustermann".into() };
     let dead = JobInfo::from(job(JobState::Dead(death)));
@@ -80,6 +81,9 @@ fn status() {
         files_in_work: 1,
         paused: None,
         attention: 0,
+        attention_files: 0,
+        attention_account: false,
+        noticed_files: 0,
     };
     let status = Status {
         health: Health::Attention,
@@ -115,6 +119,7 @@ fn status() {
             "account": "eu", "enabled": true, "gate": gate, "holds": {"sku": 3},
             "orders": {"pending": 1, "started": 2, "held": 3, "dead": 4, "done": 5},
             "next_due": "1970-01-01T00:01:00Z", "paused": null, "attention": 0, "files_in_work": 1,
+            "attention_files": 0, "attention_account": false, "noticed_files": 0,
         })
     };
     same(

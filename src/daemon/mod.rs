@@ -51,6 +51,8 @@ use crate::telemetry::{events, log::Log};
 pub use housekeeper::Kept;
 pub use start::run;
 
+/// How long a start waits for a command that reads the state while no daemon runs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether the store still works.
 const BROKEN_LOOK: Duration = Duration::from_millis(500);
 
@@ -151,7 +153,7 @@ impl Daemon {
         clock: SharedClock,
     ) -> Result<Arc<Self>, DaemonError> {
         let now = clock.now();
-        let store = Arc::new(open_store(&settings, keys)?);
+        let store = Arc::new(open_store_within(&settings, keys, LOCK_PATIENCE)?);
         tell_losses(&store, &settings);
         let client = Client::new(endpoint(&settings, keys))?;
         let mut accounts = BTreeMap::new();
@@ -389,6 +391,15 @@ fn tell_losses(store: &Store, settings: &Settings) {
 
 /// Opens the store that the settings name, with the accounts' id keys.
 pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError> {
+    open_store_within(settings, keys, Duration::ZERO)
+}
+
+/// The same; another process that has it open may take so long to let go.
+fn open_store_within(
+    settings: &Settings,
+    keys: &Keys,
+    patience: Duration,
+) -> Result<Store, StoreError> {
     let mut store_keys = StoreKeys::new(&keys.master.id, secret(&keys.master.key))?;
     for older in &keys.older {
         store_keys = store_keys.with_older(&older.id, secret(&older.key))?;
@@ -396,7 +407,8 @@ pub fn open_store(settings: &Settings, keys: &Keys) -> Result<Store, StoreError>
     for account in &keys.accounts {
         store_keys = store_keys.with_account(account.id.clone(), secret(&account.id_key));
     }
-    let options = StoreOptions { cache_bytes: settings.state.cache_bytes, opened_at: System.now() };
+    let cache_bytes = settings.state.cache_bytes;
+    let options = StoreOptions { cache_bytes, opened_at: System.now(), patience };
     Store::open(&settings.state.dir, &store_keys, options)
 }
 

@@ -28,8 +28,9 @@ use crate::control::wire::{RebuildReport, RebuiltAccount};
 use crate::envelope;
 use crate::flatfile::{self, Hints};
 use crate::model::{
-    AccountId, BuyerFact, Counts, Declined, Dossier, Fact, FileId, FileRecord, FileState, JobState,
-    Mapping, Marketplace, Note, OdooId, OrderId, Origin, Outcome, Released, Ruling,
+    AccountId, Attention, BuyerFact, Counts, Declined, Dossier, Fact, FileId, FileRecord,
+    FileState, JobState, Mapping, Marketplace, Note, OdooId, OrderId, Origin, Outcome, Released,
+    Ruling,
 };
 use crate::spool::{SpoolDirs, harmless_name};
 use crate::store::{Restored, StoreError};
@@ -65,6 +66,7 @@ struct Told {
     kept: BTreeMap<OrderId, (Dossier, JobState, Timestamp)>,
     ruled: BTreeMap<OrderId, Ruled>,
     released: BTreeMap<OrderId, Vec<Released>>,
+    dismissed: Vec<Attention>,
     days: BTreeSet<Date>,
 }
 
@@ -203,7 +205,7 @@ async fn rebuild(
         return Ok(rebuilt);
     }
     daemon.rebuild.step("storing what stands in Odoo", 0);
-    let now = daemon.clock.now();
+    let (now, dismissed) = (daemon.clock.now(), told.dismissed.clone());
     blocking(daemon, id, move |daemon, id| {
         let mut released = told.released.clone();
         let orders = standing.into_iter().map(|(order, mapping)| Restored {
@@ -226,6 +228,7 @@ async fn rebuild(
             }
         }
         restore(daemon, id, waiting)?;
+        daemon.store.redismiss(id, dismissed)?;
         daemon.store.rebuilt(id)?;
         Ok(())
     })
@@ -320,6 +323,7 @@ fn tell(daemon: &Daemon, id: &AccountId) -> Result<Told, RebuildError> {
             Note::DayDestroyed { day } => {
                 told.days.insert(day);
             }
+            Note::Dismissed { .. } => told.dismissed.extend(note.dismissal()),
             _ => {}
         }
     })?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::batch::{Batch, Work};
 use super::read;
 use super::send::Stop;
-use crate::model::{Attention, AttentionCode, Hold, HoldCode, OdooId, Origin};
+use crate::model::{Attention, AttentionCode, Hold, HoldCode, OdooId, Origin, Subject};
 use crate::plan::diff::REOPENED;
 use crate::plan::summary;
 
@@ -50,8 +50,8 @@ impl Work {
     }
 
     fn note(&mut self, code: AttentionCode, key: String, text: String) {
-        let since = self.leased.job.since;
-        let entry = Attention { code, key, text, since, dismissed: None };
+        let subject = Subject::Record(self.dossier.order_id.clone());
+        let entry = Attention::new(subject, code, key, text, self.leased.job.since);
         Attention::add(&mut self.dossier.attention, entry);
     }
 }

@@ -235,7 +235,10 @@ impl Lane {
     /// Releases what Odoo now has.
     async fn release(&self, catalog: &Catalog, unchanged: bool) -> Result<(), Stop> {
         let now = self.delivery.clock.now();
-        let skus = self.shelf.run(|store, account| store.held_keys(account, HoldCode::Sku)).await?;
+        let (skus, _) = self
+            .shelf
+            .run(|store, account| store.held_keys(account, HoldCode::Sku, usize::MAX))
+            .await?;
         let skus: BTreeSet<Sku> = skus.iter().filter_map(|sku| sku.parse().ok()).collect();
         if !skus.is_empty() {
             catalog.want_products(&self.delivery.client(), &skus).await?;

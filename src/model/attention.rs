@@ -1,15 +1,19 @@
 //! The attention list: what a person should look at although it holds nothing.
 //!
-//! An entry is the same if code and key are: it is listed once, and once dismissed it stays so
-//! until something else is to be said. Never buyer data.
+//! An entry is about a record, a file, or an account as a whole. Two entries of one subject are the
+//! same if code and key are: it is listed once, and once dismissed it stays so until something else
+//! is to be said. Never buyer data.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Entries kept per order: the newest; more than that nobody reads.
+use super::file_id::FileId;
+use super::ids::OrderId;
+
+/// Entries kept per subject: the newest; more than that nobody reads.
 pub const MAX_ATTENTION: usize = 20;
 
-/// What an entry is about.
+/// What kind of thing an entry says. These are stored: a new one stands last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -24,12 +28,28 @@ pub enum AttentionCode {
     BuyerAfterConfirm,
     /// The marketplace revived an order that had been cancelled.
     Reopened,
+    /// Something in a file that was taken in may mean that money is missing in Odoo.
+    FileNotice,
 }
 
-/// One entry of one order.
+/// What an entry is about, within its account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A record: an order.
+    Record(OrderId),
+    /// A file.
+    File(FileId),
+    /// The account as a whole.
+    Account,
+}
+
+/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attention {
     /// What it is about.
+    pub subject: Subject,
+    /// What kind of thing it says.
     pub code: AttentionCode,
     /// What tells it from others of the code: a line, a state, a quantity.
     pub key: String,
@@ -42,6 +62,16 @@ pub struct Attention {
 }
 
 impl AttentionCode {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::AdoptedChanged,
+        Self::CancellationRequested,
+        Self::BelowDelivered,
+        Self::BuyerAfterConfirm,
+        Self::Reopened,
+        Self::FileNotice,
+    ];
+
     /// The word that people type and read.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,19 +80,52 @@ impl AttentionCode {
             Self::BelowDelivered => "below-delivered",
             Self::BuyerAfterConfirm => "buyer-after-confirm",
             Self::Reopened => "reopened",
+            Self::FileNotice => "file-notice",
+        }
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Record(order) => write!(f, "{order}"),
+            Self::File(file) => f.write_str(file.as_str()),
+            Self::Account => f.write_str("the account"),
         }
     }
 }
 
 impl Attention {
-    /// Adds an entry unless it is known, also as dismissed.
+    /// An open entry.
+    pub fn new(
+        subject: Subject,
+        code: AttentionCode,
+        key: impl Into<String>,
+        text: impl Into<String>,
+        since: Timestamp,
+    ) -> Self {
+        Self { subject, code, key: key.into(), text: text.into(), since, dismissed: None }
+    }
+
+    /// Whether both say the same of the same subject.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.subject, self.code, &self.key) == (&other.subject, other.code, &other.key)
+    }
+
+    /// Adds an entry unless it is known, also as dismissed. A person's dismissal is taken over.
     pub fn add(list: &mut Vec<Self>, new: Self) {
-        if list.iter().any(|known| known.code == new.code && known.key == new.key) {
+        if let Some(known) = list.iter_mut().find(|known| known.is_same(&new)) {
+            known.dismissed = known.dismissed.or(new.dismissed);
             return;
         }
         list.push(new);
         let surplus = list.len().saturating_sub(MAX_ATTENTION);
         list.drain(..surplus);
+    }
+
+    /// Whether anything in the list is not dismissed.
+    pub fn any_open(list: &[Self]) -> bool {
+        list.iter().any(|entry| entry.dismissed.is_none())
     }
 }
 
@@ -71,13 +134,9 @@ mod tests {
     use super::*;
 
     fn entry(key: u32) -> Attention {
-        Attention {
-            code: AttentionCode::AdoptedChanged,
-            key: key.to_string(),
-            text: String::new(),
-            since: Timestamp::UNIX_EPOCH,
-            dismissed: None,
-        }
+        let subject = Subject::Account;
+        let (code, since) = (AttentionCode::AdoptedChanged, Timestamp::UNIX_EPOCH);
+        Attention::new(subject, code, key.to_string(), "", since)
     }
 
     #[test]
@@ -87,10 +146,27 @@ mod tests {
         list[0].dismissed = Some(Timestamp::UNIX_EPOCH);
         Attention::add(&mut list, entry(1));
         assert_eq!((list.len(), list[0].dismissed), (1, Some(Timestamp::UNIX_EPOCH)));
+        assert!(!Attention::any_open(&list));
         for key in 2..40 {
             Attention::add(&mut list, entry(key));
         }
         assert_eq!(list.len(), MAX_ATTENTION);
         assert_eq!(list.last(), Some(&entry(39)));
+    }
+
+    #[test]
+    fn subjects_are_told_apart() {
+        let mut list = vec![entry(1)];
+        let subject = Subject::File(FileId::from_bits(1));
+        Attention::add(&mut list, Attention { subject, ..entry(1) });
+        assert_eq!(list.len(), 2);
+    }
+
+    #[test]
+    fn a_dismissal_of_either_side_stands() {
+        let mut list = vec![entry(1)];
+        let dismissed = Some(Timestamp::UNIX_EPOCH);
+        Attention::add(&mut list, Attention { dismissed, ..entry(1) });
+        assert_eq!((list.len(), list[0].dismissed), (1, dismissed));
     }
 }

@@ -20,7 +20,7 @@ pub mod money;
 pub mod note;
 pub mod ruling;
 
-pub use attention::{Attention, AttentionCode};
+pub use attention::{Attention, AttentionCode, Subject};
 pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
     BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,

@@ -1,12 +1,15 @@
 //! Notes: what can be derived neither from Odoo nor from the spool, as the decision journal keeps it.
 //!
-//! These types are stored (`store::journal`): variants and fields are only ever added at the end.
-//! No buyer data, except that a [`Note::Kept`] record may carry Odoo's words about a dead order.
+//! These types are stored (`store::journal`). Only variants may be appended, and only at the end: an
+//! older journal then reads as before. A field that is added, moved or taken away is a new schema
+//! (`store::layout`), also deep inside (a [`Dossier`]), because what was written before would read as
+//! damage. No buyer data: of a dead order its code, without Odoo's words.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::attention::{Attention, AttentionCode, Subject};
 use super::dossier::Dossier;
 use super::ids::{AccountId, OdooId, OrderId};
 use super::job::JobState;
@@ -128,6 +131,19 @@ pub enum Note {
         /// What was released, by whom, and when.
         released: Released,
     },
+    /// A person looked at an entry of the attention list and dismissed it.
+    Dismissed {
+        /// The account.
+        account: AccountId,
+        /// What it is about.
+        subject: Subject,
+        /// What kind of thing it says.
+        code: AttentionCode,
+        /// What tells it from others of the code.
+        key: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// What a person decided on an order as a whole. On its conflicts: [`Note::Ruled`].
@@ -177,6 +193,9 @@ impl Note {
             Self::Released { account, order, released: Released { code, key, .. } } => {
                 vec![format!("released {account} {order} {code} {key}")]
             }
+            Self::Dismissed { account, subject, code, key, .. } => {
+                vec![format!("dismissed {account} {subject} {} {key}", code.name())]
+            }
         }
     }
 
@@ -200,12 +219,20 @@ impl Note {
             | Self::Since { .. }
             | Self::Installation { .. }
             | Self::Ruled { .. }
-            | Self::Released { .. } => Vec::new(),
+            | Self::Released { .. }
+            | Self::Dismissed { .. } => Vec::new(),
         }
     }
 }
 
 impl Note {
+    /// The entry that a person dismissed, as it stands in the attention list from then on.
+    pub fn dismissal(self) -> Option<Attention> {
+        let Self::Dismissed { subject, code, key, at, .. } = self else { return None };
+        let dismissed = Some(at);
+        Some(Attention { dismissed, ..Attention::new(subject, code, key, code.name(), at) })
+    }
+
     /// The account that it is about, where it is about one.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
@@ -216,7 +243,8 @@ impl Note {
             | Self::Kept { account, .. }
             | Self::Since { account, .. }
             | Self::Ruled { account, .. }
-            | Self::Released { account, .. } => Some(account),
+            | Self::Released { account, .. }
+            | Self::Dismissed { account, .. } => Some(account),
             Self::Paused { account, .. } | Self::Resumed { account, .. } => account.as_ref(),
             Self::DayDestroyed { .. } | Self::Installation { .. } => None,
         }
@@ -225,4 +253,116 @@ impl Note {
 
 fn kept_subject(account: &AccountId, order: &OrderId) -> String {
     format!("kept {account} {order}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number under which a variant is stored; a new one gets the next.
+    fn number(note: &Note) -> u8 {
+        match note {
+            Note::Delivered { .. } => 0,
+            Note::Gone { .. } => 1,
+            Note::Decided { .. } => 2,
+            Note::Paused { .. } => 3,
+            Note::Resumed { .. } => 4,
+            Note::Pin { .. } => 5,
+            Note::Kept { .. } => 6,
+            Note::DayDestroyed { .. } => 7,
+            Note::Since { .. } => 8,
+            Note::Installation { .. } => 9,
+            Note::Ruled { .. } => 10,
+            Note::Released { .. } => 11,
+            Note::Dismissed { .. } => 12,
+        }
+    }
+
+    fn account() -> AccountId {
+        "eu".parse().unwrap()
+    }
+
+    fn order() -> OrderId {
+        "205-1".parse().unwrap()
+    }
+
+    /// Notes of which each byte is known: a changed field shows here.
+    fn samples() -> Vec<(Note, &'static str)> {
+        let (account, order, at) = (account(), order(), Timestamp::UNIX_EPOCH);
+        let instant = "14313937302d30312d30315430303a30303a30305a";
+        let held = |of: String| -> &'static str { Box::leak(of.into_boxed_str()) };
+        vec![
+            (
+                Note::Delivered { account: account.clone(), orders: vec![(order.clone(), 5)], at },
+                held(format!("0002657501053230352d310a{instant}")),
+            ),
+            (
+                Note::Gone { account: account.clone(), order: order.clone(), at },
+                held(format!("01026575053230352d31{instant}")),
+            ),
+            (
+                Note::Decided {
+                    account: account.clone(),
+                    order: order.clone(),
+                    decision: Decision::Dropped,
+                    at,
+                },
+                held(format!("02026575053230352d3100{instant}")),
+            ),
+            (
+                Note::Paused { account: None, by: Some(7), intake: true, at },
+                held(format!("0300010701{instant}")),
+            ),
+            (
+                Note::Resumed { account: Some(account.clone()), at },
+                held(format!("0401026575{instant}")),
+            ),
+            (Note::DayDestroyed { day: "2025-11-21".parse().unwrap() }, "070a323032352d31312d3231"),
+            (Note::Since { account: account.clone(), at }, held(format!("08026575{instant}"))),
+            (Note::Installation { id: "ab".into() }, "09026162"),
+            (
+                Note::Dismissed {
+                    account,
+                    subject: Subject::Account,
+                    code: AttentionCode::FileNotice,
+                    key: "k".into(),
+                    at,
+                },
+                held(format!("0c026575020501 6b{instant}").replace(' ', "")),
+            ),
+        ]
+    }
+
+    #[test]
+    fn house_4_notes_keep_their_bytes_within_a_schema() {
+        for (note, hex) in samples() {
+            let bytes = postcard::to_stdvec(&note).unwrap();
+            assert_eq!(bytes[0], number(&note), "{note:?}: variants are appended, never moved");
+            let found: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(found, hex, "{note:?} changed: that is a new schema (store::layout)");
+            assert_eq!(postcard::from_bytes::<Note>(&bytes).unwrap(), note);
+        }
+    }
+
+    /// Why a field must not be appended: what was written before does not read any more.
+    #[test]
+    fn house_4_an_appended_field_makes_old_notes_unreadable() {
+        #[derive(Debug, Serialize, Deserialize)]
+        enum Before {
+            Since { account: String },
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        enum After {
+            Since { account: String, by: Option<u32> },
+            Appended { text: String },
+        }
+        #[derive(Debug, Serialize, Deserialize)]
+        enum Appended {
+            Since { account: String },
+            Appended { text: String },
+        }
+        let bytes = postcard::to_stdvec(&Before::Since { account: "eu".into() }).unwrap();
+        assert!(postcard::from_bytes::<After>(&bytes).is_err(), "a field more");
+        assert!(postcard::from_bytes::<Appended>(&bytes).is_ok(), "a variant more");
+    }
 }

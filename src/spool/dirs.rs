@@ -15,9 +15,6 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const INCOMING_MODE: u32 = 0o3730;
-const PRIVATE_MODE: u32 = 0o750;
-
 /// The folders of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolDirs {
@@ -92,6 +89,13 @@ pub struct DirsError {
 // === impl SpoolDirs ===
 
 impl SpoolDirs {
+    /// The mode of the account's folder: droppers pass it.
+    pub const ROOT_MODE: u32 = 0o751;
+    /// The mode of `incoming/`.
+    pub const INCOMING_MODE: u32 = 0o3730;
+    /// The mode of the other folders.
+    pub const PRIVATE_MODE: u32 = 0o750;
+
     /// The folders of `account` below `spool_root`. Nothing is touched.
     pub fn new(spool_root: &Path, account: &str) -> Self {
         let root = spool_root.join(account);
@@ -106,10 +110,10 @@ impl SpoolDirs {
 
     /// Creates what is missing, durably, and looks at what is there.
     pub fn prepare(&self) -> Result<Vec<DirNotice>, DirsError> {
-        create(&self.root, PRIVATE_MODE | 0o001)?;
-        create(&self.incoming, INCOMING_MODE)?;
+        create(&self.root, Self::ROOT_MODE)?;
+        create(&self.incoming, Self::INCOMING_MODE)?;
         for path in [&self.work, &self.done, &self.rejected] {
-            create(path, PRIVATE_MODE)?;
+            create(path, Self::PRIVATE_MODE)?;
         }
         self.look()
     }

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::accounts::Account;
 use super::entry::{Entry, Mark};
 use super::error::StoreError;
-use super::layout::{AccountTag, RecordKey, Tree, attention_key, index_keys, meta_key};
+use super::layout::{
+    ATTENTION, AccountTag, RecordKey, Tree, attention_key, index_keys, meta_key, subject_key,
+};
 use super::queue::Queue;
-use super::tally::Tally;
-use super::vault::{Changes, Vault};
+use super::tally::{Counter, Tally};
+use super::vault::{Changes, Vault, delete};
+use crate::model::{Attention, Subject};
 
 /// The name of an account's counters in `meta`.
 pub(super) const TALLY: &str = "tally";
@@ -19,13 +22,21 @@ pub(super) struct Draft<'a> {
     pub(super) vault: &'a Vault,
     pub(super) changes: Changes,
     tallies: BTreeMap<AccountTag, Vec<(Option<Mark>, Mark)>>,
+    /// What else is counted: whether it was before, and is after.
+    counted: Vec<(AccountTag, Counter, bool, bool)>,
     /// Due times that are new, so that the scan goes back to them.
     dues: Vec<(AccountTag, i64)>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(vault: &'a Vault) -> Self {
-        Self { vault, changes: Changes::default(), tallies: BTreeMap::new(), dues: Vec::new() }
+        Self {
+            vault,
+            changes: Changes::default(),
+            tallies: BTreeMap::new(),
+            counted: Vec::new(),
+            dues: Vec::new(),
+        }
     }
 
     /// The entry under `key` with this draft's changes, and how many cells it takes.
@@ -65,12 +76,55 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Stores the entries of a file or an account in place of those that took `chunks` cells, of
+    /// which any was open or not. None is none.
+    pub(super) fn store_attention(
+        &mut self,
+        tag: AccountTag,
+        subject: &Subject,
+        was_open: bool,
+        list: &[Attention],
+        chunks: u16,
+    ) -> Result<(), StoreError> {
+        let Some(key) = subject_key(tag, subject) else { return Ok(()) };
+        let place: Vec<u8> = [ATTENTION].iter().chain(&key).copied().collect();
+        let is_open = Attention::any_open(list);
+        if list.is_empty() {
+            delete(&mut self.changes, Tree::Attention, &key, chunks);
+        } else {
+            self.vault.write(&mut self.changes, Tree::Attention, &key, &list, chunks)?;
+        }
+        if is_open {
+            self.changes.insert(Tree::Index, place, Vec::new());
+        } else {
+            self.changes.remove(Tree::Index, place);
+        }
+        let counter = match subject {
+            Subject::File(_) => Counter::AttentionFiles,
+            Subject::Record(_) | Subject::Account => Counter::AttentionAccount,
+        };
+        self.count(tag, counter, was_open, is_open);
+        Ok(())
+    }
+
+    /// Counts something beside jobs: whether it was before, and is after.
+    pub(super) fn count(&mut self, tag: AccountTag, counter: Counter, before: bool, after: bool) {
+        if before != after {
+            self.counted.push((tag, counter, before, after));
+        }
+    }
+
     /// Applies everything as one transaction, then tells the queue.
     pub(super) fn commit(mut self, queue: &mut Queue) -> Result<(), StoreError> {
         let mut tallies: BTreeMap<AccountTag, Tally> = BTreeMap::new();
-        for (tag, moves) in &self.tallies {
+        let tags: BTreeSet<AccountTag> =
+            self.tallies.keys().chain(self.counted.iter().map(|(tag, ..)| tag)).copied().collect();
+        for tag in &tags {
             let mut tally = queue.stored_tally(*tag);
-            for (before, after) in moves {
+            for (_, counter, before, after) in self.counted.iter().filter(|one| one.0 == *tag) {
+                tally.count(*counter, *before, *after);
+            }
+            for (before, after) in self.tallies.get(tag).into_iter().flatten() {
                 if let Some(before) = before {
                     tally.remove(&before.state);
                     tally.unnotice(before.attention);

@@ -3,10 +3,12 @@
 //! One value, because nearly every change touches both, and because at a million orders a second
 //! key, seal and copy of the order id would cost more than the job itself.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, Dossier, Family, FileId, Job, JobState, OrderId};
+use crate::model::{AccountId, Attention, Dossier, Family, FileId, Job, JobState, OrderId};
 
 use super::queue::Lease;
 
@@ -20,11 +22,11 @@ pub(super) struct Entry {
     pub(super) generation: u64,
     pub(super) since_ms: i64,
     pub(super) last_fault: Option<String>,
-    /// One bit per family that has a buyer value.
-    pub(super) buyers: u8,
-    /// One bit per family whose buyer was lost to the end of its day, or with its day key, before
-    /// the order was settled.
-    pub(super) expired: u8,
+    /// The families that have a buyer value.
+    pub(super) buyers: BTreeSet<Family>,
+    /// The families whose buyer was lost to the end of its day, or with its day key, before the
+    /// order was settled.
+    pub(super) expired: BTreeSet<Family>,
     /// When a fact last became part of the dossier, in ms: the 18 months of the rest count from it.
     pub(super) heard_ms: i64,
     pub(super) dossier: Dossier,
@@ -48,8 +50,8 @@ impl Entry {
             generation: 0,
             since_ms: now_ms,
             last_fault: None,
-            buyers: 0,
-            expired: 0,
+            buyers: BTreeSet::new(),
+            expired: BTreeSet::new(),
             heard_ms: now_ms,
             dossier: Dossier {
                 order_id,
@@ -64,7 +66,7 @@ impl Entry {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        let attention = self.dossier.attention.iter().any(|entry| entry.dismissed.is_none());
+        let attention = Attention::any_open(&self.dossier.attention);
         Mark { state: self.state.clone(), due_ms: self.due_ms, attention }
     }
 
@@ -85,29 +87,29 @@ impl Entry {
     }
 
     pub(super) fn has_buyer(&self, family: Family) -> bool {
-        self.buyers & bit(family) != 0
+        self.buyers.contains(&family)
     }
 
     pub(super) fn set_buyer(&mut self, family: Family, there: bool) {
         if there {
-            self.buyers |= bit(family);
-            self.expired &= !bit(family);
+            self.buyers.insert(family);
+            self.expired.remove(&family);
         } else {
-            self.buyers &= !bit(family);
+            self.buyers.remove(&family);
         }
     }
 
     /// The buyer of a family expired before the order was settled.
     pub(super) fn has_expired(&self, family: Family) -> bool {
-        self.expired & bit(family) != 0
+        self.expired.contains(&family)
     }
 
     /// Its buyer is gone.
     pub(super) fn expire_buyer(&mut self, family: Family) {
-        self.buyers &= !bit(family);
+        self.buyers.remove(&family);
         // Odoo has the buyer of a settled order, or never wanted it.
         if !matches!(self.state, JobState::Done(_)) {
-            self.expired |= bit(family);
+            self.expired.insert(family);
         }
     }
 
@@ -127,11 +129,35 @@ impl Entry {
     }
 }
 
-fn bit(family: Family) -> u8 {
-    1_u8.checked_shl(family.tag().into()).unwrap_or(0)
-}
-
 /// The instant of a stored number of ms.
 pub(super) fn instant(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set, not a mask: a family more has its place whatever its tag is.
+    #[test]
+    fn house_3_the_buyer_of_each_family_has_its_own_place() {
+        let order: OrderId = "305-1234567-1234567".parse().unwrap();
+        for family in Family::ALL {
+            let mut entry = Entry::new(order.clone(), &FileId::from_bits(0), 0);
+            entry.set_buyer(family, true);
+            let there: Vec<_> =
+                Family::ALL.into_iter().filter(|family| entry.has_buyer(*family)).collect();
+            assert_eq!(there, [family]);
+            entry.expire_buyer(family);
+            assert!(!entry.has_buyer(family) && entry.has_expired(family));
+            let stored = postcard::to_stdvec(&entry).unwrap();
+            assert_eq!(postcard::from_bytes::<Entry>(&stored).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn house_3_families_have_tags_of_their_own() {
+        let tags: BTreeSet<u8> = Family::ALL.into_iter().map(Family::tag).collect();
+        assert_eq!(tags.len(), Family::ALL.len());
+    }
 }

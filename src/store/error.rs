@@ -53,7 +53,24 @@ pub enum StoreError {
         /// The newest one known here.
         known: u32,
     },
-    /// The file SCHEMA is not a number, or says something else than the database does.
+    /// Written by an older version, in a form that this one does not read. It was not touched;
+    /// install that version again, or move the state away and start over.
+    #[error(
+        "{}: written by an older odoo-spoold (schema {found}, this one reads {known}); nothing was \
+         changed or moved: {reads} reads it; to begin anew with this version, move the folder away \
+         first (README.md, \"When the state is lost\", says what that means)", path.display()
+    )]
+    OlderSchema {
+        /// The state directory, or the journal in it.
+        path: PathBuf,
+        /// The schema found.
+        found: u32,
+        /// The one that this version reads.
+        known: u32,
+        /// The versions that read it.
+        reads: &'static str,
+    },
+    /// The file SCHEMA is not a number, or is missing beside a database.
     #[error(
         "{}: is not a schema number of odoo-spoold; restore the file, or see README.md, \
          \"When the state is lost\"", path.display()
@@ -165,11 +182,17 @@ impl StoreError {
         matches!(self, Self::Io { .. } | Self::Engine { .. } | Self::Unsynced { .. })
     }
 
+    /// One stored value does not open; all else does.
+    pub(super) fn is_of_one_value(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::UnknownKey { .. })
+    }
+
     /// Trying again would find the same: a person must bring a key, a file or a version.
     pub fn needs_person(&self) -> bool {
         matches!(
             self,
             Self::NewerSchema { .. }
+                | Self::OlderSchema { .. }
                 | Self::UnknownKey { .. }
                 | Self::WrongKey { .. }
                 | Self::BadKeyId
@@ -178,6 +201,18 @@ impl StoreError {
                 | Self::JournalHead { .. }
                 | Self::JournalVersion { .. }
         )
+    }
+
+    /// A name that never changes, for those that end the daemon's start and have a cure of their
+    /// own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OlderSchema { .. } => "state-schema-old",
+            Self::NewerSchema { .. } | Self::JournalVersion { .. } => "state-schema-new",
+            Self::Busy { .. } => "store-busy",
+            Self::Damaged { .. } => "store-damaged",
+            _ => "store-failed",
+        }
     }
 
     /// Wraps an I/O error with its path.

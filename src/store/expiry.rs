@@ -25,6 +25,7 @@ use super::layout::{AccountTag, RECORD_KEY_BYTES, RecordKey, Tree};
 use super::open::RETENTION;
 use super::retention::{BUYER_DAYS, Destroyed, Retained, WARN_DAYS};
 use super::vault::{Changes, delete, encode};
+use super::words::is_words;
 
 /// Values removed in one transaction.
 const BATCH: usize = 200;
@@ -287,9 +288,14 @@ impl Store {
             Take::Day(day) => (Vec::new(), day),
             Take::Shut(tag, day) => (tag.to_vec(), day),
         };
+        let mut words = Vec::new();
         for cell in self.vault.under(Tree::Buyer, &head) {
             let (place, first) = cell?;
-            let Some(found) = buyer_of(&place) else { continue };
+            let Some(found) = buyer_of(&place) else {
+                let ended = is_words(&place) && day_of_cell(&first) == Some(day);
+                words.extend(ended.then(|| place.to_vec()));
+                continue;
+            };
             if day_of_cell(&first) == Some(day) {
                 batch.push(found);
             }
@@ -299,6 +305,10 @@ impl Store {
             }
         }
         self.sweep_batch(take, &batch, now, &mut swept)?;
+        for places in words.chunks(BATCH) {
+            self.sweep_words(places, day)?;
+            progress();
+        }
         Ok(swept)
     }
 

@@ -5,6 +5,7 @@ use crate::model::{AccountId, FileId, FileRecord, FileState};
 use super::Store;
 use super::error::StoreError;
 use super::layout::{Tree, file_of, file_time_head, file_time_key, touch_head};
+use super::tally::Counter;
 
 /// Which files. The default is all.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +30,13 @@ impl Store {
         let mut draft = self.draft();
         let id = record.id.as_str().as_bytes();
         let before: Option<(FileRecord, u16)> = self.vault.read(&draft.changes, Tree::File, id)?;
-        let mut chunks = 0;
+        let (mut chunks, mut noticed) = (0, false);
         if let Some((before, cells)) = before {
-            chunks = cells;
+            (chunks, noticed) = (cells, !before.notices.is_empty());
             draft.changes.remove(Tree::Index, time_key(&before));
         }
+        draft.count(tag, Counter::NoticedFiles, noticed, !record.notices.is_empty());
+        self.attend_file(&mut draft, tag, record)?;
         draft.changes.insert(Tree::Index, time_key(record), Vec::new());
         self.vault.write(&mut draft.changes, Tree::File, id, record, chunks)?;
         draft.commit(&mut queue)
@@ -83,6 +86,8 @@ impl Store {
                 .changes
                 .remove(Tree::Index, file_time_key(tag, record.state, claimed_ms, &record.id));
             super::vault::delete(&mut draft.changes, Tree::File, place, chunks);
+            draft.count(tag, Counter::NoticedFiles, !record.notices.is_empty(), false);
+            self.forget_attention(&mut draft, tag, id)?;
         }
         for cell in self.vault.under(Tree::Index, &touch_head(id)) {
             let (index_key, _) = cell?;

@@ -13,6 +13,7 @@ use crate::model::Note;
 
 use super::error::StoreError;
 use super::keys::Keyring;
+use super::layout::{self, SCHEMA, Version};
 use super::seal::{self, Seal, SealError};
 
 /// Bytes of one copy of the head; there are two.
@@ -20,7 +21,8 @@ pub(super) const HEAD_BYTES: usize = 128;
 /// Bytes of both.
 pub(super) const HEADS_BYTES: u64 = 256;
 const MAGIC: &[u8; 8] = b"spooldJ\n";
-const VERSION: u8 = 1;
+/// A journal holds stored types: its version is theirs.
+const VERSION: u8 = SCHEMA;
 /// Bytes of a journal id.
 pub(super) const ID_BYTES: usize = 16;
 const SUM_BYTES: usize = 8;
@@ -123,9 +125,7 @@ fn read_copy(copy: &[u8], path: &Path, keyring: &Keyring) -> Result<Option<Head>
     }
     let Some(rest) = body.strip_prefix(MAGIC) else { return Ok(None) };
     let Some((&[version], rest)) = rest.split_first_chunk::<1>() else { return Ok(None) };
-    if version != VERSION {
-        return Err(StoreError::JournalVersion { path: path.to_owned(), found: version });
-    }
+    check_version(version, path)?;
     let Some((id, rest)) = rest.split_first_chunk::<ID_BYTES>() else { return Ok(None) };
     let Some((live, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
     let Some((&[length], rest)) = rest.split_first_chunk::<1>() else { return Ok(None) };
@@ -140,6 +140,32 @@ fn read_copy(copy: &[u8], path: &Path, keyring: &Keyring) -> Result<Option<Head>
         Ok(_) => Ok(Some(Head { id: *id, live: u64::from_be_bytes(*live), key_id })),
         Err(SealError::Damaged | SealError::UnknownKey(_)) => Err(StoreError::WrongKey { key_id }),
     }
+}
+
+/// Refuses the version of another program; damage has none.
+fn check_version(found: u8, path: &Path) -> Result<(), StoreError> {
+    match layout::version(found.into()) {
+        Version::Known => Ok(()),
+        Version::Newer => Err(StoreError::JournalVersion { path: path.to_owned(), found }),
+        Version::Older(reads) => Err(StoreError::OlderSchema {
+            path: path.to_owned(),
+            found: found.into(),
+            known: SCHEMA.into(),
+            reads,
+        }),
+        Version::None => Err(StoreError::JournalHead { path: path.to_owned() }),
+    }
+}
+
+/// Refuses a journal of another version by its head alone, without a key. What is damaged in both
+/// copies is left to [`read_head`].
+pub(super) fn refuse_other_versions(bytes: &[u8], path: &Path) -> Result<(), StoreError> {
+    let version = bytes.chunks_exact(HEAD_BYTES).take(2).find_map(|copy| {
+        let (body, sum) = copy.split_last_chunk::<SUM_BYTES>()?;
+        let whole = Sha256::digest(body).starts_with(sum);
+        body.strip_prefix(MAGIC).filter(|_| whole)?.first().copied()
+    });
+    version.map_or(Ok(()), |version| check_version(version, path))
 }
 
 fn frame_aad(id: &[u8; ID_BYTES], number: u64) -> Vec<u8> {

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, Decision, Dossier, HoldCode, JobState, Note, Outcome, Released};
+use crate::model::{
+    AccountId, Decision, Dossier, Hold, HoldCode, JobState, Note, Outcome, Released,
+};
 
 use super::Store;
 use super::entry::Entry;
@@ -66,6 +68,8 @@ impl Told {
     }
 }
 
+/// Jobs that are tried, where they do not open, to learn what they wait for.
+const UNREADABLE_TRIED: usize = 16;
 /// Jobs moved in one transaction.
 const BATCH: usize = 200;
 
@@ -165,12 +169,14 @@ impl Store {
         }
     }
 
-    /// The distinct things that jobs of an account wait for under this code, in no order.
+    /// The distinct things that jobs of an account wait for under this code, up to `limit`, in no
+    /// order; true if there are more. Opens one job per thing, and none beyond the limit.
     pub fn held_keys(
         &self,
         account: &AccountId,
         code: HoldCode,
-    ) -> Result<Vec<String>, StoreError> {
+        limit: usize,
+    ) -> Result<(Vec<String>, bool), StoreError> {
         let (account, id_key) = self.accounts.keyed(account)?;
         let head = held_head(account.tag, code, None);
         let end = after_head(&head);
@@ -178,27 +184,42 @@ impl Store {
         loop {
             // One look per distinct thing, however many jobs wait for it.
             let cell = self.vault.range(Tree::Index, &from, end.as_deref()).next();
-            let Some(cell) = cell else { break };
+            let Some(cell) = cell else { return Ok((keys, false)) };
+            if keys.len() >= limit {
+                return Ok((keys, true));
+            }
             let (index_key, _) = cell?;
             let thing = index_key.get(..head.len().saturating_add(16)).unwrap_or(&index_key);
-            let entry = match record_of(&index_key).map(|key| self.entry(&key)) {
-                Some(Ok(entry)) => entry,
-                None | Some(Err(StoreError::Damaged { .. })) => None,
-                Some(Err(error)) => return Err(error),
-            };
-            if let Some(Entry { state: JobState::Held(holds), .. }) = entry {
-                let named = holds.into_iter().find(|hold| {
-                    hold.code == code
-                        && held_head(account.tag, code, Some((id_key, &hold.key))) == thing
-                });
-                keys.extend(named.map(|hold| hold.key));
-            }
+            keys.extend(self.thing_waited_for(thing, |hold| {
+                hold.code == code
+                    && held_head(account.tag, code, Some((id_key, &hold.key))) == thing
+            })?);
             match after_head(thing) {
                 Some(next) => from = next,
-                None => break,
+                None => return Ok((keys, false)),
             }
         }
-        Ok(keys)
+    }
+
+    /// What the jobs under one head of the index wait for, from the first of them that opens.
+    fn thing_waited_for(
+        &self,
+        thing: &[u8],
+        is_it: impl Fn(&Hold) -> bool,
+    ) -> Result<Option<String>, StoreError> {
+        for cell in self.vault.under(Tree::Index, thing).take(UNREADABLE_TRIED) {
+            let (index_key, _) = cell?;
+            let Some(key) = record_of(&index_key) else { continue };
+            match self.entry(&key) {
+                Ok(Some(Entry { state: JobState::Held(holds), .. })) => {
+                    return Ok(holds.into_iter().find(|hold| is_it(hold)).map(|hold| hold.key));
+                }
+                Ok(_) => {}
+                Err(error) if error.is_of_one_value() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Moves all jobs under an index head, a batch at a time; others come in between.
@@ -221,7 +242,7 @@ impl Store {
             if batch.is_empty() {
                 return Ok(moved);
             }
-            moved = moved.saturating_add(self.move_jobs(&batch, told, &change)?);
+            moved = moved.saturating_add(self.move_readable(&batch, told, &change, true)?);
         }
     }
 
@@ -231,13 +252,25 @@ impl Store {
         told: Told,
         change: impl Fn(&mut Entry) -> bool,
     ) -> Result<u64, StoreError> {
+        self.move_readable(keys, told, change, false)
+    }
+
+    /// Moves these jobs in one transaction; `skip`: one whose value does not open stays where it is,
+    /// and ends nothing for the others.
+    fn move_readable(
+        &self,
+        keys: &[RecordKey],
+        told: Told,
+        change: impl Fn(&mut Entry) -> bool,
+        skip: bool,
+    ) -> Result<u64, StoreError> {
         let mut queue = self.queue();
         let mut draft = self.draft();
         let mut moved = 0_u64;
         let mut notes = Vec::new();
         for key in keys {
             let found = match draft.load(key) {
-                Err(StoreError::Damaged { .. }) if keys.len() > 1 => None,
+                Err(error) if skip && error.is_of_one_value() => None,
                 found => found?,
             };
             let Some((mut entry, chunks)) = found else { continue };
@@ -260,3 +293,7 @@ impl Store {
         Ok(moved)
     }
 }
+
+#[cfg(test)]
+#[path = "holds_tests.rs"]
+mod tests;

@@ -17,7 +17,8 @@
 //! Numbers are big-endian, frames count from 1. Journal id and number are authenticated: an entry
 //! that was altered, moved, doubled or taken from another journal does not open, and one cut out
 //! leaves a gap in the numbers. Only a cut at the very end, on the border of an entry, cannot be seen.
-//! `live` is the size after the last compaction.
+//! `live` is the size after the last compaction. The version is `store::layout`'s schema: a journal of
+//! another version is refused by its head, before anything is opened or moved.
 //!
 //! **Durable when.** [`Store::note`](super::Store::note) returns after write *and* fdatasync;
 //! callers that come while one sync runs share the next one (`barrier`). A write that fails is taken
@@ -48,7 +49,7 @@ use super::barrier::Barrier;
 use super::daykeys::sync_dir;
 use super::error::StoreError;
 use super::frames::{
-    Damage, Frames, HEADS_BYTES, Head, ID_BYTES, JournalReport, MAX_FRAME_BYTES, read_head,
+    self, Damage, Frames, HEADS_BYTES, Head, ID_BYTES, JournalReport, MAX_FRAME_BYTES, read_head,
     write_frame, write_head,
 };
 use super::keys::{Keyring, StoreKeys};
@@ -103,21 +104,37 @@ pub fn read(dir: &Path, keys: &StoreKeys) -> Result<Option<Notes>, StoreError> {
     Notes::open(&dir.join(JOURNAL_DIR).join(FILE), Keyring::new(keys))
 }
 
+/// Refuses a journal under the state directory `dir` that another version wrote; reads only its
+/// head and changes nothing.
+pub(super) fn refuse_other_versions(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join(JOURNAL_DIR).join(FILE);
+    match heads(&path)? {
+        Some((_, bytes)) => frames::refuse_other_versions(&bytes, &path),
+        None => Ok(()),
+    }
+}
+
+/// The open journal and its two heads, if there is one.
+fn heads(path: &Path) -> Result<Option<(File, Vec<u8>)>, StoreError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("opening", path)(error)),
+    };
+    let mut bytes = Vec::new();
+    // Bounded: the heads and no more.
+    (&mut file)
+        .take(HEADS_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(StoreError::io("reading", path))?;
+    Ok(Some((file, bytes)))
+}
+
 // === impl Notes ===
 
 impl Notes {
     fn open(path: &Path, keyring: Keyring) -> Result<Option<Self>, StoreError> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io("opening", path)(error)),
-        };
-        let mut bytes = Vec::new();
-        // Bounded: the heads and no more.
-        (&mut file)
-            .take(HEADS_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(StoreError::io("reading", path))?;
+        let Some((file, bytes)) = heads(path)? else { return Ok(None) };
         let (head, start) = read_head(&bytes, path, &keyring)?;
         Ok(Some(Self { path: path.to_owned(), keyring, head, file: Some(file), start }))
     }

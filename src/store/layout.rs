@@ -3,7 +3,7 @@
 //! ```text
 //! <state>/                       one per host; 0700
 //! ├── LOCK                       flock: one daemon per state directory
-//! ├── SCHEMA                     "1\n"; read before sled is touched: a newer one is refused
+//! ├── SCHEMA                     "2\n"; read before anything is touched: another one is refused
 //! ├── journal/                   the decision journal (`store::journal`)
 //! ├── daykeys/                   never in a backup
 //! │   ├── CACHEDIR.TAG
@@ -11,13 +11,17 @@
 //! └── store/                     sled 0.34.7: db, conf, snap.*, blobs/ (always empty)
 //!     ├── record                 RecordKey                    → sealed(master) Entry: job + dossier
 //!     ├── buyer                  RecordKey ‖ family           → sealed(day)    StoredBuyer
+//!     │                          RecordKey ‖ 0                → sealed(day)    Odoo's words on a dead one
 //!     ├── file                   file id                      → sealed(master) FileRecord
 //!     ├── partner                account tag ‖ mac16          → sealed(master) Odoo id
+//!     ├── attention              account tag ‖ 0 ‖ file id    → sealed(master) entries of a file
+//!     │                          account tag ‖ 0 ‖ 0(11)      → sealed(master) entries of the account
 //!     ├── index                  kind ‖ …                     → "" or one byte
 //!     │     D account tag ‖ due ms ‖ rest of RecordKey          pending jobs, by due time
 //!     │     H account tag ‖ hold code ‖ mac16(hold key) ‖ rest  held jobs, by what they wait for
 //!     │     X account tag ‖ mac16(death code) ‖ rest            dead jobs, by cause
 //!     │     A account tag ‖ rest                                orders with an open attention entry
+//!     │     A (key in `attention`)                              accounts and files with one
 //!     │     T file id ‖ RecordKey → new | changed               orders a file said something new of
 //!     │     F account tag ‖ file state ‖ !claimed ms ‖ file id  files, newest first
 //!     └── meta                   name [‖ account tag]         → sealed(master)
@@ -55,12 +59,15 @@
 //! for them remember it (`expired`). A key that is not there and has the mark is *expired*; without
 //! the mark it is *missing*, and the sealed file is read again. See [`retention`](super::retention).
 
-use crate::model::{AccountId, FileId, FileState, HoldCode, JobState};
+use crate::model::{AccountId, FileId, FileState, HoldCode, JobState, Subject};
 
 use super::keys::IdKey;
 
-/// The version of everything in this file. A new or moved field of a stored type is a new schema.
-pub(super) const SCHEMA: u8 = 1;
+/// The version of everything in this file and of the decision journal. A new or moved field of a
+/// stored type is a new schema; there is no migration.
+pub(super) const SCHEMA: u8 = 2;
+/// Which odoo-spoold reads each schema before [`SCHEMA`], from schema 1 on.
+const EARLIER: &[&str] = &["odoo-spoold 0.1.0 as it was before its first release"];
 /// sled's folder within the state directory.
 pub(super) const STORE_DIR: &str = "store";
 /// The day keys' folder within the state directory.
@@ -69,6 +76,32 @@ pub(super) const DAYKEY_DIR: &str = "daykeys";
 pub(super) const LOCK_FILE: &str = "LOCK";
 /// The schema file.
 pub(super) const SCHEMA_FILE: &str = "SCHEMA";
+
+/// What a version number found on disk means to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// The one that it reads and writes.
+    Known,
+    /// An earlier one, and what reads it.
+    Older(&'static str),
+    /// A later one.
+    Newer,
+    /// No version at all: there never was a schema 0.
+    None,
+}
+
+/// Compares a version number found on disk with [`SCHEMA`].
+pub(super) fn version(found: u32) -> Version {
+    let known = u32::from(SCHEMA);
+    if found == known {
+        return Version::Known;
+    }
+    if found > known {
+        return Version::Newer;
+    }
+    let place = found.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| EARLIER.get(place)).map_or(Version::None, |&reads| Version::Older(reads))
+}
 
 /// Largest sealed value, in bytes: 17 of them in one leaf stay far below sled's blob limit.
 pub(super) const MAX_SEALED_BYTES: usize = 4096;
@@ -91,6 +124,8 @@ pub(super) enum Tree {
     File,
     /// Partners in Odoo.
     Partner,
+    /// What is to be looked at of files and of accounts.
+    Attention,
     /// All indexes.
     Index,
     /// Schema, accounts, counters.
@@ -99,8 +134,15 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Record, Self::Buyer, Self::File, Self::Partner, Self::Index, Self::Meta];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Record,
+        Self::Buyer,
+        Self::File,
+        Self::Partner,
+        Self::Attention,
+        Self::Index,
+        Self::Meta,
+    ];
 
     /// Its name in sled, in subkeys and in associated data.
     pub(super) fn name(self) -> &'static str {
@@ -109,6 +151,7 @@ impl Tree {
             Self::Buyer => "buyer",
             Self::File => "file",
             Self::Partner => "partner",
+            Self::Attention => "attention",
             Self::Index => "index",
             Self::Meta => "meta",
         }
@@ -254,6 +297,26 @@ pub(super) fn attention_key(key: &RecordKey) -> Vec<u8> {
     let mut head = index_head(ATTENTION, key.tag());
     head.extend(key.rest());
     head
+}
+
+/// The key of a file's or an account's entries in [`Tree::Attention`], and behind the kind byte in
+/// `index`; none of an order. No record is of kind 0, so accounts and files come first there.
+pub(super) fn subject_key(tag: AccountTag, subject: &Subject) -> Option<Vec<u8>> {
+    let mut key = tag.to_vec();
+    key.push(0);
+    match subject {
+        Subject::Record(_) => return None,
+        Subject::File(file) => key.extend(file.as_str().as_bytes()),
+        Subject::Account => key.extend([0; FileId::LEN]),
+    }
+    Some(key)
+}
+
+/// The account tag of a key in [`Tree::Attention`], and whether it is a file's; none of a later chunk.
+pub(super) fn subject_of(key: &[u8]) -> Option<(AccountTag, bool)> {
+    let whole = key.len() == TAG_BYTES + 1 + FileId::LEN;
+    let tag = key.get(..TAG_BYTES).filter(|_| whole)?.try_into().ok()?;
+    Some((tag, key.last().is_some_and(|&byte| byte != 0)))
 }
 
 /// The head of the held jobs of an account with this code, and this key if given.
@@ -408,6 +471,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_earlier_schema_says_what_reads_it() {
+        assert_eq!(EARLIER.len() + 1, usize::from(SCHEMA));
+        assert_eq!(version(SCHEMA.into()), Version::Known);
+        assert_eq!(version(1), Version::Older(EARLIER[0]));
+        assert_eq!(version(u32::from(SCHEMA) + 1), Version::Newer);
+        assert_eq!(version(0), Version::None);
+    }
+
+    #[test]
     fn index_keys_end_in_their_record() {
         let id_key = IdKey::new(&[7; 32]);
         let record = RecordKey::new([1, 2, 3, 4], KIND_ORDER, [9; 16]);
@@ -420,6 +492,13 @@ mod tests {
             JobState::Dead(crate::model::Death { code: "x".into(), words: String::new() }),
         ];
         assert_eq!(record_of(&attention_key(&record)), Some(record));
+        for (subject, is_file) in
+            [(Subject::Account, false), (Subject::File(FileId::from_bits(0)), true)]
+        {
+            let key = subject_key([1, 2, 3, 4], &subject).unwrap();
+            assert_eq!(subject_of(&key), Some(([1, 2, 3, 4], is_file)));
+            assert_ne!(key.len(), RECORD_KEY_BYTES);
+        }
         for state in states {
             for key in index_keys(&record, &id_key, &state, 5) {
                 assert_eq!(record_of(&key), Some(record));

@@ -36,6 +36,7 @@ pub mod journal;
 mod keys;
 pub mod layout;
 mod lost;
+mod noticed;
 mod open;
 mod partners;
 mod patience;
@@ -51,6 +52,7 @@ mod tally;
 mod tests;
 mod vault;
 mod verify;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,7 +72,6 @@ use vault::{Changes, Vault, engine};
 pub use aging::Aged;
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
-pub use decisions::Noticed;
 pub use error::StoreError;
 pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
@@ -80,6 +81,7 @@ pub use intake::Taken;
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use lost::Restored;
+pub use noticed::Noticed;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use pauses::Pause;
 pub use pins::{MappedOrder, Mend, Mended};
@@ -198,12 +200,13 @@ impl Store {
         self.job_of(&key)
     }
 
-    /// The job of a record.
+    /// The job of a record; a dead one with Odoo's words, as long as they are kept.
     pub fn job_of(&self, key: &RecordKey) -> Result<Option<Job>, StoreError> {
         let queue = self.queue();
         let Some(entry) = self.entry(key)? else { return Ok(None) };
         let account = &self.accounts.by_tag(key.tag())?.id;
-        Ok(Some(entry.job(account, queue.lease(key))))
+        let job = entry.job(account, queue.lease(key));
+        Ok(Some(Job { state: self.with_words(key, job.state)?, ..job }))
     }
 
     /// The key of an order's record.

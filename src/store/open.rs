@@ -1,6 +1,7 @@
-//! Opening: lock, decision journal, schema, sweep, sled, keys, counters; in that order.
+//! Opening: version, lock, decision journal, schema, sweep, sled, keys, counters; in that order.
 //!
-//! Nothing of sled is touched before the lock is held and the schema is known. An interrupted
+//! Nothing is touched of a state directory that another version wrote, and nothing of sled before
+//! the lock is held. An interrupted
 //! snapshot of sled (`snap.*.generating`) would make it refuse to start for ever and is removed. So would
 //! a half-written `conf`, which sled never syncs: a new store is made aside, synced, and renamed.
 
@@ -22,10 +23,11 @@ use super::barrier::Barrier;
 use super::daykeys::{DayKeys, sync_dir};
 use super::draft::TALLY;
 use super::error::StoreError;
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::keys::{Keyring, StoreKeys};
 use super::layout::{
-    AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, hex, meta_key,
+    self, AccountTag, DAYKEY_DIR, LOCK_FILE, SCHEMA, SCHEMA_FILE, STORE_DIR, Tree, Version, hex,
+    meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
 use super::patience::{Parting, wait_for};
@@ -44,6 +46,8 @@ pub struct StoreOptions {
     pub cache_bytes: u64,
     /// The time, for the name of a database that is moved aside.
     pub opened_at: Timestamp,
+    /// How long another process may take to let go of the state directory.
+    pub patience: Duration,
 }
 
 /// The default cache: 64 MiB.
@@ -65,7 +69,11 @@ pub const DEFAULT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: DEFAULT_CACHE_BYTES, opened_at: Timestamp::UNIX_EPOCH }
+        Self {
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            opened_at: Timestamp::UNIX_EPOCH,
+            patience: Duration::ZERO,
+        }
     }
 }
 
@@ -77,8 +85,12 @@ pub(super) const RETENTION: &[u8] = b"retention";
 impl Store {
     /// Opens the state directory, and makes what is not there yet.
     pub fn open(dir: &Path, keys: &StoreKeys, options: StoreOptions) -> Result<Self, StoreError> {
+        // Before the lock: what another version wrote stays as it is, to the byte.
+        refuse_other_versions(dir)?;
         make_dir(dir)?;
-        let lock = lock(dir)?;
+        let lock = lock(dir, options.patience)?;
+        // Whoever had the lock may have been of another version.
+        refuse_other_versions(dir)?;
         // Its head proves the master key before anything is held against the database.
         let mut journal = if Journal::stands(dir) { Some(Journal::open(dir, keys)?) } else { None };
         let proven = journal.is_some();
@@ -355,7 +367,7 @@ fn prove_disk(dir: &Path) -> Result<(), StoreError> {
     sync_dir(dir)
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+fn lock(dir: &Path, patience: Duration) -> Result<File, StoreError> {
     let path = dir.join(LOCK_FILE);
     let file = OpenOptions::new()
         .create(true)
@@ -364,11 +376,37 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         .open(&path)
         .map_err(StoreError::io("opening the lock", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::io("locking", path)(error)),
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A command that reads the state while no daemon runs has it for a moment.
+            Err(TryLockError::WouldBlock) if started.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Busy { path: dir.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::io("locking", path)(error)),
+        }
     }
+}
+
+/// Refuses a state directory that another version wrote; reads two small files and changes nothing.
+/// A file SCHEMA that says nothing is no version, and left to [`check_schema`].
+fn refuse_other_versions(dir: &Path) -> Result<(), StoreError> {
+    let text = fs::read_to_string(dir.join(SCHEMA_FILE)).unwrap_or_default();
+    if let Ok(found) = text.trim().parse() {
+        let (path, known) = (dir.to_owned(), u32::from(SCHEMA));
+        match layout::version(found) {
+            Version::Older(reads) => {
+                return Err(StoreError::OlderSchema { path, found, known, reads });
+            }
+            Version::Newer => return Err(StoreError::NewerSchema { path, found, known }),
+            Version::Known | Version::None => {}
+        }
+    }
+    journal::refuse_other_versions(dir)
 }
 
 /// Reads the schema; writes it where there is no store yet.
@@ -378,11 +416,7 @@ fn check_schema(dir: &Path, store: &Path) -> Result<(), StoreError> {
     match fs::read_to_string(&path) {
         Ok(text) => {
             let found: u32 = text.trim().parse().map_err(|_| bad())?;
-            let known = u32::from(SCHEMA);
-            if found > known {
-                return Err(StoreError::NewerSchema { path: dir.to_owned(), found, known });
-            }
-            if found == known { Ok(()) } else { Err(bad()) }
+            if layout::version(found) == Version::Known { Ok(()) } else { Err(bad()) }
         }
         // Written before the store is made: a store without it lost it.
         Err(error) if error.kind() == ErrorKind::NotFound && store.exists() => Err(bad()),

@@ -13,13 +13,13 @@ use crate::model::{AccountId, Death, Dossier, Family, Hold, Job, JobState, Outco
 
 use super::Store;
 use super::buyers::BuyerState;
-use super::decisions;
 use super::draft::Draft;
 use super::entry::{Entry, instant};
 use super::error::StoreError;
 use super::layout::{
     AccountTag, DUE, RecordKey, after_head, due_from, due_of, index_head, record_of,
 };
+use super::noticed;
 use super::tally::Tally;
 
 /// What is in memory only. Its lock is the writers' lock.
@@ -352,6 +352,7 @@ impl Store {
             }
             End::Dead(death) => {
                 entry.last_fault = Some(death.code.clone());
+                let death = self.put_words(draft, key, entry, death, instant(now_ms))?;
                 entry.put(JobState::Dead(death), now_ms);
             }
         }
@@ -420,7 +421,7 @@ impl Store {
 /// What the worker owns goes onto the stored dossier; facts stay as they are stored. True if
 /// anything differs.
 fn merge(stored: &mut Dossier, worker: &Dossier) -> bool {
-    let attention = decisions::merged(&stored.attention, &worker.attention);
+    let attention = noticed::merged(&stored.attention, &worker.attention);
     let differs = stored.mapping != worker.mapping || stored.attention != attention;
     if differs {
         stored.mapping.clone_from(&worker.mapping);

@@ -14,7 +14,7 @@ use super::seal::Seal;
 use super::vault::{Cell, Changes, put};
 
 /// The trees whose values are sealed under the master key. Buyers are under day keys.
-const SEALED: [Tree; 4] = [Tree::Record, Tree::File, Tree::Partner, Tree::Meta];
+const SEALED: [Tree; 5] = [Tree::Record, Tree::File, Tree::Partner, Tree::Attention, Tree::Meta];
 
 /// How far it is. Begins at the beginning; what was done before is passed quickly.
 #[derive(Debug, Default)]

@@ -24,6 +24,20 @@ pub struct Tally {
     pub holds: BTreeMap<HoldCode, u64>,
     /// Orders with an open attention entry, in any state.
     pub attention: u64,
+    /// Files with an open attention entry.
+    pub attention_files: u64,
+    /// 1 if the account itself has an open attention entry.
+    pub attention_account: u64,
+    /// Files with notices, dismissed or not, of those that are remembered.
+    pub noticed_files: u64,
+}
+
+/// What is counted beside jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counter {
+    AttentionFiles,
+    AttentionAccount,
+    NoticedFiles,
 }
 
 impl Tally {
@@ -58,6 +72,16 @@ impl Tally {
 
     pub(super) fn unnotice(&mut self, attention: bool) {
         self.attention = self.attention.saturating_sub(u64::from(attention));
+    }
+
+    /// Counts one that was not, or is not any more.
+    pub(super) fn count(&mut self, counter: Counter, before: bool, after: bool) {
+        let count = match counter {
+            Counter::AttentionFiles => &mut self.attention_files,
+            Counter::AttentionAccount => &mut self.attention_account,
+            Counter::NoticedFiles => &mut self.noticed_files,
+        };
+        *count = count.saturating_sub(u64::from(before)).saturating_add(u64::from(after));
     }
 
     fn slot(&mut self, state: &JobState) -> &mut u64 {

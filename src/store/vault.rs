@@ -27,11 +27,15 @@ pub(super) struct Vault {
     buyer: sled::Tree,
     file: sled::Tree,
     partner: sled::Tree,
+    attention: sled::Tree,
     index: sled::Tree,
     meta: sled::Tree,
     keyring: Keyring,
     /// A write failed. sled remembers that for ever, and so do we.
     failed: AtomicBool,
+    /// How many values were opened.
+    #[cfg(test)]
+    pub(super) opened: std::sync::atomic::AtomicU64,
 }
 
 /// What one transaction writes (`Some`) and removes (`None`).
@@ -88,10 +92,13 @@ impl Vault {
             buyer: tree(Tree::Buyer)?,
             file: tree(Tree::File)?,
             partner: tree(Tree::Partner)?,
+            attention: tree(Tree::Attention)?,
             index: tree(Tree::Index)?,
             meta: tree(Tree::Meta)?,
             keyring,
             failed: AtomicBool::new(false),
+            #[cfg(test)]
+            opened: std::sync::atomic::AtomicU64::new(0),
         })
     }
 
@@ -101,6 +108,7 @@ impl Vault {
             Tree::Buyer => &self.buyer,
             Tree::File => &self.file,
             Tree::Partner => &self.partner,
+            Tree::Attention => &self.attention,
             Tree::Index => &self.index,
             Tree::Meta => &self.meta,
         }
@@ -168,14 +176,23 @@ impl Vault {
         if changes.is_empty() {
             return Ok(());
         }
-        let trees = (&self.record, &self.buyer, &self.file, &self.partner, &self.index, &self.meta);
-        let done = trees.transaction(|(record, buyer, file, partner, index, meta)| {
+        let trees = (
+            &self.record,
+            &self.buyer,
+            &self.file,
+            &self.partner,
+            &self.attention,
+            &self.index,
+            &self.meta,
+        );
+        let done = trees.transaction(|(record, buyer, file, partner, attention, index, meta)| {
             for ((tree, key), value) in &changes.0 {
                 let tree: &TransactionalTree = match tree {
                     Tree::Record => record,
                     Tree::Buyer => buyer,
                     Tree::File => file,
                     Tree::Partner => partner,
+                    Tree::Attention => attention,
                     Tree::Index => index,
                     Tree::Meta => meta,
                 };
@@ -221,6 +238,8 @@ impl Vault {
         first: &[u8],
         cipher: impl Fn(&str) -> Option<Cipher>,
     ) -> Result<Cell, StoreError> {
+        #[cfg(test)]
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let damaged = Ok(Cell::Locked(SealError::Damaged));
         let Ok(head) = Seal::parse(first) else { return damaged };
         let Some(cipher) = cipher(head.key_id) else {

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Family;
+use crate::model::{Attention, Family};
 
 use super::Store;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::error::StoreError;
+use super::files::FileFilter;
 use super::layout::{
-    ATTENTION, DEAD, DUE, HELD, RECORD_KEY_BYTES, RecordKey, Tree, attention_key, buyer_key,
-    index_keys,
+    ATTENTION, AccountTag, DEAD, DUE, HELD, RECORD_KEY_BYTES, RecordKey, Tree, account_tag,
+    attention_key, buyer_key, index_keys, subject_of,
 };
 use super::open::blobs_empty;
-use super::tally::Tally;
+use super::tally::{Counter, Tally};
 
 impl Store {
     /// What does not agree with itself: one sentence each, without contents. Empty is well.
@@ -49,6 +50,7 @@ impl Store {
             }
             self.verify_buyers(&draft, &key, &entry, &mut wrong)?;
         }
+        self.verify_attention(&mut tallies, &mut expected, &mut wrong)?;
         for account in self.accounts.all() {
             let (kept, counted) =
                 (queue.stored_tally(account.tag), tallies.remove(&account.tag).unwrap_or_default());
@@ -77,6 +79,36 @@ impl Store {
             wrong.push(error.to_string());
         }
         Ok(wrong)
+    }
+
+    /// Counts what is to be looked at of files and accounts, and the files with notices.
+    fn verify_attention(
+        &self,
+        tallies: &mut BTreeMap<AccountTag, Tally>,
+        expected: &mut BTreeSet<Vec<u8>>,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        for cell in self.vault.under(Tree::Attention, &[]) {
+            let (place, first) = cell?;
+            let Some((tag, is_file)) = subject_of(&place) else { continue };
+            let list: Vec<Attention> = match self.vault.read_cell(Tree::Attention, &place, &first) {
+                Ok(found) => found.map(|(list, _cells)| list).unwrap_or_default(),
+                Err(error) => {
+                    wrong.push(error.to_string());
+                    continue;
+                }
+            };
+            let open = Attention::any_open(&list);
+            let counter = if is_file { Counter::AttentionFiles } else { Counter::AttentionAccount };
+            tallies.entry(tag).or_default().count(counter, false, open);
+            expected.extend(open.then(|| [&[ATTENTION][..], place.as_ref()].concat()));
+        }
+        for file in self.files(&FileFilter::default(), usize::MAX)? {
+            let tag = account_tag(&file.account);
+            let noticed = !file.notices.is_empty();
+            tallies.entry(tag).or_default().count(Counter::NoticedFiles, false, noticed);
+        }
+        Ok(())
     }
 
     fn verify_buyers(

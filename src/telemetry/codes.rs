@@ -4,6 +4,7 @@
 //!
 //! Promises: codes never change and each has a row; a test reads the source and compares.
 
+mod attention;
 mod commands;
 mod daemon;
 mod files;
@@ -26,7 +27,8 @@ pub struct Code {
 }
 
 /// All codes, in the order of the man page.
-const TABLES: [&[Code]; 5] = [files::ROWS, holds::ROWS, odoo::ROWS, daemon::ROWS, commands::ROWS];
+const TABLES: [&[Code]; 6] =
+    [files::ROWS, holds::ROWS, attention::ROWS, odoo::ROWS, daemon::ROWS, commands::ROWS];
 
 /// What stands in place of a code that has no row: a bug.
 const UNKNOWN: Code = row(

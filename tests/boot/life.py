@@ -154,6 +154,7 @@ def upgrading(w):
 
 def downgrading(w):
     m, check = w.machine, w.report.check
+    known = m.run('cat', '/var/lib/odoo-spoold/SCHEMA')
     with check('downgrade below the state is refused, and the newer one runs on'):
         pid = m.pid()
         m.write('/var/lib/odoo-spoold/SCHEMA', '99\n')
@@ -168,6 +169,15 @@ def downgrading(w):
         ensure(m.show('ExecMainStatus') == '78' and m.show('NRestarts') == '0', m.show('ExecMainStatus'))
         ensure('written by a newer odoo-spoold' in m.run('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager'), 'no reason')
     m.write('/var/lib/odoo-spoold/SCHEMA', '1\n')
+    with check('a program newer than the state ends with 78, names what reads it, and moves nothing'):
+        ensure(m.ask('systemctl', 'restart', UNIT)[0] != 0, 'it started')
+        ensure(m.show('ExecMainStatus') == '78', m.show('ExecMainStatus'))
+        ensure('written by an older odoo-spoold' in m.run('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager'), 'no reason')
+        ensure('corrupt' not in m.run('ls', '/var/lib/odoo-spoold'), 'moved aside')
+    with check('an upgrade over such a state is refused before anything changes'):
+        code, said = w.apt('install', '--reinstall', '/deb/' + os.path.basename(w.following))
+        ensure(code != 0 and 'schema 1' in said and 'does not read' in said, said)
+    m.write('/var/lib/odoo-spoold/SCHEMA', known)
     m.run('systemctl', 'reset-failed')
     m.run('systemctl', 'restart', SOCKET)
     m.run('systemctl', 'start', UNIT)

@@ -324,6 +324,12 @@ fn without_a_daemon_the_store_itself_answers() {
     assert!(said.starts_with("Fault: the daemon is not running; `systemctl start"), "{said}");
     assert!(said.contains("the daemon never ran"), "{said}");
     assert!(!home.path("state").exists(), "asking made a store");
+    // As monitoring asks: one line, and an exit code of its own.
+    let checked = home.run(&["status", "--check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let said = text(&checked.stdout);
+    assert!(said.starts_with("ODOO-SPOOLD CRITICAL - Fault: the daemon is not running"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 
     let keys = Keys::load(&home.settings()).unwrap();
     let store = odoo_spoold::daemon::open_store(&home.settings(), &keys).unwrap();
@@ -357,10 +363,16 @@ fn a_running_daemon_answers_in_tables_and_in_json() {
     assert_eq!(home.ok(&["status", "--quiet"]).lines().count(), 1);
     let json: Status = home.json(&["status"]);
     assert_eq!(json.headline, status.lines().next().unwrap());
+    let checked = home.run(&["status", "--check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let said = text(&checked.stdout);
+    assert!(said.starts_with("ODOO-SPOOLD WARNING - Attention: account eu_1"), "{said}");
+    assert!(said.contains(" | pending=") && said.contains(" dead=1 "), "{said}");
     let mut gate = odoo_spoold::deliver::gate::Gate::Open;
     gate.pause("odoo-access-denied", "renew the API key", at(0));
     served.desk.gates.lock().unwrap().insert("eu_1".parse().unwrap(), gate);
     assert_eq!(home.run(&["status"]).status.code(), Some(1));
+    assert_eq!(home.run(&["status", "--check"]).status.code(), Some(2));
 
     let table = home.ok(&["queue", "list", "--state", "pending"]);
     let mut lines = table.lines();

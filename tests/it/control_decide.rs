@@ -6,7 +6,7 @@ use odoo_spoold::control::wire::{
     Requeue, ResumeRequest,
 };
 use odoo_spoold::model::{
-    Accept, Attention, AttentionCode, Decision, Declined, Family, HoldCode, Note, Outcome,
+    Accept, Attention, AttentionCode, Decision, Declined, Family, HoldCode, Note, Outcome, Subject,
 };
 use odoo_spoold::store::{BuyerState, End, Store};
 
@@ -62,6 +62,7 @@ fn notes(store: &Store) -> Vec<Note> {
                     | Note::Resumed { .. }
                     | Note::Decided { .. }
                     | Note::Ruled { .. }
+                    | Note::Dismissed { .. }
             ) {
                 notes.push(note);
             }
@@ -161,7 +162,8 @@ fn conflicts_are_decided_and_listed_things_dismissed() {
         dossier.mapping = Some(mapping(42));
         let (code, since) = (AttentionCode::BelowDelivered, at(10));
         let text = "Amazon says 1, 2 have been delivered".to_owned();
-        dossier.attention.push(Attention { code, key: "l".into(), text, since, dismissed: None });
+        let subject = Subject::Record(leased.job.order_id.clone());
+        dossier.attention.push(Attention::new(subject, code, "l", text, since));
         let key = if leased.job.order_id == id(5) { "line" } else { "sales-channel" };
         leased.settlement(Some(dossier), End::Held(vec![hold(HoldCode::Conflict, key)]))
     });
@@ -169,13 +171,13 @@ fn conflicts_are_decided_and_listed_things_dismissed() {
     assert_eq!(refusal(client.decide(&decide(6, Accept::Odoo))), "order-undecidable");
 
     let list = client.attention(&AttentionQuery::default()).unwrap();
-    assert_eq!((list.orders.len(), list.more), (2, false));
+    assert_eq!((list.subjects.len(), list.more), (2, false));
     assert_eq!(client.status().unwrap().accounts[0].attention, 2);
-    let dismiss = |code| Dismiss { account: account(), order_id: id(5), code };
+    let dismiss = |code| Dismiss { account: account(), order_id: Some(id(5)), file_id: None, code };
     assert_eq!(client.dismiss(&dismiss(Some(AttentionCode::Reopened))).unwrap().entries, 0);
     assert_eq!(client.dismiss(&dismiss(None)).unwrap().entries, 1);
-    let left = client.attention(&AttentionQuery::default()).unwrap().orders;
-    assert_eq!(left.iter().map(|o| o.order_id.clone()).collect::<Vec<_>>(), [id(6)]);
+    let left = client.attention(&AttentionQuery::default()).unwrap().subjects;
+    assert_eq!(left.iter().map(|o| o.order_id.clone()).collect::<Vec<_>>(), [Some(id(6))]);
     assert_eq!(client.status().unwrap().accounts[0].attention, 1);
 
     assert_eq!(client.decide(&decide(5, Accept::Marketplace)).unwrap().orders, 1);
@@ -187,9 +189,49 @@ fn conflicts_are_decided_and_listed_things_dismissed() {
     assert_eq!(ruling.by, Some(rustix::process::getuid().as_raw()));
     // The journal knows what was decided on, values and all.
     let decided = notes(store);
-    let [Note::Ruled { order, ruling: Some(noted), declined, .. }] = &decided[..] else {
+    let [Note::Dismissed { .. }, Note::Ruled { order, ruling: Some(noted), declined, .. }] =
+        &decided[..]
+    else {
         panic!("{decided:?}")
     };
     assert_eq!((order, noted, &declined[..]), (&id(5), &ruling, &[] as &[Declined]));
     assert!(store.verify().unwrap().is_empty());
+}
+
+/// What is odd in a file is shown with it and counted; what can cost money is to be looked at.
+#[test]
+fn notices_of_files_are_shown_counted_and_dismissed() {
+    let served = served();
+    let client = served.client();
+    let mut record = served.store.file(&file(1)).unwrap().unwrap();
+    record.state = odoo_spoold::model::FileState::Done;
+    let notice = |code: &str, costs_money| odoo_spoold::model::FileNotice {
+        code: code.to_owned(),
+        text: format!("{code} was seen"),
+        costs_money,
+    };
+    record.notices = vec![notice("columns-unknown", false), notice("amounts-unknown", true)];
+    served.store.put_file(&record).unwrap();
+    let shown = client.file(&file(1)).unwrap();
+    assert_eq!(shown.notices, record.notices);
+    assert_eq!((shown.attention.len(), shown.attention[0].key.as_str()), (1, "amounts-unknown"));
+    let status = client.status().unwrap();
+    let of_account = status.accounts.iter().find(|one| one.account == record.account).unwrap();
+    assert_eq!((of_account.noticed_files, of_account.attention_files), (1, 1));
+    let listed = client.attention(&AttentionQuery::default()).unwrap().subjects;
+    assert_eq!(listed[0].file_id, Some(file(1)));
+    let dismiss = |order_id, file_id| Dismiss {
+        account: record.account.clone(),
+        order_id,
+        file_id,
+        code: None,
+    };
+    assert_eq!(refusal(client.dismiss(&dismiss(Some(id(5)), Some(file(1))))), "bad-request");
+    assert_eq!(refusal(client.dismiss(&dismiss(None, Some(file(999))))), "file-unknown");
+    assert_eq!(client.dismiss(&dismiss(None, None)).unwrap().entries, 0, "of the account itself");
+    assert_eq!(client.dismiss(&dismiss(None, Some(file(1)))).unwrap().entries, 1);
+    let shown = client.file(&file(1)).unwrap();
+    assert!(shown.attention.is_empty() && shown.notices.len() == 2);
+    assert!(client.attention(&AttentionQuery::default()).unwrap().subjects.is_empty());
+    assert!(served.store.verify().unwrap().is_empty());
 }

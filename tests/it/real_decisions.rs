@@ -113,9 +113,9 @@ print('do' + 'ne')",
 
         // An adopted order is not written, and what changed is to be looked at.
         let (noticed, _) = spoold.daemon.store.attention(None, 9).unwrap();
-        let told: Vec<(&str, &str)> =
-            noticed.iter().map(|n| (n.order_id.as_str(), n.entries[0].code.name())).collect();
-        assert_eq!(told, [(id(6), "adopted-changed")], "Odoo {version}");
+        let told: Vec<(String, &str)> =
+            noticed.iter().map(|n| (n.subject.to_string(), n.entries[0].code.name())).collect();
+        assert_eq!(told, [(id(6).to_owned(), "adopted-changed")], "Odoo {version}");
         assert!(noticed[0].entries[0].text.contains("2 units, 24 GBP"), "{noticed:?}");
 
         // Cancelled at Amazon, and alive again: nothing revives it but a decision.

@@ -289,3 +289,28 @@ fn an_order_that_a_person_cancelled_stays_so() {
     assert!(asked(&spoold, 2).contains("cancelled in Odoo and alive"), "{}", asked(&spoold, 2));
     spoold.stop();
 }
+
+/// A dismissal is a person's decision: what was looked at once is not listed again.
+#[test]
+fn what_was_dismissed_stays_dismissed() {
+    use odoo_spoold::model::{Attention, AttentionCode, Subject};
+    let place = Place::new(Flavor::V19);
+    let spoold = place.files.start();
+    place.take(&spoold, "one", &report(&[1], "Amazon", 8, "Shipped", 1));
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let of = |subject| Attention::new(subject, AttentionCode::BelowDelivered, "l", "less", at);
+    let subjects = [Subject::Record(order_id(1).parse().unwrap()), Subject::Account];
+    for subject in &subjects {
+        let store = &spoold.daemon.store;
+        assert!(store.attend(&eu(), of(subject.clone())).unwrap());
+        assert_eq!(store.dismiss(&eu(), subject, None, at).unwrap(), 1);
+    }
+    let spoold = place.lose_and_rebuild(spoold);
+    spoold.wait_idle(&place.files);
+    for subject in subjects {
+        spoold.daemon.store.attend(&eu(), of(subject)).unwrap();
+    }
+    let (listed, _) = spoold.daemon.store.attention(None, 9).unwrap();
+    assert!(listed.is_empty(), "{listed:?}");
+    spoold.stop();
+}

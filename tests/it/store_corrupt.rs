@@ -145,7 +145,7 @@ fn schema_and_blobs_that_do_not_belong_there() {
         damage(dir.path());
         survives(dir.path(), "schema or blobs");
         assert_eq!(aside(dir.path()).len(), 1);
-        assert_eq!(std::fs::read_to_string(dir.path().join("SCHEMA")).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(dir.path().join("SCHEMA")).unwrap(), "2\n");
     }
 }
 

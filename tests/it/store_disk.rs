@@ -50,13 +50,32 @@ fn a_second_opener_is_told() {
     open(dir.path());
 }
 
+/// A command that reads the state has it for a moment; a daemon that starts just then waits.
+#[test]
+fn audit_49_a_short_reader_does_not_keep_the_daemon_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let reader = open(dir.path());
+    let patience = std::time::Duration::from_mins(1);
+    let options = StoreOptions { patience, ..StoreOptions::default() };
+    let (path, (told, waiting)) = (dir.path().to_owned(), std::sync::mpsc::channel());
+    let daemon = std::thread::spawn(move || {
+        told.send(()).unwrap();
+        Store::open(&path, &keys(), options)
+    });
+    waiting.recv().unwrap();
+    // Long enough that the other thread has asked, or this proves less and fails nothing.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    reader.close().unwrap();
+    daemon.join().unwrap().unwrap().close().unwrap();
+}
+
 #[test]
 fn a_newer_schema_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).close().unwrap();
     let schema = dir.path().join("SCHEMA");
-    assert_eq!(std::fs::read_to_string(&schema).unwrap(), "1\n");
-    std::fs::write(&schema, "2\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&schema).unwrap(), "2\n");
+    std::fs::write(&schema, "3\n").unwrap();
     let listing = || {
         let mut files: Vec<_> = std::fs::read_dir(dir.path().join("store"))
             .unwrap()
@@ -70,7 +89,7 @@ fn a_newer_schema_is_refused_untouched() {
     let before = listing();
     assert!(matches!(
         refused(dir.path(), &keys()),
-        StoreError::NewerSchema { found: 2, known: 1, .. }
+        StoreError::NewerSchema { found: 3, known: 2, .. }
     ));
     assert!(before == listing(), "the store was touched");
 }

@@ -98,6 +98,89 @@ fn a_buyer_is_there_on_day_30_and_gone_on_day_31() {
     assert_eq!(seen(&store, 1, day(63)), Some(BuyerState::Locked));
 }
 
+/// An order that Odoo refused on `on`, in words that quote its buyer.
+fn refuse(store: &Store, number: u64, on: Timestamp) {
+    let id = order(number).parse().unwrap();
+    let leases = store.lease(&account(), on, 1000).unwrap();
+    let leased = leases.jobs.iter().find(|leased| leased.job.order_id == id).unwrap();
+    let dead = End::Dead(odoo_spoold::model::Death {
+        code: "odoo-order-refused".into(),
+        words: format!("{REFUSAL} {}", "and on and on ".repeat(600)),
+    });
+    assert!(store.settle(vec![leased.settlement(None, dead)], on).unwrap().is_empty());
+    store.give_back(&leases.jobs);
+}
+
+const REFUSAL: &str = "ValidationError: Erika CANARY, 1 Any Street, is not valid";
+
+fn words(store: &Store, number: u64) -> String {
+    let job = store.job(&account(), &order(number).parse().unwrap()).unwrap().unwrap();
+    let JobState::Dead(death) = job.state else { panic!("{:?}", job.state) };
+    assert_eq!(death.code, "odoo-order-refused");
+    death.words
+}
+
+#[test]
+fn audit_21_what_odoo_said_of_a_buyer_ends_with_the_buyer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    take(&store, 1, day(0));
+    // Refused on day 20: what quotes the buyer of day 0 ends with day 0.
+    pass(&store, day(20));
+    refuse(&store, 1, day(20));
+    // No buyer: what was said ends 30 days after it was said.
+    let facts = vec![(fact(&order(2), ALL, Some(1), 1), None)];
+    store.take(&account(), &file(1), facts, None, day(20)).unwrap();
+    refuse(&store, 2, day(20));
+    assert!(words(&store, 1).starts_with(REFUSAL) && words(&store, 2).starts_with(REFUSAL));
+    well(&store);
+    store.barrier().unwrap();
+    store.close().unwrap();
+    // A backup without day keys, opened with the master key, does not know them.
+    let backup = tempfile::tempdir().unwrap();
+    copy_state(dir.path(), backup.path());
+    std::fs::remove_dir_all(backup.path().join("daykeys")).unwrap();
+    let store = open(backup.path());
+    assert_eq!((words(&store, 1), words(&store, 2)), (String::new(), String::new()));
+    drop(store);
+
+    let store = open(dir.path());
+    pass(&store, day(30));
+    assert!(words(&store, 1).starts_with(REFUSAL));
+    pass(&store, day(31));
+    assert_eq!(words(&store, 1), "");
+    assert!(words(&store, 2).starts_with(REFUSAL));
+    // The journal keeps what is known of it, without the words.
+    store.keep_unsettled(&file(1)).unwrap();
+    store
+        .notes(|note| {
+            let text = format!("{note:?}");
+            assert!(!text.contains("Any Street"), "{text}");
+        })
+        .unwrap();
+    // Refused again after its buyer expired: nothing is kept of it.
+    let key = store.key(&account(), &order(1).parse().unwrap()).unwrap();
+    store.requeue(odoo_spoold::store::Buried::Record(key), day(32)).unwrap();
+    refuse(&store, 1, day(32));
+    assert_eq!(words(&store, 1), "");
+    pass(&store, day(51));
+    assert_eq!(words(&store, 2), "");
+    well(&store);
+}
+
+fn copy_state(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_state(&path, &target);
+        } else {
+            std::fs::copy(&path, target).unwrap();
+        }
+    }
+}
+
 #[test]
 fn destroying_is_taken_up_again_after_a_crash_between_any_two_steps() {
     for crash in 0..5 {

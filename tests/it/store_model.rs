@@ -395,7 +395,9 @@ impl Machine {
                 let account = &accounts()[side];
                 let which = Waiting::For(account, HoldCode::Sku, Some("A"));
                 prop_assert_eq!(self.store().release(which, now).unwrap(), expected);
-                prop_assert!(self.store().held_keys(account, HoldCode::Sku).unwrap().is_empty());
+                prop_assert!(
+                    self.store().held_keys(account, HoldCode::Sku, 1).unwrap().0.is_empty()
+                );
             }
             Step::ReleaseOne(number) => {
                 let key = self.key(number);

@@ -82,7 +82,7 @@ fn held_jobs_are_released_by_the_thing_they_wait_for() {
         })
     });
     let keys = |code| {
-        let mut keys = store.held_keys(&account(), code).unwrap();
+        let mut keys = store.held_keys(&account(), code, 100).unwrap().0;
         keys.sort();
         keys
     };
@@ -216,7 +216,7 @@ fn audit_01_a_release_is_a_decision_on_these_two_values() {
             }
         })
         .unwrap();
-    assert_eq!(notes, [released.clone()]);
+    assert_eq!(notes, std::slice::from_ref(released));
     drop(store);
     let store = open(dir.path());
     assert!(dossier(&store, 0).passes(&total));

@@ -1,8 +1,5 @@
-//! A state directory of schema 1 opens for ever, and says what it said.
-//!
-//! `tests/state/v1/` holds one, made by this file with fixed keys, and `expected.json` beside it what
-//! it must tell. `ODOO_SPOOLD_FREEZE=1 cargo test --test it state_v1` makes both anew: never after a release, for
-//! then it would prove nothing. As long as there is none, the test makes one and goes the same way with it.
+//! A state directory of this schema opens and says what it said; one of another schema is refused and
+//! stays as it is, to the byte. `tests/state/README.md` says what lies there and how it is made.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,15 +12,16 @@
     reason = "tests may panic; clippy knows test functions, not what they share"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use odoo_spoold::model::{
-    AccountId, Base, Counts, Family, FileRecord, FileState, HoldCode, MappedItem, MappedLine,
-    Mapping, Origin, Outcome, Refusal, RowFault, Stage,
+    AccountId, Attention, AttentionCode, Base, Counts, Family, FileRecord, FileState, HoldCode,
+    MappedItem, MappedLine, Mapping, Origin, Outcome, Refusal, RowFault, Stage, Subject,
 };
 use odoo_spoold::store::{
-    BuyerState, End, FileFilter, JobFilter, Leased, Store, StoreKeys, StoreOptions,
+    BuyerState, End, FileFilter, JobFilter, Leased, Store, StoreError, StoreKeys, StoreOptions,
 };
 use serde_json::{Value, json};
 
@@ -32,11 +30,39 @@ use crate::store_support::*;
 /// Says that the sample is to be made anew.
 const FREEZE: &str = "ODOO_SPOOLD_FREEZE";
 const EXPECTED: &str = "expected.json";
-/// Its folder within `v1/`.
+/// The state directory beside it.
 const STATE: &str = "state";
 
-fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/v1")
+/// The folder of a schema's sample.
+fn sample(schema: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/state/v{schema}"))
+}
+
+/// The schema that this program writes.
+fn schema() -> u8 {
+    let dir = tempfile::tempdir().unwrap();
+    open_with(dir.path(), &keys_now()).close().unwrap();
+    std::fs::read_to_string(dir.path().join("SCHEMA")).unwrap().trim().parse().unwrap()
+}
+
+/// Every file under a folder with its bytes, every folder without.
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let (mut folders, mut found) = (vec![dir.to_owned()], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = path.is_file().then(|| std::fs::read(&path).unwrap());
+            if path.is_dir() {
+                folders.push(path.clone());
+            }
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+fn refused(dir: &Path) -> StoreError {
+    Store::open(dir, &keys_now(), StoreOptions::default()).expect_err("must be refused")
 }
 
 /// The keys of the sample: two master keys, of which the first sealed the oldest values.
@@ -71,9 +97,9 @@ fn later() -> Timestamp {
 }
 
 #[test]
-fn a_state_of_schema_1_says_what_it_said() {
+fn a_state_of_this_schema_says_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
-    let frozen = sample();
+    let frozen = sample(schema());
     if std::env::var_os(FREEZE).is_some() {
         if frozen.exists() {
             std::fs::remove_dir_all(&frozen).unwrap();
@@ -83,7 +109,7 @@ fn a_state_of_schema_1_says_what_it_said() {
     let frozen = if frozen.exists() {
         frozen
     } else {
-        let fresh = dir.path().join("v1");
+        let fresh = dir.path().join("fresh");
         freeze(&fresh);
         fresh
     };
@@ -111,6 +137,48 @@ fn a_state_of_schema_1_says_what_it_said() {
     let taken = store.take(&account(), &file(901), vec![(old, None)], None, later()).unwrap();
     assert_eq!(taken.older, 1, "what was said before is not news");
     assert_eq!(store.verify().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_state_of_schema_1_is_refused_and_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_dir(&sample(1).join(STATE), dir.path());
+    let before = contents(dir.path());
+    let error = refused(dir.path());
+    assert!(matches!(error, StoreError::OlderSchema { found: 1, .. }), "{error:?}");
+    assert!(error.needs_person());
+    assert_eq!(error.code(), "state-schema-old");
+    assert!(error.to_string().contains("odoo-spoold 0.1.0"), "{error}");
+    assert!(before == contents(dir.path()), "the state was touched");
+}
+
+/// Its database or its SCHEMA file may be gone: the journal's head says of which version it is.
+#[test]
+fn a_journal_of_schema_1_is_refused_and_untouched() {
+    let damages: [fn(&Path); 3] = [
+        |dir| std::fs::remove_dir_all(dir.join("store")).unwrap(),
+        |dir| std::fs::remove_file(dir.join("SCHEMA")).unwrap(),
+        |dir| std::fs::write(dir.join("SCHEMA"), "garbage").unwrap(),
+    ];
+    for damage in damages {
+        let dir = tempfile::tempdir().unwrap();
+        copy_dir(&sample(1).join(STATE), dir.path());
+        damage(dir.path());
+        let before = contents(dir.path());
+        let error = refused(dir.path());
+        assert_eq!(error.code(), "state-schema-old", "{error:?}");
+        assert!(before == contents(dir.path()), "the state was touched");
+    }
+    // A SCHEMA file of today beside it does not make it one of today.
+    let dir = tempfile::tempdir().unwrap();
+    copy_dir(&sample(1).join(STATE), dir.path());
+    std::fs::write(dir.path().join("SCHEMA"), format!("{}\n", schema())).unwrap();
+    let before = contents(dir.path());
+    assert_eq!(refused(dir.path()).code(), "state-schema-old");
+    assert!(before == contents(dir.path()), "the state was touched");
+    // Nor is it read without the rest.
+    let read = odoo_spoold::store::journal::read(dir.path(), &keys_now());
+    assert_eq!(read.expect_err("must be refused").code(), "state-schema-old");
 }
 
 #[test]
@@ -173,6 +241,7 @@ fn fill_first(store: &Store) {
     store.put_file(&file_record(1, FileState::Done)).unwrap();
     store.put_file(&file_record(2, FileState::Work)).unwrap();
     let refused = FileRecord {
+        notices: Vec::new(),
         refusal: Some(Refusal {
             code: "header-unknown".into(),
             sentence: "the header is of no known report".into(),
@@ -210,13 +279,13 @@ fn fill_second(store: &Store) {
         mapping.stage = Some(Stage::Confirming(at(day)));
         mapping.origin = Origin::Adopted;
     }
-    dossier.attention = vec![odoo_spoold::model::Attention {
-        code: odoo_spoold::model::AttentionCode::AdoptedChanged,
-        key: "changed".into(),
-        text: "changed after it was adopted".into(),
-        since: jiff::Timestamp::UNIX_EPOCH,
-        dismissed: None,
-    }];
+    dossier.attention = vec![Attention::new(
+        Subject::Record(order(5).parse().unwrap()),
+        AttentionCode::AdoptedChanged,
+        "changed",
+        "changed after it was adopted",
+        jiff::Timestamp::UNIX_EPOCH,
+    )];
     assert!(store.save(fifth, &dossier).unwrap());
     store.give_back(&leased);
 }
@@ -312,7 +381,7 @@ fn tell(store: &Store) -> Value {
         store.give_back(&leased.jobs);
     }
     let names = ["buyer_1", "address_1", "nobody"];
-    let skus = store.held_keys(&account(), HoldCode::Sku).unwrap();
+    let (skus, _) = store.held_keys(&account(), HoldCode::Sku, 100).unwrap();
     let stats = store.stats().unwrap();
     json!({
         "installation": store.installation(),
