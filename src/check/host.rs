@@ -3,19 +3,20 @@
 //! Promises: shows recipients (public keys) and paths, never a key. `--fix` creates missing spool
 //! folders and changes nothing that is there. Does not open the store.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, Gid, Mode, OFlags, Uid};
+use rustix::fs::Access;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::prepare;
 use super::report::{Area, Sheet};
 use super::{KeysOrError, Options};
 use crate::config::{AccountSettings, CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings};
 use crate::envelope::Keyring;
+use crate::spool::dirs::DirsError;
 use crate::spool::{DirNotice, SpoolDirs};
 
 /// Less free space than this is worth a word.
@@ -25,8 +26,6 @@ const NO_ROOM_BYTES: u64 = 64 << 20;
 /// Runs this with the daemon's user and keys where the keys are a credential.
 const AS_SERVICE: &str = "systemd-run --pipe --wait -q -p User=odoo-spoold -p \
      LoadCredentialEncrypted=odoo-spoold.keys:odoo-spoold.keys odoo-spoold check";
-/// Everybody may pass the spool itself, to reach an account's `incoming/`.
-const SPOOL_MODE: u32 = 0o755;
 
 // --- settings ---
 
@@ -197,15 +196,14 @@ pub(super) fn spool(
 
 fn folders(spool: &Path, account: &AccountSettings, fix: bool, sheet: &mut Sheet) {
     let dirs = SpoolDirs::new(spool, account.id.as_str());
-    let missing: Vec<PathBuf> = all(&dirs).into_iter().filter(|path| !path.exists()).collect();
-    let made = fix && !missing.is_empty();
+    let made = fix && all(&dirs).iter().any(|path| !path.exists());
     let looked = if made {
-        let looked = dirs.prepare();
-        for path in &missing {
-            // Best effort: what still belongs to root is reported below.
-            drop(give_to_owner_of(spool, path));
+        let owner = prepare::Owner { daemon: owner_of(spool), ..prepare::Owner::default() };
+        // By descriptor: the spool belongs to the service, and a link there must not lead root on.
+        match prepare::folders(spool, &account.id, owner) {
+            Ok(_) => dirs.look(),
+            Err(source) => Err(DirsError { path: dirs.root.clone(), source }),
         }
-        looked
     } else {
         dirs.look()
     };
@@ -278,41 +276,14 @@ fn strangers(dirs: &SpoolDirs) -> Vec<(PathBuf, u32)> {
 
 /// The spool itself, given to whom the state belongs where root makes it.
 fn make_spool(dir: &Path, state: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-
-    fs::DirBuilder::new().recursive(true).mode(SPOOL_MODE).create(dir)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(SPOOL_MODE))?;
-    if let Ok(owner) = fs::metadata(state)
-        && rustix::process::geteuid().is_root()
-    {
-        std::os::unix::fs::chown(dir, Some(owner.uid()), Some(owner.gid()))?;
-    }
-    Ok(())
+    prepare::root(dir, prepare::SPOOL_MODE, owner_of(state))
 }
 
-/// Gives a folder below `spool`, just made by root, to the spool's owner. The owner can rename
-/// things there meanwhile: each step is taken without following links, and only what belongs to
-/// root is given.
-fn give_to_owner_of(spool: &Path, path: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let mut folder = File::open(spool)?;
-    let owner = folder.metadata()?;
-    let below = path.strip_prefix(spool).map_err(|_| io::ErrorKind::InvalidInput)?;
-    for part in below.components() {
-        let next = rustix::fs::openat(folder.as_fd(), part.as_os_str(), flags, Mode::empty())?;
-        folder = File::from(next);
-    }
-    let metadata = folder.metadata()?;
-    if metadata.uid() == 0 && owner.uid() != 0 {
-        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
-        rustix::fs::fchown(&folder, Some(uid), Some(gid))?;
-        // Giving a folder away takes its set-group-id bit.
-        rustix::fs::fchmod(&folder, Mode::from_raw_mode(metadata.mode() & 0o7777))?;
-    }
-    Ok(())
+/// Whom root gives what it makes: the owner of what is there, where that is not root.
+fn owner_of(path: &Path) -> Option<(u32, u32)> {
+    let root = rustix::process::geteuid().is_root();
+    let owner = fs::metadata(path).ok().filter(|owner| root && owner.uid() != 0)?;
+    Some((owner.uid(), owner.gid()))
 }
 
 // --- state ---

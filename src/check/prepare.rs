@@ -22,7 +22,7 @@ use crate::odoo::{Client, Context, Endpoint, Fault, Find};
 use crate::spool::SpoolDirs;
 
 /// Everybody may pass the spool itself, to reach an account's `incoming/`.
-const SPOOL_MODE: u32 = 0o755;
+pub(super) const SPOOL_MODE: u32 = 0o755;
 /// The store is the daemon's alone.
 const STATE_MODE: u32 = 0o700;
 
@@ -121,12 +121,16 @@ pub fn roots(spool: &Path, state: &Path, owner: Owner) -> io::Result<Vec<PathBuf
         if path.is_dir() {
             continue;
         }
-        fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
-        let folder = File::from(rustix::fs::open(path, FOLDER, Mode::empty())?);
-        settle(&folder, mode, owner.daemon)?;
+        root(path, mode, owner.daemon)?;
         made.push(path.to_owned());
     }
     Ok(made)
+}
+
+/// Makes one folder that stands in a folder of root's.
+pub(super) fn root(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    settle(&File::from(rustix::fs::open(path, FOLDER, Mode::empty())?), mode, owner)
 }
 
 /// Makes an account's folders where they are missing. Modes of what exists stay.

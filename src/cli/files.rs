@@ -32,7 +32,7 @@ fn list(source: &Source, args: &FilesList, out: &mut Output) -> Result<(), Probl
     let query = FilesQuery { account: args.account.clone(), state: args.state, limit: args.limit };
     let heads = [
         "FILE", "ACCOUNT", "STATE", "CLAIMED", "REPORT", "ORDERS", "NEW", "CHANGED", "REFUSED",
-        "NAME", "WHY",
+        "NOTICES", "NAME", "WHY",
     ];
     out.answer(&source.files(&query)?, |out, files: &Files| {
         let rows: Vec<_> = files.files.iter().map(row).collect();
@@ -51,6 +51,7 @@ fn row(file: &File) -> Vec<String> {
         file.counts.new.to_string(),
         file.counts.changed.to_string(),
         file.counts.refused.to_string(),
+        file.notices.to_string(),
         file.name.clone().unwrap_or_default(),
         file.refusal.as_ref().map(|refusal| refusal.code.clone()).unwrap_or_default(),
     ]

@@ -146,6 +146,14 @@ fn print(out: &mut Output, status: &Status) -> Result<(), Problem> {
     for notice in &status.notices {
         out.field("notice", notice)?;
     }
+    for account in status.accounts.iter().filter(|account| account.noticed_files > 0) {
+        let (id, files) = (&account.account, account.noticed_files);
+        let noun = if files == 1 { "file has" } else { "files have" };
+        let text = format!(
+            "{files} {noun} notices (account {id}): `odoo-spoold files list`, `files show FILE`"
+        );
+        out.field("files", text)?;
+    }
     if !status.accounts.is_empty() {
         out.line("")?;
         let heads =

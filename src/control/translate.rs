@@ -83,6 +83,7 @@ impl From<FileRecord> for File {
             family: record.family,
             charset: record.charset,
             counts: record.counts,
+            notices: u64::try_from(record.notices.len()).unwrap_or(u64::MAX),
             refusal: record.refusal,
         }
     }

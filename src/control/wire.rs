@@ -247,6 +247,8 @@ pub struct File {
     pub charset: String,
     /// What was found in it.
     pub counts: Counts,
+    /// How many notices it has: what was odd in it and refused nothing.
+    pub notices: u64,
     /// Why it was rejected.
     pub refusal: Option<Refusal>,
 }

@@ -42,10 +42,10 @@ use crate::config::{AccountSettings, ConfigError, Keys, Settings};
 use crate::deliver::Delivery;
 use crate::deliver::settings::{AccountSettings as Delivered, Pace};
 use crate::envelope::{Keyring, KeyringError, Policy};
-use crate::model::AccountId;
+use crate::model::{AccountId, Attention, AttentionCode, Subject};
 use crate::odoo::{Client, Endpoint, EndpointError};
 use crate::spool::SpoolDirs;
-use crate::store::{Secret, Store, StoreError, StoreKeys, StoreOptions};
+use crate::store::{Damage, Secret, Store, StoreError, StoreKeys, StoreOptions};
 use crate::telemetry::{events, log::Log};
 
 pub use housekeeper::Kept;
@@ -154,7 +154,7 @@ impl Daemon {
     ) -> Result<Arc<Self>, DaemonError> {
         let now = clock.now();
         let store = Arc::new(open_store_within(&settings, keys, LOCK_PATIENCE)?);
-        tell_losses(&store, &settings);
+        tell_losses(&store, &settings, now)?;
         let client = Client::new(endpoint(&settings, keys))?;
         let mut accounts = BTreeMap::new();
         let mut delivered = Vec::new();
@@ -374,7 +374,7 @@ async fn end_when_broken(store: Arc<Store>, stop: CancellationToken) {
 }
 
 /// What was found wrong at opening.
-fn tell_losses(store: &Store, settings: &Settings) {
+fn tell_losses(store: &Store, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let report = store.journal_report();
     if let Some((at, bytes)) = report.torn {
         tracing::warn!(at, bytes, "the decision journal ended in a half-written entry, cut off");
@@ -386,7 +386,29 @@ fn tell_losses(store: &Store, settings: &Settings) {
         if store.is_lost(&account.id) {
             events::state_lost(&account.id);
         }
+        // In the list until a person has seen it: at the next start it may be long ago.
+        for damage in &report.damage {
+            let (key, text) = (format!("byte {}", damage.at), damaged_text(damage));
+            let code = AttentionCode::JournalDamaged;
+            let seen = Attention::new(Subject::Account, code, key, text, now);
+            let _known_already = store.attend(&account.id, seen)?;
+        }
     }
+    Ok(())
+}
+
+fn damaged_text(damage: &Damage) -> String {
+    let Damage { at, bytes, lost } = damage;
+    let lost = match lost {
+        0 => String::new(),
+        1 => ", 1 entry missing".to_owned(),
+        _ => format!(", {lost} entries missing"),
+    };
+    format!(
+        "a part of the decision journal cannot be read ({bytes} bytes from byte {at} on{lost}): put the \
+         journal back from a backup if you have one; decisions that stood there are forgotten should \
+         the state have to be rebuilt"
+    )
 }
 
 /// Opens the store that the settings name, with the accounts' id keys.

@@ -30,6 +30,8 @@ pub enum AttentionCode {
     Reopened,
     /// Something in a file that was taken in may mean that money is missing in Odoo.
     FileNotice,
+    /// A part of the decision journal cannot be read.
+    JournalDamaged,
 }
 
 /// What an entry is about, within its account.
@@ -63,13 +65,14 @@ pub struct Attention {
 
 impl AttentionCode {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AdoptedChanged,
         Self::CancellationRequested,
         Self::BelowDelivered,
         Self::BuyerAfterConfirm,
         Self::Reopened,
         Self::FileNotice,
+        Self::JournalDamaged,
     ];
 
     /// The word that people type and read.
@@ -81,6 +84,7 @@ impl AttentionCode {
             Self::BuyerAfterConfirm => "buyer-after-confirm",
             Self::Reopened => "reopened",
             Self::FileNotice => "file-notice",
+            Self::JournalDamaged => "journal-damaged",
         }
     }
 }

@@ -254,6 +254,21 @@ fn spool_folders_are_made_once_and_what_exists_is_left_alone() {
     assert!(incoming.is_dir());
 }
 
+/// Root runs `check --fix`, and the spool belongs to the service.
+#[test]
+fn audit_28_check_fix_makes_nothing_behind_a_link() {
+    let odoo = FakeOdoo::start_new(Flavor::V19);
+    let host = Host::fake(&odoo);
+    odoo.stop();
+    let elsewhere = host.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::create_dir_all(host.path("spool")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, host.path("spool/eu")).unwrap();
+    let row = row(&host.fix(), Area::Spool, "folders").clone();
+    assert_eq!(row.state, State::Fail, "{row:?}");
+    assert!(fs::read_dir(&elsewhere).unwrap().next().is_none(), "something was made there");
+}
+
 #[test]
 fn a_state_directory_open_to_others_is_told() {
     let odoo = FakeOdoo::start_new(Flavor::V19);

@@ -213,7 +213,7 @@ fn notices_of_files_are_shown_counted_and_dismissed() {
     record.notices = vec![notice("columns-unknown", false), notice("amounts-unknown", true)];
     served.store.put_file(&record).unwrap();
     let shown = client.file(&file(1)).unwrap();
-    assert_eq!(shown.notices, record.notices);
+    assert_eq!((&shown.notices, shown.file.notices), (&record.notices, 2));
     assert_eq!((shown.attention.len(), shown.attention[0].key.as_str()), (1, "amounts-unknown"));
     let status = client.status().unwrap();
     let of_account = status.accounts.iter().find(|one| one.account == record.account).unwrap();

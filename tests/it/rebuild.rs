@@ -314,3 +314,36 @@ fn what_was_dismissed_stays_dismissed() {
     assert!(listed.is_empty(), "{listed:?}");
     spoold.stop();
 }
+
+/// A damaged journal is not only a line in the log of one start: it is listed until somebody saw it.
+#[test]
+fn night_p4_a_damaged_journal_is_to_be_looked_at() {
+    use odoo_spoold::model::{AttentionCode, Subject};
+    let place = Place::new(Flavor::V19);
+    let spoold = place.files.start();
+    place.take(&spoold, "one", &report(&[1], "Amazon", 8, "Shipped", 1));
+    spoold.stop();
+    let path = place.files.settings.state.dir.join("journal/decisions");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 5;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let listed = |spoold: &Spoold| {
+        let (found, _) = spoold.daemon.store.attention(Some(&eu()), 9).unwrap();
+        found.into_iter().flat_map(|noticed| noticed.entries).collect::<Vec<_>>()
+    };
+    let spoold = place.files.start();
+    let found = listed(&spoold);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].code, &found[0].subject),
+        (AttentionCode::JournalDamaged, &Subject::Account)
+    );
+    assert!(found[0].text.contains("from byte"), "{}", found[0].text);
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    spoold.daemon.store.dismiss(&eu(), &Subject::Account, None, at).unwrap();
+    spoold.stop();
+    let spoold = place.files.start();
+    assert!(listed(&spoold).is_empty());
+    spoold.stop();
+}
