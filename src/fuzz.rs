@@ -4,6 +4,8 @@
 //! `tests/fuzz/` are one line each; `tests/fuzz/README.md` says how they are run. Their corpora are
 //! replayed here by every ordinary test run.
 
+mod whole;
+
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -14,6 +16,7 @@ use crate::envelope::{self, DocumentKey, Keyring, Policy, Sidecar};
 pub use crate::control::fuzz::control;
 pub use crate::flatfile::fuzz::{lines, report};
 pub use crate::store::fuzz::sealed;
+pub use whole::whole;
 
 /// The identity of the corpus. Opens nothing else.
 const IDENTITY: &str = include_str!("../tests/fuzz/identity.txt");
@@ -116,16 +119,17 @@ mod tests {
     /// A target and its name.
     type Target = (&'static str, fn(&[u8]));
 
-    const TARGETS: [Target; 6] = [
+    const TARGETS: [Target; 7] = [
         ("envelope", envelope),
         ("lines", lines),
         ("report", report),
         ("sealed", sealed),
         ("control", control),
         ("settings", settings),
+        ("whole", whole),
     ];
 
-    /// The corpora that are kept, and crashes that were found and mended (`crash-*`).
+    /// The corpora that are kept, and crashes that were found and fixed (`crash-*`).
     #[test]
     fn the_corpora_replay() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
@@ -199,6 +203,28 @@ mod tests {
             "unshipped_27.txt",
         ] {
             put("report", name, u8::from(name.contains("1252")), &vector(name));
+        }
+        let mut shapes: Vec<_> = std::fs::read_dir(root.join("tests/vectors"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("case_"))
+            .collect();
+        shapes.sort();
+        for name in &shapes {
+            put("report", name, 0, &vector(name));
+            put("whole", name, 0, &vector(name));
+        }
+        for (name, parts) in [
+            ("trio", &["trio_all_orders.txt", "trio_unshipped.txt", "trio_order_report.txt"][..]),
+            ("net", &["all_orders_29.txt"]),
+            ("jp", &["all_orders_jp_cp932.txt"]),
+            (
+                "amounts",
+                &["all_orders_91_crlf_trailing_space.txt", "order_report_48_invoicing.txt"],
+            ),
+        ] {
+            let parts: Vec<_> = parts.iter().map(|name| vector(name)).collect();
+            put("whole", name, 1, &parts.join(&b"\n\x1d\n"[..]));
         }
         put("lines", "lf", 0x21, b"a\tb\nc\td\n\ne");
         put("lines", "crlf", 0x02, b"\xef\xbb\xbfa\tb\r\nc\td\r\n");

@@ -47,7 +47,7 @@ const STREETS: &[(&str, &[&str])] = &[
         ],
     ),
     // Not part of the program: what tests/fuzz calls.
-    ("fuzz", &["config", "control", "envelope", "flatfile", "model", "store"]),
+    ("fuzz", &["config", "control", "daemon", "envelope", "flatfile", "model", "plan", "store"]),
     // store: only where no daemon runs (`offline`).
     (
         "cli",

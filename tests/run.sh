@@ -14,7 +14,7 @@
 #                                powercut     a modelled power cut after every sync
 #                                model        the store against its model, 100,000 steps
 #                                fuzz-1       fuzzing, a quarter of an hour each: envelope, lines, report
-#                                fuzz-2       likewise: sealed, control, settings
+#                                fuzz-2       likewise: sealed, control, settings, whole
 #                                kill-19      kill -9 of the daemon against real Odoo 19, 300 rounds
 #                                kill-14      likewise Odoo 14
 #
@@ -338,7 +338,7 @@ long_part() {
       export ODOO_SPOOLD_MODEL_STEPS=${ODOO_SPOOLD_MODEL_STEPS:-100000}
       counted 'model' told store_model:: ;;
     fuzz-1) fuzz envelope lines report ;;
-    fuzz-2) fuzz sealed control settings ;;
+    fuzz-2) fuzz sealed control settings whole ;;
     kill-19) kills 19 ;;
     kill-14) kills 14 ;;
   esac

@@ -1,6 +1,6 @@
 //! The armor of an age file, taken off line by line.
 //!
-//! Promises: bounded memory even without a single line end, and errors that name the armor. Takes white space before the first
+//! Promises: bounded memory even without a single line end, and errors that name the armor. Takes white space and a byte order mark before the first
 //! line, as the specification allows and the age crate does not. Used only for armored files: it costs a sixth of the speed.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,7 +9,7 @@ use ::age::armor::ArmoredReader;
 
 use super::OpenError;
 use super::buffered::{BUFFER_BYTES, Buffered};
-use super::sniff::{SNIFF_BYTES, Sniff, sniff};
+use super::sniff::{SNIFF_BYTES, before_armor};
 
 /// Longest stretch without a line end that is let through: far above armor's 64 columns, far below trouble.
 const MAX_LINE_BYTES: usize = BUFFER_BYTES;
@@ -17,12 +17,11 @@ const MAX_LINE_BYTES: usize = BUFFER_BYTES;
 /// The binary age file inside the armored one in `source`.
 pub(super) fn strip<R: Read>(mut source: Buffered<R>) -> Result<Dearmored<R>, OpenError> {
     let first = source.peek(SNIFF_BYTES)?;
-    if sniff(first) != Sniff::AgeArmored {
+    let Some(before) = before_armor(first) else {
         // The age crate would take it for a binary file, and blame the header.
         return Err(OpenError::ArmorInvalid);
-    }
-    let blank = first.len() - first.trim_ascii_start().len();
-    source.consume(blank);
+    };
+    source.consume(before);
     Ok(Dearmored { inner: ArmoredReader::new(BoundedLines { inner: source, since_line_end: 0 }) })
 }
 

@@ -50,6 +50,11 @@ pub enum OpenError {
     /// The armor around the age file breaks its rules. The operator drops an undamaged copy, or the binary form.
     #[error("the armor (BEGIN/END AGE ENCRYPTED FILE) is damaged, cut off, or has text around it")]
     ArmorInvalid,
+    /// A text tool wrote the age file again, in another encoding. The operator writes it with `age -o`.
+    #[error(
+        "the age file was written again by a text tool: as UTF-16, with a byte order mark, or with other line ends"
+    )]
+    ReEncoded,
     /// Sealed to a passphrase, which a daemon does not have. The operator seals to this account's recipient.
     #[error("sealed to a passphrase: seal to a recipient")]
     Passphrase,
@@ -150,6 +155,7 @@ impl OpenError {
             Self::HeaderTampered => "envelope-header-tampered",
             Self::UnknownVersion => "envelope-unknown-version",
             Self::ArmorInvalid => "envelope-armor-invalid",
+            Self::ReEncoded => "envelope-re-encoded",
             Self::Passphrase => "envelope-passphrase",
             Self::PostQuantum { .. } => "envelope-post-quantum",
             Self::OtherRecipient { .. } => "envelope-other-recipient",
@@ -180,6 +186,9 @@ impl OpenError {
             }
             Self::Truncated | Self::ArmorInvalid => {
                 "Compare the file's size with the original, and drop it again: write to a temporary name, then rename."
+            }
+            Self::ReEncoded => {
+                "Seal the original again and let age write the file itself: `age -o FILE`, not `> FILE` of PowerShell, and no editor in between; or use `odoo-spoold seal`."
             }
             Self::HeaderInvalid => {
                 "Drop an undamaged copy; if this is one, seal the original again with `odoo-spoold seal`."

@@ -44,7 +44,7 @@ use aes_cbc::CbcReader;
 use buffered::Buffered;
 use guarded::{Guarded, uniform};
 use gzip::Inflated;
-use sniff::{GZIP_MAGIC, sniff_damaged};
+use sniff::{GZIP_MAGIC, is_re_encoded, sniff_damaged};
 
 /// Largest opened document, unless the account says otherwise: 8 GiB, some 20 million order lines.
 pub const DEFAULT_MAX_PLAIN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
@@ -136,6 +136,9 @@ pub fn open<'a, R: Read + 'a>(
         return Err(OpenError::Empty);
     }
     let document_key = sidecar.and_then(|sidecar| sidecar.document_key.as_ref());
+    if document_key.is_none() && is_re_encoded(first) {
+        return Err(OpenError::ReEncoded);
+    }
     // Ciphertext is random: with a key at hand only a whole marker means age.
     let found = if document_key.is_some() { sniff(first) } else { sniff_damaged(first) };
     match (found, document_key) {

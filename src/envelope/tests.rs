@@ -338,6 +338,40 @@ fn total_size_is_capped_to_the_byte() {
 }
 
 #[test]
+fn case_r21_windows_tools_get_the_right_advice() {
+    let (binary, armored) = (sealed(REPORT), sealed_to(&[&OURS.1], REPORT, true));
+    let wide = |bytes: &[u8]| {
+        let text: String = bytes.iter().map(|&b| char::from(b)).collect();
+        let units: Vec<u8> =
+            text.replace('\n', "\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        [&[0xFF, 0xFE][..], &units].concat()
+    };
+    let crlf: Vec<u8> = binary
+        .iter()
+        .flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] })
+        .collect();
+    for policy in [Policy::default(), lenient()] {
+        for (what, bytes) in [("a", wide(&binary)), ("b", wide(&armored)), ("e", crlf.clone())] {
+            let error = open(&bytes[..], None, &OURS.0, &policy).unwrap_err();
+            assert_eq!(error.code(), "envelope-re-encoded", "{what}");
+            assert!(error.next_step().contains("age -o"));
+        }
+        let lines =
+            |end: &str| String::from_utf8(armored.clone()).unwrap().replace('\n', end).into_bytes();
+        for (what, bytes) in [
+            ("c", [&b"\xEF\xBB\xBF"[..], &armored].concat()),
+            ("d", lines("\r\n")),
+            ("f", [&armored[..], b"  \r\n\r\n"].concat()),
+        ] {
+            let mut plain = Vec::new();
+            let mut opened = open(&bytes[..], None, &OURS.0, &policy).unwrap();
+            opened.reader.read_to_end(&mut plain).unwrap();
+            assert_eq!(plain, REPORT, "{what}");
+        }
+    }
+}
+
+#[test]
 fn a_bomb_inside_a_seal_is_refused() {
     assert_eq!(
         code(&sealed(&gzip(&vec![0; 8 * 1024 * 1024])), None, &Policy::default()),

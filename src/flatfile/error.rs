@@ -95,6 +95,21 @@ pub enum DocumentError {
         /// What is missing.
         missing: Vec<&'static str>,
     },
+    /// More columns than any report has.
+    #[error("line {line}: the header has more columns than any report")]
+    TooManyColumns {
+        /// The header's line.
+        line: u64,
+    },
+    /// The document is no text at all: an archive, a workbook, a PDF, a page of the Web.
+    #[error("the document is {0}, not a report")]
+    OtherFormat(&'static str),
+    /// One line of words that says that there is nothing to report.
+    #[error("line {line}: the document says that there is no data; it has no header and no rows")]
+    NoData {
+        /// The line.
+        line: u64,
+    },
     /// A column that is needed stands in the header twice: which one counts cannot be known.
     #[error("line {line}: the column {column} stands in the header twice")]
     DuplicateColumn {
@@ -149,6 +164,9 @@ impl DocumentError {
             Self::OtherReport { .. } => "header-other-report",
             Self::UnknownHeader { .. } => "header-unknown",
             Self::MissingColumns { .. } => "header-missing-columns",
+            Self::TooManyColumns { .. } => "header-columns",
+            Self::OtherFormat(_) => "document-format",
+            Self::NoData { .. } => "document-no-data",
             Self::DuplicateColumn { .. } => "header-duplicate-column",
             Self::HeaderChanges { .. } => "header-changes",
             Self::DecimalMarkUnclear { .. } | Self::DecimalMarkMixed { .. } => "decimal-mark",
@@ -167,13 +185,18 @@ impl DocumentError {
             | Self::OtherReport { line, .. }
             | Self::UnknownHeader { line, .. }
             | Self::MissingColumns { line, .. }
+            | Self::TooManyColumns { line }
+            | Self::NoData { line }
             | Self::DuplicateColumn { line, .. }
             | Self::HeaderChanges { line }
             | Self::DecimalMarkUnclear { line, .. }
             | Self::DecimalMarkMixed { line, .. } => Some(*line),
-            Self::Read(_) | Self::Empty | Self::Utf16(_) | Self::TooManyRows | Self::Changed => {
-                None
-            }
+            Self::Read(_)
+            | Self::Empty
+            | Self::Utf16(_)
+            | Self::OtherFormat(_)
+            | Self::TooManyRows
+            | Self::Changed => None,
         }
     }
 
@@ -200,6 +223,12 @@ impl DocumentError {
             Self::DeclaredCharset { .. } => {
                 "name UTF-8, windows-1252 or windows-31j in the sidecar, or leave the charset out"
             }
+            Self::OtherFormat(_) => {
+                "take the report out of it, and drop that: the tab-separated text as Amazon sent it"
+            }
+            Self::NoData { .. } => {
+                "nothing, if there were no orders in that period; else request the report again"
+            }
             Self::TooManyRows => "request the report for shorter periods",
             Self::Separator { .. } => {
                 "drop the tab-separated report as Amazon sent it, not exported by a spreadsheet"
@@ -207,7 +236,7 @@ impl DocumentError {
             Self::OtherReport { .. } => {
                 "drop an All Orders, unshipped orders or order report; this one is left as it is"
             }
-            Self::UnknownHeader { .. } => {
+            Self::UnknownHeader { .. } | Self::TooManyColumns { .. } => {
                 "check that the file is an order report with its header in line 1"
             }
             Self::MissingColumns { .. } => {

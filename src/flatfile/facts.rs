@@ -4,16 +4,18 @@
 //! is a fault of its order; a row that does not even say whose it is becomes an orphan. No other
 //! order is touched by either.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
+use crate::model::ids::is_spreadsheet_damage;
 use crate::model::{IdError, Marketplace, OrderId, RowFault};
 
 use super::draft::{Draft, OrderFacts};
 use super::error::DocumentError;
 use super::fault::{Fault, Why};
+use super::header::Col;
 use super::index::RowEnd;
-use super::layout::LineKind;
+use super::layout::{Layout, LineKind};
 use super::lines::Lines;
 use super::reports::Odd;
 use super::row::{Row, row_fault};
@@ -44,8 +46,18 @@ pub struct FactReader<'s, R> {
     leftover: Option<std::vec::IntoIter<Draft>>,
     orphans: Vec<RowFault>,
     counts: RowCounts,
-    statuses: Repeated,
-    channels: Repeated,
+    /// Headers that stood between the rows so far.
+    copy: u32,
+    odd: Odds,
+}
+
+/// What was odd in the rows read so far.
+#[derive(Debug, Default)]
+struct Odds {
+    words: BTreeMap<&'static str, Repeated>,
+    /// By the place of the column in the layout's list.
+    amounts: BTreeMap<usize, Repeated>,
+    cut_ids: Repeated,
 }
 
 /// What was counted in one sweep.
@@ -92,8 +104,8 @@ pub fn facts<R: Read>(
         leftover: None,
         orphans: Vec::new(),
         counts: RowCounts::default(),
-        statuses: Repeated::default(),
-        channels: Repeated::default(),
+        copy: 0,
+        odd: Odds::default(),
     })
 }
 
@@ -133,14 +145,22 @@ impl<R: Read> FactReader<'_, R> {
 
     /// What is worth saying about the rows read so far, beside the survey's notices.
     pub fn notices(&self) -> Vec<Notice> {
+        let Survey { layout, .. } = self.survey;
         let mut notices = Vec::new();
-        if self.statuses.times > 0 {
-            let Repeated { times: rows, first: line } = self.statuses;
-            notices.push(Notice::UnknownStatus { rows, line });
+        for (&column, &Repeated { times: rows, first: line }) in &self.odd.words {
+            notices.push(Notice::UnknownWords { column, rows, line });
         }
-        if self.channels.times > 0 {
-            let Repeated { times: rows, first: line } = self.channels;
-            notices.push(Notice::UnknownChannel { rows, line });
+        for (&place, &Repeated { times: rows, first: line }) in &self.odd.amounts {
+            let Some(money) = layout.money.get(place) else { continue };
+            let column = layout.header.shown(money.col);
+            notices.push(match money.left_out {
+                Some(reason) => Notice::AmountsLeftOut { column, rows, line, reason },
+                None => Notice::UnknownAmounts { column, rows, line },
+            });
+        }
+        let Repeated { times: rows, first: line } = self.odd.cut_ids;
+        if rows > 0 {
+            notices.push(Notice::CutIds { rows, line });
         }
         notices
     }
@@ -156,7 +176,11 @@ impl<R: Read> FactReader<'_, R> {
         let Survey { layout, ends, charset, notation, family, .. } = self.survey;
         match layout.kind(line.bytes) {
             LineKind::Row => {}
-            LineKind::Blank | LineKind::HeaderAgain => return Ok(true),
+            LineKind::Blank => return Ok(true),
+            LineKind::HeaderAgain => {
+                self.copy = self.copy.saturating_add(1);
+                return Ok(true);
+            }
             LineKind::OtherHeader => return Err(DocumentError::Changed),
         }
         self.row += 1;
@@ -166,7 +190,11 @@ impl<R: Read> FactReader<'_, R> {
             if self.sweep == 0 {
                 self.counts.orphans += 1;
                 if self.orphans.len() < MAX_ORPHANS {
-                    let why = orphan_why(layout.order_id_cell(line.bytes));
+                    let why = if layout.is_short(line.bytes) {
+                        Why::Rest
+                    } else {
+                        orphan_why(layout.order_id_cell(line.bytes))
+                    };
                     let fault = Fault { col: layout.order_id, why };
                     self.orphans.push(row_fault(fault, line.number, &layout.header));
                 }
@@ -192,17 +220,32 @@ impl<R: Read> FactReader<'_, R> {
         };
         let mut odd = Odd::default();
         let number = line.number;
+        draft.begin_row(self.copy);
         let read = Row::new(&line, *charset, &layout.header, *notation, &mut self.ends)
-            .and_then(|row| layout.report.read(&row, draft, &mut odd));
-        if let Err(fault) = read {
-            self.counts.refused += 1;
-            draft.refuse(row_fault(fault, number, &layout.header));
+            .and_then(|row| read(&row, layout, draft, &mut odd))
+            .and_then(|amounts| {
+                if ends.is_torn(self.row) {
+                    Err(Fault { col: Col::NONE, why: Why::Torn })
+                } else {
+                    Ok(amounts)
+                }
+            });
+        match read {
+            Ok(amounts) => {
+                for place in amounts {
+                    self.odd.amounts.entry(place).or_default().note(number);
+                }
+            }
+            Err(fault) => {
+                self.counts.refused += 1;
+                draft.refuse(row_fault(fault, number, &layout.header));
+            }
         }
-        if odd.status {
-            self.statuses.note(number);
+        for column in odd.words {
+            self.odd.words.entry(column).or_default().note(number);
         }
-        if odd.channel {
-            self.channels.note(number);
+        if odd.cut_id {
+            self.odd.cut_ids.note(number);
         }
         if end == RowEnd::Last {
             *complete = self.open.remove(text);
@@ -211,11 +254,39 @@ impl<R: Read> FactReader<'_, R> {
     }
 }
 
+/// Reads a row into its order. Gives back in which columns of money that no total has it holds an
+/// amount.
+fn read(
+    row: &Row<'_>,
+    layout: &Layout,
+    draft: &mut Draft,
+    odd: &mut Odd,
+) -> Result<Vec<usize>, Fault> {
+    layout.report.read(row, draft, odd)?;
+    let mut amounts = Vec::new();
+    if !draft.row_counts() {
+        return Ok(amounts);
+    }
+    for (place, money) in layout.money.iter().enumerate() {
+        let amount = row.amount_if_any(money.col);
+        if money.left_out.is_some() {
+            // One that cannot be read is an amount, too.
+            if !matches!(amount, Ok(None)) {
+                amounts.push(place);
+            }
+        } else if let Some(amount) = amount? {
+            amounts.push(place);
+            draft.unknown_amount(layout.header.shown(money.col), amount, money.col)?;
+        }
+    }
+    Ok(amounts)
+}
+
 /// Why a cell is no order id.
 fn orphan_why(cell: &[u8]) -> Why {
-    let text = std::str::from_utf8(cell).map_err(|_| Why::Id);
-    match text.map(str::parse::<OrderId>) {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(_)) | Err(_) => Why::Id,
+    match std::str::from_utf8(cell) {
+        Ok("") => Why::Empty,
+        Ok(text) if is_spreadsheet_damage(text) => Why::Spreadsheet,
+        Ok(_) | Err(_) => Why::OrderId,
     }
 }

@@ -18,6 +18,12 @@ pub(super) struct Fault {
 pub(super) enum Why {
     /// More cells than the header: something inside the row shifted the others.
     Cells,
+    /// Fewer cells than the header: the row was cut, or a line break inside a cell tore it.
+    Short,
+    /// The next line is no row, but the rest of this one.
+    Torn,
+    /// The line is no row, but the rest of the one before.
+    Rest,
     /// Bytes that the file's charset does not have.
     Charset,
     /// A bare carriage return inside the row.
@@ -30,8 +36,12 @@ pub(super) enum Why {
     Empty,
     /// An identifier with characters that identifiers never have.
     Id,
+    /// Not an order id of the marketplace.
+    OrderId,
     /// An identifier that a spreadsheet rewrote.
     Spreadsheet,
+    /// An amount, a quantity or a time that a spreadsheet rewrote.
+    SpreadsheetValue,
     /// Not a number in the notation of this file.
     Number,
     /// Not a whole, non-negative number of units.
@@ -42,8 +52,8 @@ pub(super) enum Why {
     Flag,
     /// Not a currency code.
     Currency,
-    /// A word that decides something and is not known.
-    Word,
+    /// A multi-channel order id beside the name of a marketplace.
+    Channel,
     /// Differs from the same order's other rows.
     Differs,
     /// Rows with one order-item id disagree on what was sold.
@@ -56,21 +66,21 @@ impl Why {
     /// A stable code.
     pub(super) fn code(self) -> &'static str {
         match self {
-            Self::Cells => "row-cells",
+            Self::Cells | Self::Short => "row-cells",
+            Self::Torn | Self::Rest => "row-torn",
             Self::Charset => "row-charset",
             Self::CarriageReturn => "row-line-end",
             Self::Quote => "row-quote",
             Self::Long => "row-long",
             Self::Empty => "row-empty",
-            Self::Id => "row-id",
-            Self::Spreadsheet => "row-spreadsheet",
+            Self::Id | Self::OrderId => "row-id",
+            Self::Spreadsheet | Self::SpreadsheetValue => "row-spreadsheet",
             Self::Number => "row-number",
             Self::Quantity => "row-quantity",
             Self::Date => "row-date",
             Self::Flag => "row-flag",
             Self::Currency => "row-currency",
-            Self::Word => "row-word",
-            Self::Differs | Self::ItemDiffers => "row-differs",
+            Self::Channel | Self::Differs | Self::ItemDiffers => "row-differs",
             Self::Many => "row-many",
         }
     }
@@ -79,23 +89,40 @@ impl Why {
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Cells => "the row has more cells than the header has columns",
+            Self::Short => {
+                "the row has fewer cells than the header has columns: it was cut, or a line break inside a cell tore it"
+            }
+            Self::Torn => {
+                "the next line is the rest of this row: a line break inside a cell tore it"
+            }
+            Self::Rest => {
+                "the line is no row: a line break inside a cell tore it from the row before"
+            }
             Self::Charset => "the cell has bytes that are not text in the charset of this file",
             Self::CarriageReturn => "there is a carriage return inside the row",
             Self::Quote => "the cell opens a quote that it does not close",
             Self::Long => "the cell is longer than any value of its kind",
             Self::Empty => "the cell is empty",
             Self::Id => "the cell has a character that such an identifier never has",
+            Self::OrderId => "the cell is not an order id, such as 205-3614839-6174823",
             Self::Spreadsheet => {
-                "a spreadsheet rewrote the identifier (exponent form): its digits are lost"
+                "a spreadsheet rewrote the identifier (as a number, a formula or a day): what stood there is lost"
             }
-            Self::Number => "the cell is not an amount in the notation of this file",
+            Self::SpreadsheetValue => {
+                "a spreadsheet rewrote the value (as a formula, a day or with an exponent): what stood there is lost"
+            }
+            Self::Number => {
+                "the cell is not an amount in the notation of this file, with up to 15 digits and 6 decimals"
+            }
             Self::Quantity => "the cell is not a number of units",
             Self::Date => {
                 "the cell is not a time with an offset, such as 2025-05-05T10:19:22+00:00"
             }
             Self::Flag => "the cell is neither true nor false",
             Self::Currency => "the cell is not a currency code",
-            Self::Word => "the cell has a word that is not known here",
+            Self::Channel => {
+                "the cell names a marketplace, but such an order id is one of the seller's own shop (multi-channel fulfilment)"
+            }
             Self::Differs => "the cell differs from another row of the same order",
             Self::ItemDiffers => {
                 "another row with this order-item id has another SKU, quantity or amount"

@@ -3,7 +3,7 @@
 //! An order's rows need not be adjacent, and an order may be handed out only when its last row was
 //! read. The survey learns that beforehand, at 24 bytes an order (and at most 4 more): orders are
 //! known by a keyed 64-bit hash of their id, with their first and last row. What is left of it for
-//! the second pass are two bits a row. Two orders that share a hash are handed out late, at the end
+//! the second pass are two bits a row, and one more up to the last row that a line break tore. Two orders that share a hash are handed out late, at the end
 //! of the document, never mixed.
 
 use std::fmt;
@@ -27,6 +27,8 @@ pub(super) struct OrderIndex {
     entries: Vec<Entry>,
     /// (hash, row) not sorted in yet.
     recent: Vec<(u64, u32)>,
+    /// One bit a row, as far as the last that is torn.
+    torn: Vec<u8>,
 }
 
 /// One order's rows. Rows are counted from 1.
@@ -43,6 +45,8 @@ pub(super) struct RowEnds {
     hasher: RandomState,
     /// Two bits a row, four rows a byte.
     ends: Vec<u8>,
+    /// One bit a row, as far as the last that is torn.
+    torn: Vec<u8>,
 }
 
 /// What a row is to its order.
@@ -62,6 +66,18 @@ impl OrderIndex {
             hasher: RandomState::new(),
             entries: Vec::new(),
             recent: Vec::with_capacity(LEAST_CHUNK),
+            torn: Vec::new(),
+        }
+    }
+
+    /// Row `row` goes on in the next line: a line break inside a cell tore it.
+    pub(super) fn tear(&mut self, row: u32) {
+        let (byte, bit) = bit(row);
+        if byte >= self.torn.len() {
+            self.torn.resize(byte + 1, 0);
+        }
+        if let Some(byte) = self.torn.get_mut(byte) {
+            *byte |= bit;
         }
     }
 
@@ -82,7 +98,7 @@ impl OrderIndex {
         let orders = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let sweeps = self.sweeps(rows, row_bytes, budget);
         let bytes = usize::try_from(rows / 4 + 1).unwrap_or(0);
-        let mut ends = RowEnds { hasher: self.hasher, ends: vec![0; bytes] };
+        let mut ends = RowEnds { hasher: self.hasher, ends: vec![0; bytes], torn: self.torn };
         for entry in self.entries {
             ends.set(entry.last, if entry.first == entry.last { 2 } else { 1 });
         }
@@ -174,6 +190,12 @@ impl RowEnds {
         }
     }
 
+    /// Whether a row goes on in the next line.
+    pub(super) fn is_torn(&self, row: u32) -> bool {
+        let (byte, bit) = bit(row);
+        self.torn.get(byte).is_some_and(|byte| byte & bit != 0)
+    }
+
     /// Which of `sweeps` sweeps hands out the order with this id.
     pub(super) fn sweep_of(&self, id: &[u8], sweeps: u32) -> u32 {
         let hash = u128::from(self.hasher.hash_one(id));
@@ -190,6 +212,10 @@ impl RowEnds {
 
 fn place(row: u32) -> (usize, u32) {
     (usize::try_from(row / 4).unwrap_or(usize::MAX), row % 4 * 2)
+}
+
+fn bit(row: u32) -> (usize, u8) {
+    (usize::try_from(row / 8).unwrap_or(usize::MAX), 1 << (row % 8))
 }
 
 impl fmt::Debug for OrderIndex {

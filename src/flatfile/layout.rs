@@ -2,14 +2,14 @@
 
 use memchr::memchr_iter;
 
-use crate::model::Family;
+use crate::model::{Family, IdGrammar};
 
 use super::error::DocumentError;
 use super::header::{Col, Header, Picker, unquoted};
-use super::reports::{self, Report};
+use super::reports::{self, Report, Treatment};
 
-/// The longest order id; see `model::ids`.
-const MAX_ORDER_ID_BYTES: usize = crate::model::ids::MAX_ID_CHARS;
+/// What the name of a column of money holds.
+pub(super) const MONEY: &[&str] = &["price", "tax", "discount", "fee", "charge", "amount"];
 
 /// A recognised report with its columns found.
 #[derive(Debug)]
@@ -21,13 +21,24 @@ pub(super) struct Layout {
     /// Columns of amounts, by position.
     pub amounts: Vec<Col>,
     /// Columns that no version of this report had when this was written.
-    pub unknown_columns: Vec<String>,
+    pub unknown_columns: Vec<Col>,
+    /// Columns of money that no order's total has.
+    pub money: Vec<Money>,
+    grammar: IdGrammar,
+}
+
+/// A column of money that no order's total has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Money {
+    pub col: Col,
+    /// Why it is left out; none where that is not known, and the order must wait.
+    pub left_out: Option<&'static str>,
 }
 
 /// What a line of the body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Nothing but spaces and tabs.
+    /// Nothing but spaces, tabs and marks for the end of a text.
     Blank,
     /// The header once more.
     HeaderAgain,
@@ -44,15 +55,35 @@ impl Layout {
         let mut picker = Picker::new(&header);
         let report = (kind.plan)(&mut picker);
         let (order_id, amounts) = picker.finish(kind.family)?;
-        let unknown_columns = header.unknown(kind.known);
-        Ok(Self { header, family: kind.family, report, order_id, amounts, unknown_columns })
+        let mut unknown_columns = header.unknown(kind.known);
+        let mut money = Vec::new();
+        for unused in kind.unused {
+            let Some(col) = header.find(unused.name) else { continue };
+            unknown_columns.retain(|unknown| *unknown != col);
+            if unused.treatment == Treatment::Notice {
+                money.push(Money { col, left_out: Some(unused.reason) });
+            }
+        }
+        let unknown = unknown_columns.iter().copied().filter(|col| header.mentions(*col, MONEY));
+        money.extend(unknown.map(|col| Money { col, left_out: None }));
+        Ok(Self {
+            header,
+            family: kind.family,
+            report,
+            order_id,
+            amounts,
+            unknown_columns,
+            money,
+            grammar: kind.grammar,
+        })
     }
 
     /// What a line of the body is.
     pub(super) fn kind(&self, line: &[u8]) -> LineKind {
         match line.first() {
             None => return LineKind::Blank,
-            Some(b' ' | b'\t') if line.iter().all(|b| matches!(b, b' ' | b'\t')) => {
+            // 0x1A: the mark of DOS for the end of a text.
+            Some(b' ' | b'\t' | 0x1A) if line.iter().all(|b| matches!(b, b' ' | b'\t' | 0x1A)) => {
                 return LineKind::Blank;
             }
             Some(_) => {}
@@ -75,11 +106,12 @@ impl Layout {
 
     /// The row's order id, if it is one.
     pub(super) fn order_id<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
-        let id = self.order_id_cell(line);
-        let readable = (1..=MAX_ORDER_ID_BYTES).contains(&id.len())
-            && id.iter().all(u8::is_ascii_graphic)
-            && !id.windows(2).any(|pair| pair == b"E+");
-        readable.then_some(id)
+        Some(self.order_id_cell(line)).filter(|id| self.grammar.is_order_id(id))
+    }
+
+    /// Whether a line has fewer cells than the header: it is a piece of a row.
+    pub(super) fn is_short(&self, line: &[u8]) -> bool {
+        memchr_iter(b'\t', line).count() + 1 < self.header.width()
     }
 
     /// The amounts of a row, with the positions of their columns.

@@ -18,6 +18,20 @@ use super::error::{DocumentError, MAX_LINE_BYTES};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// What documents begin with that are no text in rows, and what they are.
+const FORMATS: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a ZIP archive (an .xlsx workbook is one, too)"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xD0\xCF\x11\xE0", "a workbook of an old Excel (.xls)"),
+    (b"%PDF", "a PDF file"),
+    (b"7z\xBC\xAF", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x28\xB5\x2F\xFD", "compressed with zstd"),
+    (b"\xFD7zX", "compressed with xz"),
+    (b"<", "an XML or HTML document"),
+    (b"{", "a JSON document"),
+];
+
 /// Splits what it reads into lines.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
@@ -88,6 +102,9 @@ impl<R: Read> Lines<R> {
             [0xFF, 0xFE, ..] => return Err(DocumentError::Utf16("UTF-16 (little-endian)")),
             [0xFE, 0xFF, ..] => return Err(DocumentError::Utf16("UTF-16 (big-endian)")),
             _ => {}
+        }
+        if let Some((_, what)) = FORMATS.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return Err(DocumentError::OtherFormat(what));
         }
         Ok(lines)
     }
@@ -351,6 +368,21 @@ pub(super) mod tests {
             let size = u64::try_from(bytes.len()).unwrap();
             assert!(lines.looked_at < 4 * size, "{} of {size} bytes", lines.looked_at);
         }
+    }
+
+    #[test]
+    fn case_r27_other_formats_are_called_by_their_name() {
+        for (bytes, word) in [
+            (&b"PK\x03\x04\x14\0\0\0"[..], "ZIP"),
+            (b"%PDF-1.7\n", "PDF"),
+            (b"<?xml version=\"1.0\"?>", "XML"),
+            (b"{\"errors\":[]}", "JSON"),
+        ] {
+            let error = split(bytes).unwrap_err();
+            assert_eq!(error.code(), "document-format");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        assert_eq!(texts(b"PK\n7z\n%\n"), ["PK", "7z", "%"]);
     }
 
     #[test]

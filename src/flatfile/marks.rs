@@ -74,7 +74,7 @@ impl Marks {
 
     /// The file's notation.
     pub(super) fn decide(&self, header: &Header) -> Result<Notation, DocumentError> {
-        let column = |place: Place| header.shown_at(place.position).to_owned();
+        let column = |place: Place| header.shown_at(place.position);
         let (dot, comma) = (self.dot.count, self.comma.count);
         if dot > 0 && dot == comma {
             let place =
@@ -118,8 +118,9 @@ fn prove(cell: &[u8]) -> Proof {
         (0, 1) => Proof::Comma { grouped: false },
         (1, _) if after(b'.') < after(b',') => Proof::Dot { grouped: true },
         (_, 1) if after(b',') < after(b'.') => Proof::Comma { grouped: true },
-        (0, _) => Proof::Dot { grouped: true },
-        (_, 0) => Proof::Comma { grouped: true },
+        // A day (`05.12.2025`) proves nothing: the last group of digits has three.
+        (0, _) if after(b',') == 3 => Proof::Dot { grouped: true },
+        (_, 0) if after(b'.') == 3 => Proof::Comma { grouped: true },
         _ => Proof::Nothing,
     }
 }
@@ -133,7 +134,7 @@ mod tests {
         for (cell, line) in cells.iter().zip(2..) {
             marks.observe(cell.as_bytes(), line, 1);
         }
-        marks.decide(&Header::parse(b"order-id\titem-price", 1))
+        marks.decide(&Header::parse(b"order-id\titem-price", 1).unwrap())
     }
 
     #[test]
@@ -156,6 +157,13 @@ mod tests {
         assert_eq!((error.line(), error.column()), (Some(3), Some("item-price")));
         assert_eq!(error.code(), "decimal-mark");
         assert_eq!(decide(&["14.90", "14,90"]).unwrap_err().line(), Some(3));
+    }
+
+    #[test]
+    fn case_kind_b_days_of_a_spreadsheet_decide_nothing() {
+        assert_eq!(decide(&["05.12.2025", "14.90"]).unwrap(), Notation::PLAIN);
+        assert_eq!(decide(&["05.12.2025"]).unwrap(), Notation::PLAIN);
+        assert_eq!(Notation::PLAIN.amount("05.12.2025"), None);
     }
 
     #[test]

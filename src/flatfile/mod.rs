@@ -12,7 +12,7 @@
 //! use odoo_spoold::flatfile::{Context, Hints, facts, survey};
 //!
 //! let bytes: &[u8] = b"order-id\torder-item-id\tpurchase-date\tsku\tquantity-purchased\tcurrency\titem-price\n\
-//!     205-1\t07821\t2025-05-05T10:19:22+00:00\tSKU 1\t2\tGBP\t14.90\n";
+//!     205-3614839-6174823\t07821148853890\t2025-05-05T10:19:22+00:00\tSKU 1\t2\tGBP\t14.90\n";
 //! let survey = survey(bytes, &Hints::default())?;
 //! for sweep in 0..survey.sweeps {
 //!     let mut reader = facts(bytes, &survey, Context::default(), sweep)?;
@@ -43,11 +43,14 @@ mod index;
 mod layout;
 mod lines;
 mod marks;
+mod parts;
 mod reports;
 mod row;
 mod survey;
 mod value;
 
+#[cfg(test)]
+mod case_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,13 +1,15 @@
 //! One row in the second pass: its cells as text and as values.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use memchr::memchr_iter;
 use rust_decimal::Decimal;
 
-use crate::model::{Currency, IdError, RowFault};
+use crate::model::ids::is_spreadsheet_damage;
+use crate::model::{Currency, IdError, IdGrammar, OrderItemId, RowFault};
 
 use super::charset::Charset;
 use super::fault::{Fault, Why};
@@ -46,8 +48,10 @@ impl<'a> Row<'a> {
         if line.stray_cr {
             return Err(Fault { col: Col::NONE, why: Why::CarriageReturn });
         }
-        if ends.len() > header.width() {
-            return Err(Fault { col: Col::NONE, why: Why::Cells });
+        match ends.len().cmp(&header.width()) {
+            Ordering::Less => return Err(Fault { col: Col::NONE, why: Why::Short }),
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(Fault { col: Col::NONE, why: Why::Cells }),
         }
         Ok(Self { line: line.number, text, ends, notation })
     }
@@ -80,13 +84,63 @@ impl<'a> Row<'a> {
         self.cell(col).parse().map_err(|error: IdError| Fault { col, why: error.into() })
     }
 
+    /// An order-item id, or none; and whether a spreadsheet cut its zeros.
+    pub(super) fn item_id(
+        &self,
+        grammar: IdGrammar,
+        col: Col,
+    ) -> Result<Option<(OrderItemId, bool)>, Fault> {
+        match self.cell(col) {
+            "" => Ok(None),
+            text => {
+                grammar.item_id(text).map(Some).map_err(|error| Fault { col, why: error.into() })
+            }
+        }
+    }
+
+    /// An identifier that is not used must not show damage either: the row is no longer Amazon's.
+    pub(super) fn undamaged(&self, col: Col) -> Result<(), Fault> {
+        let text = self.cell(col);
+        let cut = (5..10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if cut || is_spreadsheet_damage(text) {
+            return Err(Fault { col, why: Why::Spreadsheet });
+        }
+        Ok(())
+    }
+
     /// An amount, or none.
     pub(super) fn amount(&self, col: Col) -> Result<Option<Decimal>, Fault> {
         let text = self.cell(col);
         if text.is_empty() {
             return Ok(None);
         }
-        self.notation.amount(text).map(Some).ok_or(Fault { col, why: Why::Number })
+        self.notation.amount(text).map(Some).ok_or_else(|| damaged(text, col, Why::Number))
+    }
+
+    /// What an amount would be if the cell of a column that is not known holds one: none where it is
+    /// blank, no number, or zero.
+    pub(super) fn amount_if_any(&self, col: Col) -> Result<Option<Decimal>, Fault> {
+        let text = self.cell(col);
+        // Most such cells are blank, or hold words or a zero.
+        if !text.bytes().any(|b| matches!(b, b'1'..=b'9')) {
+            return Ok(None);
+        }
+        if let Some(amount) = self.notation.amount(text) {
+            return Ok(Some(amount).filter(|amount| !amount.is_zero()));
+        }
+        // An amount in another notation, or with a currency, is one that cannot be read.
+        let bare = text.trim_matches(|c: char| {
+            c.is_alphabetic() || c.is_whitespace() || matches!(c, '€' | '$' | '£' | '¥' | '₹')
+        });
+        let is_number = bare.bytes().all(|b| b.is_ascii_digit() || b".,-+' ".contains(&b));
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        let marked = bare.bytes().any(|b| matches!(b, b'.' | b','))
+            || text.contains(['€', '$', '£', '¥', '₹'])
+            || text.chars().filter(char::is_ascii_uppercase).count() == 3;
+        if is_number && letters <= 3 && marked {
+            return Err(Fault { col, why: Why::Number });
+        }
+        Ok(None)
     }
 
     /// A number of units, or none.
@@ -95,7 +149,7 @@ impl<'a> Row<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        value::units(text).map(Some).ok_or(Fault { col, why: Why::Quantity })
+        value::units(text).map(Some).ok_or_else(|| damaged(text, col, Why::Quantity))
     }
 
     /// A time, or none.
@@ -104,7 +158,7 @@ impl<'a> Row<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        value::instant(text).map(Some).ok_or(Fault { col, why: Why::Date })
+        value::instant(text).map(Some).ok_or_else(|| damaged(text, col, Why::Date))
     }
 
     /// A time that must be there.
@@ -127,11 +181,17 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Why a cell has no value: a spreadsheet is named where one did it.
+fn damaged(text: &str, col: Col, why: Why) -> Fault {
+    let why = if is_spreadsheet_damage(text) { Why::SpreadsheetValue } else { why };
+    Fault { col, why }
+}
+
 /// The fault as it is kept.
 pub(super) fn row_fault(fault: Fault, line: u64, header: &Header) -> RowFault {
     RowFault {
         line,
-        column: header.shown(fault.col).to_owned(),
+        column: header.shown(fault.col),
         code: fault.why.code().to_owned(),
         message: fault.why.message().to_owned(),
     }
@@ -174,19 +234,19 @@ mod tests {
         stray_cr: bool,
         test: impl FnOnce(Result<Row<'_>, Fault>, &Header) -> T,
     ) -> T {
-        let header = Header::parse(header.as_bytes(), 1);
+        let header = Header::parse(header.as_bytes(), 1).unwrap();
         let mut ends = Vec::new();
         let line = Line { number: 2, offset: 9, bytes, stray_cr };
         test(Row::new(&line, Charset::Utf8, &header, Notation::PLAIN, &mut ends), &header)
     }
 
     #[test]
-    fn cells_are_trimmed_and_missing_ones_are_empty() {
-        with_row("a\tb\tc\td", "\t x y \t62.31    ".as_bytes(), false, |row, _| {
+    fn cells_are_trimmed_and_columns_that_are_missing_are_empty() {
+        with_row("a\tb\tc", "\t x y \t62.31    ".as_bytes(), false, |row, _| {
             let row = row.unwrap();
             assert_eq!(
-                (0..5).map(|i| row.cell(Col::at(i))).collect::<Vec<_>>(),
-                ["", "x y", "62.31", "", ""]
+                (0..4).map(|i| row.cell(Col::at(i))).collect::<Vec<_>>(),
+                ["", "x y", "62.31", ""]
             );
             assert_eq!(row.amount(Col::at(2)).unwrap(), Some("62.31".parse().unwrap()));
             assert_eq!(row.cell(Col::NONE), "");
@@ -199,6 +259,7 @@ mod tests {
             with_row(header, bytes, stray, |row, h| row.map(|_| ()).map_err(|f| row_fault(f, 2, h)))
         };
         assert_eq!(why("a\tb", b"1\t2\t", false).unwrap_err().code, "row-cells");
+        assert_eq!(why("a\tb", b"1", false).unwrap_err().code, "row-cells");
         assert_eq!(why("a\tb", b"1\r\t2", true).unwrap_err().code, "row-line-end");
         let fault = why("a\tb", b"1\t\xFF", false).unwrap_err();
         assert_eq!(

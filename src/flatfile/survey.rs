@@ -53,14 +53,19 @@ pub struct Survey {
     pub(super) ends: RowEnds,
 }
 
+/// The most unknown columns that are named.
+const NAMED_COLUMNS: usize = 50;
+
 /// Something odd that refuses nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
     /// Columns that this report did not have when this program was written. They are ignored.
     UnknownColumns {
-        /// Their names; what could not be printed is only counted.
+        /// Their names, where they can be shown, else their numbers; the first of them.
         names: Vec<String>,
+        /// How many more.
+        more: usize,
     },
     /// The header stands in the document more than once: reports were pasted together.
     RepeatedHeader {
@@ -75,15 +80,38 @@ pub enum Notice {
         /// How many.
         lines: u64,
     },
-    /// `order-status` has words that are not known; the orders are treated as pending.
-    UnknownStatus {
+    /// Words that are not known in a column that decides about release, tax or marketplace. The
+    /// orders are held.
+    UnknownWords {
+        /// The column's usual name.
+        column: &'static str,
         /// In how many rows.
         rows: u64,
         /// The first of them.
         line: u64,
     },
-    /// `sales-channel` names no known marketplace; the account's default is used.
-    UnknownChannel {
+    /// Money in a column that is not known. The orders are held.
+    UnknownAmounts {
+        /// The column, as the header spells it.
+        column: String,
+        /// In how many rows.
+        rows: u64,
+        /// The first of them.
+        line: u64,
+    },
+    /// Money in a column that is known and not used.
+    AmountsLeftOut {
+        /// The column, as the header spells it.
+        column: String,
+        /// In how many rows.
+        rows: u64,
+        /// The first of them.
+        line: u64,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Order-item ids that are too short: a spreadsheet cut their zeros, which are put back.
+    CutIds {
         /// In how many rows.
         rows: u64,
         /// The first of them.
@@ -98,18 +126,23 @@ impl Notice {
             Self::UnknownColumns { .. } => "columns-unknown",
             Self::RepeatedHeader { .. } => "header-repeated",
             Self::BrokenText { .. } => "text-broken",
-            Self::UnknownStatus { .. } | Self::UnknownChannel { .. } => "words-unknown",
+            Self::UnknownWords { .. } => "words-unknown",
+            Self::UnknownAmounts { .. } => "amounts-unknown",
+            Self::AmountsLeftOut { .. } => "amounts-left-out",
+            Self::CutIds { .. } => "ids-cut",
         }
     }
 
-    /// Money may be missing in Odoo because of it.
+    /// Money may be missing in Odoo because of it, and no hold says so.
     pub fn costs_money(&self) -> bool {
         match self {
+            Self::AmountsLeftOut { .. } => true,
             Self::UnknownColumns { .. }
             | Self::RepeatedHeader { .. }
             | Self::BrokenText { .. }
-            | Self::UnknownStatus { .. }
-            | Self::UnknownChannel { .. } => false,
+            | Self::UnknownWords { .. }
+            | Self::UnknownAmounts { .. }
+            | Self::CutIds { .. } => false,
         }
     }
 }
@@ -127,8 +160,10 @@ impl From<&Notice> for FileNotice {
 impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::UnknownColumns { names } => {
-                write!(f, "columns that are not known and are ignored: {}", names.join(", "))
+            Self::UnknownColumns { names, more } => {
+                let names = names.join(", ");
+                write!(f, "columns that are not known and are ignored: {names}")?;
+                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
             Self::RepeatedHeader { times, line } => {
                 write!(f, "the header is repeated {times} times, first in line {line}")
@@ -136,11 +171,32 @@ impl std::fmt::Display for Notice {
             Self::BrokenText { lines } => {
                 write!(f, "{lines} lines are not text in the charset of the others")
             }
-            Self::UnknownStatus { rows, line } => {
-                write!(f, "{rows} rows have an unknown order-status, first in line {line}")
+            Self::UnknownWords { column, rows, line } => {
+                write!(
+                    f,
+                    "{rows} rows have an unknown {column}, first in line {line}: their orders are held"
+                )
             }
-            Self::UnknownChannel { rows, line } => {
-                write!(f, "{rows} rows have an unknown sales-channel, first in line {line}")
+            Self::UnknownAmounts { column, rows, line } => {
+                write!(
+                    f,
+                    "{rows} rows have an amount in the column {column}, which is not known, first in line \
+                     {line}: their orders are held"
+                )
+            }
+            Self::AmountsLeftOut { column, rows, line, reason } => {
+                write!(
+                    f,
+                    "{rows} rows have an amount in the column {column}, which is not used, first in line \
+                     {line}: {reason}"
+                )
+            }
+            Self::CutIds { rows, line } => {
+                write!(
+                    f,
+                    "{rows} rows have an order-item-id that is too short, first in line {line}: a spreadsheet \
+                     cut zeros there, and perhaps in postal codes and SKUs, too"
+                )
             }
         }
     }
@@ -167,7 +223,7 @@ pub(super) fn survey_within<R: Read>(
             continue;
         }
         evidence.observe(line.bytes, line.number, line.offset);
-        break Header::parse(line.bytes, line.number);
+        break Header::parse(line.bytes, line.number)?;
     };
     let layout = Layout::new(header)?;
     lines.set_columns(layout.header.width());
@@ -176,6 +232,8 @@ pub(super) fn survey_within<R: Read>(
     let mut index = OrderIndex::new();
     let mut repeated = Repeated::default();
     let mut row = 0_u32;
+    // The row before, as long as the line at hand can be the rest of it.
+    let mut before = None;
     while let Some(line) = lines.next_line()? {
         match layout.kind(line.bytes) {
             LineKind::Row => {}
@@ -184,6 +242,7 @@ pub(super) fn survey_within<R: Read>(
                 continue;
             }
             LineKind::HeaderAgain => {
+                before = None;
                 repeated.note(line.number);
                 continue;
             }
@@ -198,6 +257,11 @@ pub(super) fn survey_within<R: Read>(
         evidence.observe(line.bytes, line.number, line.offset);
         if let Some(id) = layout.order_id(line.bytes) {
             index.add(id, row);
+            before = Some(row);
+        } else if !layout.is_short(line.bytes) {
+            before = None;
+        } else if let Some(torn) = before.take() {
+            index.tear(torn);
         }
         let sampled = u64::from(row) <= SAMPLE_ROWS || memchr::memchr(b',', line.bytes).is_some();
         if sampled && !layout.amounts.is_empty() {
@@ -212,7 +276,10 @@ pub(super) fn survey_within<R: Read>(
     let notation = marks.decide(&layout.header)?;
     let mut notices = Vec::new();
     if !layout.unknown_columns.is_empty() {
-        notices.push(Notice::UnknownColumns { names: layout.unknown_columns.clone() });
+        let columns = &layout.unknown_columns;
+        let names = columns.iter().take(NAMED_COLUMNS).map(|col| layout.header.shown(*col));
+        let more = columns.len().saturating_sub(NAMED_COLUMNS);
+        notices.push(Notice::UnknownColumns { names: names.collect(), more });
     }
     if repeated.times > 0 {
         notices.push(Notice::RepeatedHeader { times: repeated.times, line: repeated.first });

@@ -142,7 +142,10 @@ pub struct Head {
     pub marketplace: Option<Marketplace>,
     /// The marketplace that the file's sidecar names, if no row does.
     pub sidecar_marketplace: Option<Marketplace>,
-    /// `sales-channel` is `Non-Amazon …`: a multi-channel order that was not sold on Amazon.
+    /// The marketplace of the buyer's relay address, if the rows name one and the same. Counts where
+    /// neither a row nor the sidecar names a marketplace.
+    pub relay_marketplace: Option<Marketplace>,
+    /// A multi-channel order that was not sold on Amazon, by its `sales-channel` or its id.
     pub non_amazon: bool,
     /// `currency`.
     pub currency: Option<Currency>,
@@ -193,7 +196,7 @@ pub struct FactLine {
     pub item_promotion: Option<Decimal>,
     /// `ship-promotion-discount`, as a positive amount off.
     pub ship_promotion: Option<Decimal>,
-    /// `vat-exclusive-item-price`; `0.00` beside a price means "not calculated" and is read as none.
+    /// `vat-exclusive-item-price`; `0.00` beside a price means "not calculated".
     pub item_price_net: Option<Decimal>,
     /// `vat-exclusive-shipping-price`, likewise.
     pub shipping_price_net: Option<Decimal>,

@@ -83,6 +83,29 @@ impl Marketplace {
     }
 }
 
+impl Marketplace {
+    /// The marketplace of a buyer's relay address: Amazon.de of `x@marketplace.amazon.de`.
+    pub fn of_relay_address(address: &str) -> Option<Self> {
+        let (_, domain) = address.trim().rsplit_once('@')?;
+        let domain = format!(".{}", domain.to_ascii_lowercase());
+        let (_, shop) = domain.split_once(".marketplace.")?;
+        TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(shop)).map(Self)
+    }
+}
+
+/// A sales channel of the seller's own shop, from which Amazon only ships: `Non-Amazon CA`,
+/// `SI UK Prod Marketplace`, `siprod.stores.amazon.ca`.
+pub fn is_multi_channel(channel: &str) -> bool {
+    let channel = channel.trim().to_ascii_lowercase();
+    let mut words = channel.split_ascii_whitespace();
+    let first = words.next();
+    channel.starts_with("non-amazon")
+        || channel.starts_with("siprod.stores.amazon.")
+        || (first == Some("si")
+            && words.next_back() == Some("marketplace")
+            && words.any(|word| word == "prod"))
+}
+
 impl FromStr for Marketplace {
     type Err = IdError;
     /// By sales-channel name (any case) or marketplace id.
@@ -139,5 +162,42 @@ mod tests {
         assert_eq!((de.name(), de.country(), de.currency()), ("Amazon.de", "DE", "EUR"));
         assert!("Non-Amazon CA".parse::<Marketplace>().is_err());
         assert_eq!(Marketplace::all().count(), TABLE.len());
+    }
+
+    #[test]
+    fn a_relay_address_names_its_marketplace() {
+        let of = |address| Marketplace::of_relay_address(address).map(Marketplace::name);
+        assert_eq!(of("abc123@marketplace.amazon.de"), Some("Amazon.de"));
+        assert_eq!(of(" ABC@Marketplace.Amazon.CO.UK "), Some("Amazon.co.uk"));
+        assert_eq!(of("abc@m.marketplace.amazon.com.be"), Some("Amazon.com.be"));
+        for none in [
+            "",
+            "abc",
+            "erika@example.com",
+            "x@marketplace.example",
+            "x@amazon.de",
+            "x@marketplace.amazon.de.example.com",
+            "x@fakemarketplace.amazon.de",
+        ] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn case_r04_shops_of_the_seller_by_their_channel() {
+        for shop in [
+            "Non-Amazon",
+            "Non-Amazon CA",
+            "SI CA Prod Marketplace",
+            "SI UK Prod Marketplace",
+            "SI Prod IT Marketplace",
+            "siprod.stores.amazon.ca",
+        ] {
+            assert!(is_multi_channel(shop), "{shop}");
+        }
+        for other in ["", "Amazon.de", "Amazon.com.be", "SI", "SI Marketplace", "Prod Marketplace"]
+        {
+            assert!(!is_multi_channel(other), "{other}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub use fact::{
 pub use file::{Counts, FileNotice, FileRecord, FileState, Refusal};
 pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
-pub use ids::{AccountId, IdError, OdooId, OrderId, OrderItemId, Sku};
+pub use ids::{AccountId, IdError, IdGrammar, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};
 pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
 pub use marker::{Doubt, Marker, OdooPin};

@@ -50,7 +50,11 @@ impl FromStr for Currency {
         if text.is_empty() {
             return Err(IdError::Empty);
         }
-        let upper = text.to_ascii_uppercase();
+        let mut upper = text.to_ascii_uppercase();
+        if upper == "CDN" {
+            // What Canadians call their dollar; no currency of ISO 4217.
+            "CAD".clone_into(&mut upper);
+        }
         match <[u8; 3]>::try_from(upper.as_bytes()) {
             Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
             _ => Err(IdError::Character),

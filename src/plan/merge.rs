@@ -13,13 +13,16 @@ use crate::model::{
     OrderId, OrderStatus, Sku,
 };
 
+/// The column that names the marketplace.
+const CHANNEL: &str = "sales-channel";
+
 /// What all families together say of one order.
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of a report")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The order.
     pub order_id: OrderId,
-    /// `sales-channel` of any fact; else the sidecar's.
+    /// `sales-channel` of any fact; else the sidecar's; else that of the buyer's relay address.
     pub marketplace: Option<Marketplace>,
     /// Two facts name different marketplaces.
     pub marketplace_conflict: bool,
@@ -77,10 +80,16 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
     let mut channels: Vec<Marketplace> =
         facts.iter().filter_map(|fact| fact.head.marketplace).collect();
     channels.dedup();
-    let marketplace = channels
-        .first()
-        .copied()
-        .or_else(|| facts.iter().find_map(|fact| fact.head.sidecar_marketplace));
+    // A channel that is named and not known is no gap for a guess to fill.
+    let strange = |fact: &&Fact| fact.unknown_words.iter().any(|word| word.column == CHANNEL);
+    let marketplace = match channels.first() {
+        Some(named) => Some(*named),
+        None if facts.iter().any(strange) => None,
+        None => {
+            let sidecar = facts.iter().find_map(|fact| fact.head.sidecar_marketplace);
+            sidecar.or_else(|| facts.iter().find_map(|fact| fact.head.relay_marketplace))
+        }
+    };
 
     let status = all_orders
         .and_then(|fact| fact.head.status)
@@ -280,7 +289,8 @@ fn take_ids(rows: &mut [FactLine], other: &[FactLine]) {
     }
 }
 
-/// For each row its partner in `other`: of the same quantity, by the same price first; rows that
+/// For each row its partner in `other`: of the same quantity, by the same order-item id first, then
+/// by the same price, and never one with another id; rows that
 /// no price tells apart have none, unless they are alike. None at all where the two do not have
 /// the same quantities. Both are grouped, largest first.
 fn pairs<'o>(rows: &[FactLine], other: &'o [FactLine]) -> Option<Vec<Option<&'o FactLine>>> {
@@ -291,21 +301,31 @@ fn pairs<'o>(rows: &[FactLine], other: &'o [FactLine]) -> Option<Vec<Option<&'o 
     let mut take = |fits: &dyn Fn(&FactLine) -> bool| {
         free.iter().position(|line| fits(line)).map(|at| free.remove(at))
     };
+    let other_item = |row: &FactLine, line: &FactLine| {
+        row.item_id.is_some() && line.item_id.is_some() && row.item_id != line.item_id
+    };
     let mut pairs: Vec<Option<&FactLine>> = rows
         .iter()
         .map(|row| {
             take(&|line| {
-                row.item_price.is_some()
-                    && (line.quantity, line.item_price) == (row.quantity, row.item_price)
+                row.item_id.is_some()
+                    && (line.quantity, &line.item_id) == (row.quantity, &row.item_id)
             })
         })
         .collect();
+    for (row, pair) in rows.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
+        *pair = take(&|line| {
+            row.item_price.is_some()
+                && !other_item(row, line)
+                && (line.quantity, line.item_price) == (row.quantity, row.item_price)
+        });
+    }
     let left: Vec<&FactLine> =
         rows.iter().zip(&pairs).filter(|(_, pair)| pair.is_none()).map(|(row, _)| row).collect();
     for (row, pair) in rows.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
         let mut peers = left.iter().filter(|line| line.quantity == row.quantity);
         if peers.all(|line| line.item_price == row.item_price) {
-            *pair = take(&|line| line.quantity == row.quantity);
+            *pair = take(&|line| !other_item(row, line) && line.quantity == row.quantity);
         }
     }
     Some(pairs)

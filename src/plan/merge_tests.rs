@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::model::{Head, Rank, Standing};
+use crate::model::{Head, Rank, Standing, UnknownWord};
 
 pub(in crate::plan) const ORDER: &str = "205-3614839-6174823";
 
@@ -104,6 +104,56 @@ fn expected(lines: &[(u32, &str, &str)]) -> Vec<(u32, String, String)> {
         lines.iter().map(|(q, price, id)| (*q, (*price).into(), (*id).into())).collect();
     lines.sort();
     lines
+}
+
+#[test]
+fn case_r01_items_are_met_by_their_id() {
+    // Of one quantity and price: only the ids tell them apart.
+    let own = |item, title: &str| {
+        let line = with_id(item, row("A", 1, "10.00"));
+        FactLine { title: title.to_owned(), ..line }
+    };
+    let orders = || all_orders(vec![own("11", ""), own("12", "")]);
+    let record = merged(vec![orders(), report(vec![own("12", "twelve"), own("11", "eleven")])]);
+    let titles: Vec<_> = record
+        .lines
+        .iter()
+        .map(|line| (line.fact.item_id.clone().unwrap().to_string(), line.fact.title.clone()))
+        .collect();
+    let wanted = [("11", "eleven"), ("12", "twelve")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(titles, wanted);
+    // An item of another id fills no blanks, though its price is the same.
+    let record = merged(vec![orders(), report(vec![own("12", "twelve"), own("13", "thirteen")])]);
+    assert!(record.lines.iter().all(|line| line.fact.title != "thirteen"));
+}
+
+#[test]
+fn case_r04_a_channel_that_is_not_known_is_not_guessed() {
+    let market = |name: &str| Some(market(name));
+    let relay = Fact {
+        head: Head { relay_marketplace: market("Amazon.de"), ..Head::default() },
+        ..unshipped(vec![row("A", 1, "")])
+    };
+    let sidecar = Fact {
+        head: Head { sidecar_marketplace: market("Amazon.fr"), ..Head::default() },
+        ..report(vec![row("A", 1, "1.00")])
+    };
+    let named = Fact {
+        head: Head { marketplace: market("Amazon.it"), ..Head::default() },
+        ..all_orders(vec![row("A", 1, "1.00")])
+    };
+    let strange = Fact {
+        unknown_words: vec![UnknownWord {
+            column: "sales-channel".into(),
+            word: "Amazon.moon".into(),
+        }],
+        ..all_orders(vec![row("A", 1, "1.00")])
+    };
+    let of = |facts: Vec<Fact>| merged(facts).marketplace.map(Marketplace::name);
+    assert_eq!(of(vec![relay.clone()]), Some("Amazon.de"));
+    assert_eq!(of(vec![relay.clone(), sidecar.clone()]), Some("Amazon.fr"));
+    assert_eq!(of(vec![named, relay.clone(), sidecar.clone()]), Some("Amazon.it"));
+    assert_eq!(of(vec![strange, relay, sidecar]), None);
 }
 
 #[test]

@@ -115,9 +115,9 @@ def read(name, data, sidecar, facts, refused):
             if not order or re.search(r'\s', order) or SPREADSHEET.fullmatch(order):
                 order = None
                 raise Refused('order-id')
-            if len(raw) > len(header):
+            if len(raw) != len(header):
                 order = order if ORDER_ID.fullmatch(order) else None
-                raise Refused('too-many-cells')
+                raise Refused('other-cells')
             fact['purchase'] = instant(cells.get('purchase-date', ''), 'purchase-date')
             column = {'all-orders': 'last-updated-date', 'unshipped': 'reporting-date'}.get(family, '')
             version = instant(cells.get(column, ''), column)

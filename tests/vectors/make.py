@@ -13,6 +13,7 @@ import re
 import sys
 import zlib
 
+import cases
 import columns as c
 from rows import PLACES, collected, columned, order_id, ordered, report, sale, to_ship
 
@@ -289,6 +290,7 @@ def canary_waiting():
 def files():
     shuffled = c.ALL_ORDERS_29[::-2] + ['x-new-column'] + c.ALL_ORDERS_29[-2::-2]
     return {
+        **cases.files(),
         'all_orders_29.txt': report(c.ALL_ORDERS_29, sales_29()),
         'all_orders_32.txt': report(c.ALL_ORDERS_32, sales_32(), last_end=False),
         'all_orders_91_crlf_trailing_space.txt': report(c.ALL_ORDERS_91, sales_91(), '\r\n'),

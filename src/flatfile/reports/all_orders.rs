@@ -1,9 +1,10 @@
 //! All Orders: `GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL` and its header-identical kin.
 //!
-//! Price and status, no buyer, no line id. One row is one line, also where two rows are equal: an
-//! order may hold the same article twice. Cancelled rows keep their price.
+//! Price and status, no buyer. One row is one line, also where two rows are equal: an order may hold
+//! the same article twice. Newer headers have `order-item-id`: there the rows of one item are parts
+//! of it. Cancelled rows keep their price.
 
-use crate::model::{Family, ItemStatus, OrderStatus};
+use crate::model::{Family, IdGrammar, ItemStatus, OrderStatus};
 
 use super::super::draft::{Draft, agree};
 use super::super::fault::{Fault, Why};
@@ -17,9 +18,13 @@ pub(super) const KIND: Kind = Kind {
     family: Family::AllOrders,
     signature: &["amazon-order-id", "last-updated-date", "item-status"],
     without: &["shipment-item-id"],
+    grammar: GRAMMAR,
     known: KNOWN,
+    unused: &[],
     plan: |picker| Box::new(AllOrders::find(picker)),
 };
+
+const GRAMMAR: IdGrammar = IdGrammar::Amazon;
 
 #[derive(Debug)]
 struct AllOrders {
@@ -29,7 +34,9 @@ struct AllOrders {
     order_status: Col,
     item_status: Col,
     fulfilment: Col,
+    item_id: Col,
     sku: Col,
+    asin: Col,
     title: Col,
     quantity: Col,
     currency: Col,
@@ -45,7 +52,9 @@ impl AllOrders {
             order_status: picker.required("order-status"),
             item_status: picker.required("item-status"),
             fulfilment: picker.required("fulfillment-channel"),
+            item_id: picker.optional("order-item-id"),
             sku: picker.required("sku"),
+            asin: picker.optional("asin"),
             title: picker.optional("product-name"),
             quantity: picker.required("quantity"),
             currency: picker.required("currency"),
@@ -57,21 +66,39 @@ impl AllOrders {
 
 impl Report for AllOrders {
     fn read(&self, row: &Row<'_>, draft: &mut Draft, odd: &mut Odd) -> Result<(), Fault> {
-        draft.version(row.needed_instant(self.last_updated)?);
-        let status = order_status(row.text(self.order_status)?);
-        odd.status = status == OrderStatus::Unknown;
-        draft.status(status);
+        if !draft.updated(Some(row.needed_instant(self.last_updated)?)) {
+            return Ok(());
+        }
+        let word = row.text(self.order_status)?;
+        let status = order_status(word);
+        if status == Some(OrderStatus::Unknown) {
+            odd.word(draft, "order-status", word);
+        }
+        if let Some(status) = status {
+            draft.status(status);
+        }
         self.head.read(row, draft, odd)?;
-        let channel = fulfilment(row, self.fulfilment)?;
+        let channel = fulfilment(row, self.fulfilment, draft, odd)?;
         agree(&mut draft.head().fulfilment, channel, self.fulfilment)?;
         let currency = row.currency(self.currency)?;
         agree(&mut draft.head().currency, currency, self.currency)?;
-        let item_status = if is_cancelled(row.text(self.item_status)?) {
-            ItemStatus::Cancelled
-        } else {
-            ItemStatus::Live
+        let word = row.text(self.item_status)?;
+        let item_status = match order_status(word) {
+            Some(OrderStatus::Cancelled) => ItemStatus::Cancelled,
+            Some(OrderStatus::Unknown) => {
+                odd.word(draft, "item-status", word);
+                ItemStatus::Live
+            }
+            Some(
+                OrderStatus::Pending
+                | OrderStatus::Unshipped
+                | OrderStatus::PartiallyShipped
+                | OrderStatus::Shipped,
+            )
+            | None => ItemStatus::Live,
         };
-        let cancelled = status == OrderStatus::Cancelled || item_status == ItemStatus::Cancelled;
+        let cancelled =
+            status == Some(OrderStatus::Cancelled) || item_status == ItemStatus::Cancelled;
         let quantity = match row.units(self.quantity)? {
             Some(quantity) => quantity,
             None if cancelled => 0,
@@ -79,7 +106,12 @@ impl Report for AllOrders {
         };
         let mut line = article(row.line, row.id(self.sku)?, row.text(self.title)?, quantity);
         line.status = Some(item_status);
-        line.facilitator = facilitator(row, self.tax_model)?;
+        row.undamaged(self.asin)?;
+        if let Some((id, cut)) = row.item_id(GRAMMAR, self.item_id)? {
+            line.item_id = Some(id);
+            odd.cut_id |= cut;
+        }
+        line.facilitator = facilitator(row, self.tax_model, draft, odd)?;
         line.item_promotion = row.amount(self.amounts.item_promotion)?.map(|off| off.abs());
         line.ship_promotion = row.amount(self.amounts.ship_promotion)?.map(|off| off.abs());
         self.amounts.read(row, &mut line)?;
@@ -90,32 +122,36 @@ impl Report for AllOrders {
     }
 }
 
-/// `order-status`; its wording differs by marketplace (`Shipped - Delivered to Buyer`).
-fn order_status(word: &str) -> OrderStatus {
-    let starts =
-        |with: &str| word.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    if starts("Shipped") {
-        OrderStatus::Shipped
-    } else if starts("Unshipped") {
-        OrderStatus::Unshipped
-    } else if starts("Pending") {
-        OrderStatus::Pending
-    } else if starts("PartiallyShipped") || starts("Partially Shipped") {
-        OrderStatus::PartiallyShipped
-    } else if is_cancelled(word) {
-        OrderStatus::Cancelled
+/// `order-status` and `item-status`; the wording differs by marketplace (`Shipped - Delivered to
+/// Buyer`). None where the cell is blank.
+fn order_status(word: &str) -> Option<OrderStatus> {
+    let is = |known: &str| {
+        let (start, rest) = word.split_at_checked(known.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(known) && (rest.is_empty() || rest.starts_with(" - "))
+    };
+    let any = |known: &[&str]| known.iter().any(|known| is(known));
+    if word.is_empty() {
+        None
+    } else if any(&["Shipped"]) {
+        Some(OrderStatus::Shipped)
+    } else if any(&["Unshipped", "Shipping"]) {
+        // Shipping: paid and released, Amazon packs it.
+        Some(OrderStatus::Unshipped)
+    } else if any(&["Pending", "PendingAvailability", "Pending Availability"]) {
+        Some(OrderStatus::Pending)
+    } else if any(&["PartiallyShipped", "Partially Shipped"]) {
+        Some(OrderStatus::PartiallyShipped)
+    } else if any(&["Cancelled", "Canceled"]) {
+        Some(OrderStatus::Cancelled)
     } else {
-        OrderStatus::Unknown
+        Some(OrderStatus::Unknown)
     }
 }
 
-fn is_cancelled(word: &str) -> bool {
-    word.eq_ignore_ascii_case("Cancelled") || word.eq_ignore_ascii_case("Canceled")
-}
-
-/// The columns of 2012 to 2025.
+/// The columns of 2012 to 2026.
 const KNOWN: &[&str] = &[
     "amazon-order-id",
+    "order-item-id",
     "merchant-order-id",
     "purchase-date",
     "last-updated-date",
@@ -177,6 +213,8 @@ const KNOWN: &[&str] = &[
     "is-iba",
     "buyer-citizen-name",
     "buyer-citizen-id",
+    "buyer-identification-number",
+    "buyer-identification-type",
     "cpf",
     "is-transparency",
     "default-ship-from-address-name",
@@ -223,6 +261,7 @@ mod tests {
             ("Shipped", Shipped),
             ("Shipped - Delivered to Buyer", Shipped),
             ("Unshipped", Unshipped),
+            ("Shipping", Unshipped),
             ("Pending", Pending),
             ("Pending - Waiting for Pick Up", Pending),
             ("PartiallyShipped", PartiallyShipped),
@@ -230,9 +269,14 @@ mod tests {
             ("Cancelled", Cancelled),
             ("Canceled", Cancelled),
             ("Versandt", Unknown),
-            ("", Unknown),
+            ("Complete", Unknown),
+            ("Unfulfillable", Unknown),
+            ("InvoiceUnconfirmed", Unknown),
+            ("ShippedTwice", Unknown),
+            ("Unshippable", Unknown),
         ] {
-            assert_eq!(order_status(word), status, "{word}");
+            assert_eq!(order_status(word), Some(status), "{word}");
         }
+        assert_eq!(order_status(""), None);
     }
 }

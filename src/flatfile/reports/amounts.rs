@@ -1,7 +1,5 @@
 //! Columns of money that several reports share.
 
-use rust_decimal::Decimal;
-
 use crate::model::FactLine;
 
 use super::super::fault::Fault;
@@ -49,10 +47,9 @@ impl AmountColumns {
         line.shipping_tax = row.amount(self.shipping_tax)?;
         line.gift_wrap_price = row.amount(self.gift_wrap_price)?;
         line.gift_wrap_tax = row.amount(self.gift_wrap_tax)?;
-        line.item_price_net = calculated(row.amount(self.item_net)?, line.item_price);
-        line.shipping_price_net = calculated(row.amount(self.shipping_net)?, line.shipping_price);
-        line.gift_wrap_price_net =
-            calculated(row.amount(self.gift_wrap_net)?, line.gift_wrap_price);
+        line.item_price_net = row.amount(self.item_net)?;
+        line.shipping_price_net = row.amount(self.shipping_net)?;
+        line.gift_wrap_price_net = row.amount(self.gift_wrap_net)?;
         Ok(())
     }
 
@@ -69,24 +66,5 @@ impl AmountColumns {
             line.ship_promotion,
         ];
         amounts.into_iter().flatten().any(|amount| !amount.is_zero())
-    }
-}
-
-/// A net price of zero says "not calculated", unless the price itself is zero.
-fn calculated(net: Option<Decimal>, price: Option<Decimal>) -> Option<Decimal> {
-    net.filter(|net| !net.is_zero() || price.is_some_and(|price| price.is_zero()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_net_of_zero_is_not_calculated_unless_the_price_is_zero() {
-        let d = |text: &str| Some(text.parse::<Decimal>().unwrap());
-        assert_eq!(calculated(d("0.00"), d("19.99")), None);
-        assert_eq!(calculated(d("0.00"), None), None);
-        assert_eq!(calculated(d("0.00"), d("0.00")), d("0"));
-        assert_eq!(calculated(d("16.66"), d("19.99")), d("16.66"));
     }
 }

@@ -1,5 +1,7 @@
 //! Columns of the buyer that unshipped and order reports share.
 
+use crate::model::Marketplace;
+
 use super::super::draft::{BUYER_CELLS, Draft};
 use super::super::fault::Fault;
 use super::super::header::{Col, Picker};
@@ -59,6 +61,10 @@ impl BuyerColumns {
             *vat = row.text(self.tax_registration)?;
         }
         draft.buyer(&cells);
+        let [email, ..] = cells;
+        if let Some(marketplace) = Marketplace::of_relay_address(email) {
+            draft.relay(marketplace);
+        }
         let instructions = row.text(self.instructions)?;
         if !instructions.is_empty() {
             draft.note(format!("Delivery instructions: {instructions}"));

@@ -1,5 +1,6 @@
 //! Columns of the whole order that several reports share.
 
+use crate::model::marketplace::is_multi_channel;
 use crate::model::{Fulfilment, Marketplace};
 
 use super::super::draft::{Draft, agree, earliest, larger};
@@ -58,7 +59,11 @@ impl HeadColumns {
             } else {
                 larger(&mut head.ship_country, &country.to_ascii_uppercase());
             }
+        } else if !country.is_empty() {
+            // It chooses the tax. Not shown: what stands there in place of a code is a buyer's word.
+            odd.word(draft, "ship-country", "");
         }
+        let head = draft.head();
         head.business |= row.flag(self.business)?;
         head.replacement |= row.flag(self.replacement)? || row.flag(self.exchange)?;
         head.cancellation_requested |= row.flag(self.cancellation)?;
@@ -66,30 +71,33 @@ impl HeadColumns {
             head.original_order_id = head.original_order_id.take().max(Some(original));
         }
         let channel = row.text(self.sales_channel)?;
-        if is_non_amazon(channel) {
+        let multi_channel = draft.order_id().is_multi_channel();
+        let head = draft.head();
+        if is_multi_channel(channel) {
             if head.marketplace.is_some() {
                 return Err(Fault { col: self.sales_channel, why: Why::Differs });
             }
             head.non_amazon = true;
-        } else if !channel.is_empty() {
-            let marketplace = channel.parse::<Marketplace>().ok();
-            odd.channel = marketplace.is_none();
+        } else if let Ok(marketplace) = channel.parse::<Marketplace>() {
             if head.non_amazon {
-                return Err(Fault { col: self.sales_channel, why: Why::Differs });
+                let why = if multi_channel { Why::Channel } else { Why::Differs };
+                return Err(Fault { col: self.sales_channel, why });
             }
-            agree(&mut head.marketplace, marketplace, self.sales_channel)?;
+            agree(&mut head.marketplace, Some(marketplace), self.sales_channel)?;
+        } else if !channel.is_empty() && !multi_channel {
+            odd.word(draft, "sales-channel", channel);
         }
         Ok(())
     }
 }
 
-/// `Non-Amazon`, `Non-Amazon CA` …: sold elsewhere, shipped by Amazon.
-fn is_non_amazon(channel: &str) -> bool {
-    channel.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("Non-Amazon"))
-}
-
 /// `fulfillment-channel`.
-pub(super) fn fulfilment(row: &Row<'_>, col: Col) -> Result<Option<Fulfilment>, Fault> {
+pub(super) fn fulfilment(
+    row: &Row<'_>,
+    col: Col,
+    draft: &mut Draft,
+    odd: &mut Odd,
+) -> Result<Option<Fulfilment>, Fault> {
     let word = row.text(col)?;
     let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     if word.is_empty() {
@@ -99,14 +107,25 @@ pub(super) fn fulfilment(row: &Row<'_>, col: Col) -> Result<Option<Fulfilment>, 
     } else if is(&["Amazon", "AFN"]) {
         Ok(Some(Fulfilment::Amazon))
     } else {
-        Err(Fault { col, why: Why::Word })
+        odd.word(draft, "fulfillment-channel", word);
+        Ok(None)
     }
 }
 
 /// `tax-collection-model`: whether Amazon collects the tax itself; none without the column.
-pub(super) fn facilitator(row: &Row<'_>, col: Col) -> Result<Option<bool>, Fault> {
+pub(super) fn facilitator(
+    row: &Row<'_>,
+    col: Col,
+    draft: &mut Draft,
+    odd: &mut Odd,
+) -> Result<Option<bool>, Fault> {
     if !col.exists() {
         return Ok(None);
     }
-    Ok(Some(row.text(col)?.eq_ignore_ascii_case("MarketplaceFacilitator")))
+    let word = row.text(col)?;
+    let facilitator = word.eq_ignore_ascii_case("MarketplaceFacilitator");
+    if !facilitator && !word.is_empty() {
+        odd.word(draft, "tax-collection-model", word);
+    }
+    Ok(Some(facilitator))
 }

@@ -10,12 +10,12 @@ mod unshipped;
 
 use std::fmt::Debug;
 
-use crate::model::{FactLine, Family, Sku};
+use crate::model::{FactLine, Family, IdGrammar, Sku};
 
 use super::draft::Draft;
 use super::error::DocumentError;
 use super::fault::Fault;
-use super::header::{Header, Picker};
+use super::header::{Col, Header, Picker};
 use super::row::Row;
 
 /// A report with its columns found: turns rows into parts of orders.
@@ -26,12 +26,38 @@ pub(super) trait Report: Debug + Send + Sync {
 }
 
 /// What a row has that is read, but worth a notice.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(super) struct Odd {
-    /// An order status that is not known.
-    pub status: bool,
-    /// A sales channel that is no marketplace.
-    pub channel: bool,
+    /// Columns with words that are not known.
+    pub words: Vec<&'static str>,
+    /// Its order-item id lost zeros to a spreadsheet.
+    pub cut_id: bool,
+}
+
+impl Odd {
+    /// A word that is not known in a column that decides something.
+    fn word(&mut self, draft: &mut Draft, column: &'static str, word: &str) {
+        self.words.push(column);
+        draft.unknown_word(column, word);
+    }
+}
+
+/// What becomes of an amount in a column that is known and not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Nothing: it is part of no order's money.
+    Nothing,
+    /// The order goes on; the file says that the amount was left out.
+    Notice,
+}
+
+/// A column of money that is known and not used.
+#[derive(Debug)]
+pub(super) struct Unused {
+    pub name: &'static str,
+    pub treatment: Treatment,
+    /// Why it is not used, for the notice.
+    pub reason: &'static str,
 }
 
 /// A row of the table of reports.
@@ -42,14 +68,40 @@ pub(super) struct Kind {
     pub signature: &'static [&'static str],
     /// Columns that it never has.
     pub without: &'static [&'static str],
+    /// What its ids look like.
+    pub grammar: IdGrammar,
     /// Columns it may have; others are named in a notice.
     pub known: &'static [&'static str],
+    /// Columns of money among them, and besides, that are not used.
+    pub unused: &'static [Unused],
     /// Finds its columns.
     pub plan: fn(&mut Picker<'_>) -> Box<dyn Report>,
 }
 
+/// What a document without data says in place of a header, without blanks.
+const NO_DATA: &[&str] = &[
+    "nodata",
+    "noorders",
+    "noresults",
+    "keinedaten",
+    "keinebestellungen",
+    "aucunedonnée",
+    "nohaydatos",
+    "nessundato",
+    "geengegevens",
+    "brakdanych",
+    "データがありません",
+    "データはありません",
+];
+
 /// The reports that are read. The first whose signature fits wins.
 static KINDS: &[Kind] = &[all_orders::KIND, unshipped::KIND, order_report::KIND];
+
+/// All reports that are read.
+#[cfg(test)]
+pub(super) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter()
+}
 
 /// Which report has this header.
 pub(super) fn recognise(header: &Header) -> Result<&'static Kind, DocumentError> {
@@ -63,6 +115,9 @@ pub(super) fn recognise(header: &Header) -> Result<&'static Kind, DocumentError>
     };
     if let Some(kind) = KINDS.iter().find(fits) {
         return Ok(kind);
+    }
+    if header.width() == 1 && header.mentions(Col::at(0), NO_DATA) {
+        return Err(DocumentError::NoData { line });
     }
     if header.width() == 1 {
         let cell = header.bytes();
@@ -93,7 +148,7 @@ mod tests {
     use super::*;
 
     fn recognise_line(line: &str) -> Result<Family, DocumentError> {
-        recognise(&Header::parse(line.as_bytes(), 1)).map(|kind| kind.family)
+        recognise(&Header::parse(line.as_bytes(), 1).unwrap()).map(|kind| kind.family)
     }
 
     #[test]
@@ -121,10 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn case_r27_a_document_that_says_that_it_has_no_data() {
+        for line in
+            ["No data available for the selected date range.", "Keine Daten", "データがありません"]
+        {
+            assert_eq!(recognise_line(line).unwrap_err().code(), "document-no-data", "{line}");
+        }
+        let error = recognise_line("no data\torder-id").unwrap_err();
+        assert_eq!(error.code(), "header-unknown");
+    }
+
+    #[test]
     fn every_known_name_is_written_as_it_is_compared() {
         for kind in KINDS {
             for name in kind.known.iter().chain(kind.signature).chain(kind.without) {
-                assert_eq!(Header::parse(name.as_bytes(), 1).first(), *name);
+                let header = Header::parse(name.as_bytes(), 1).unwrap();
+                assert!(header.has(name) && !name.contains(['_', ' ']), "{name}");
             }
             for name in kind.signature {
                 assert!(kind.known.contains(name), "{name}");

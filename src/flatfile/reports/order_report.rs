@@ -4,7 +4,7 @@
 //! Buyer, order-item ids and prices, no version. One item may take several rows, one for each of
 //! its promotions: it is one line, its quantity and prices count once, each promotion counts once.
 
-use crate::model::{Family, Fulfilment, OrderItemId, Sku};
+use crate::model::{Family, Fulfilment, IdGrammar, Sku};
 
 use super::super::draft::{Discount, Draft, agree};
 use super::super::fault::{Fault, Why};
@@ -19,9 +19,13 @@ pub(super) const KIND: Kind = Kind {
     family: Family::OrderReport,
     signature: &["order-id", "order-item-id", "quantity-purchased", "item-price"],
     without: &["quantity-to-ship"],
+    grammar: GRAMMAR,
     known: KNOWN,
+    unused: &[],
     plan: |picker| Box::new(OrderReport::find(picker)),
 };
+
+const GRAMMAR: IdGrammar = IdGrammar::Amazon;
 
 #[derive(Debug)]
 struct OrderReport {
@@ -59,6 +63,7 @@ impl OrderReport {
 
 impl Report for OrderReport {
     fn read(&self, row: &Row<'_>, draft: &mut Draft, odd: &mut Odd) -> Result<(), Fault> {
+        draft.updated(None);
         self.head.read(row, draft, odd)?;
         draft.head().fulfilment = Some(Fulfilment::Merchant);
         let currency = row.currency(self.currency)?;
@@ -70,8 +75,12 @@ impl Report for OrderReport {
         let ship_promotion = row.amount(self.amounts.ship_promotion)?;
         let quantity = quantity.ok_or(Fault { col: self.purchased, why: Why::Empty })?;
         let mut line = article(row.line, sku, row.text(self.title)?, quantity);
-        line.item_id = Some(row.id::<OrderItemId>(self.item_id)?);
-        line.facilitator = facilitator(row, self.tax_model)?;
+        let (id, cut) = row
+            .item_id(GRAMMAR, self.item_id)?
+            .ok_or(Fault { col: self.item_id, why: Why::Empty })?;
+        line.item_id = Some(id);
+        odd.cut_id |= cut;
+        line.facilitator = facilitator(row, self.tax_model, draft, odd)?;
         self.amounts.read(row, &mut line)?;
         if currency.is_none() && AmountColumns::any(&line) {
             return Err(Fault { col: self.currency, why: Why::Empty });
@@ -154,4 +163,12 @@ const KNOWN: &[&str] = &[
     "is-buyer-requested-cancellation",
     "buyer-requested-cancel-reason",
     "ioss-number",
+    "cpf",
+    "number-of-items",
+    "payment-method-details",
+    "earliest-ship-date",
+    "latest-ship-date",
+    "earliest-delivery-date",
+    "latest-delivery-date",
+    "signature-confirmation-recommended",
 ];

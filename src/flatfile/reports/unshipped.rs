@@ -2,7 +2,7 @@
 //!
 //! Buyer and order-item ids, no price. What stands here waits for the seller to ship it.
 
-use crate::model::{Family, Fulfilment, OrderItemId, OrderStatus, Sku};
+use crate::model::{Family, Fulfilment, IdGrammar, OrderStatus, Sku};
 
 use super::super::draft::{Draft, agree};
 use super::super::fault::{Fault, Why};
@@ -10,15 +10,44 @@ use super::super::header::{Col, Picker};
 use super::super::row::Row;
 use super::buyer::BuyerColumns;
 use super::head::{HeadColumns, facilitator};
-use super::{Kind, Odd, Report, article};
+use super::{Kind, Odd, Report, Treatment, Unused, article};
 
 pub(super) const KIND: Kind = Kind {
     family: Family::Unshipped,
     signature: &["order-id", "order-item-id", "quantity-to-ship"],
     without: &[],
+    grammar: GRAMMAR,
     known: KNOWN,
+    unused: UNUSED,
     plan: |picker| Box::new(Unshipped::find(picker)),
 };
+
+const GRAMMAR: IdGrammar = IdGrammar::Amazon;
+
+const PRICE: &str = "it is not documented whether an unshipped report's prices are of a unit or a \
+    line: All Orders or an order report gives them";
+
+/// Columns of money that are known and not used.
+const UNUSED: &[Unused] = &[
+    Unused { name: "item-price", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "item-tax", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "shipping-price", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "shipping-tax", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "gift-wrap-price", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "gift-wrap-tax", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "item-promotion-discount", treatment: Treatment::Notice, reason: PRICE },
+    Unused { name: "ship-promotion-discount", treatment: Treatment::Notice, reason: PRICE },
+    Unused {
+        name: "payment-method-fee",
+        treatment: Treatment::Notice,
+        reason: "the buyer pays this fee for cash on delivery, and the order in Odoo does not have it",
+    },
+    Unused {
+        name: "cod-collectible-amount",
+        treatment: Treatment::Nothing,
+        reason: "what is collected at the door: the order's own total and the fee",
+    },
+];
 
 #[derive(Debug)]
 struct Unshipped {
@@ -54,7 +83,9 @@ impl Unshipped {
 
 impl Report for Unshipped {
     fn read(&self, row: &Row<'_>, draft: &mut Draft, odd: &mut Odd) -> Result<(), Fault> {
-        draft.version(row.needed_instant(self.reporting_date)?);
+        let reported = row.needed_instant(self.reporting_date)?;
+        draft.updated(None);
+        draft.reported(reported);
         self.head.read(row, draft, odd)?;
         draft.head().fulfilment = Some(Fulfilment::Merchant);
         agree(&mut draft.head().currency, row.currency(self.currency)?, self.currency)?;
@@ -69,8 +100,12 @@ impl Report for Unshipped {
         self.buyer.read(row, sku.as_str(), draft)?;
         let quantity = quantity.ok_or(Fault { col: self.purchased, why: Why::Empty })?;
         let mut line = article(row.line, sku, row.text(self.title)?, quantity);
-        line.item_id = Some(row.id::<OrderItemId>(self.item_id)?);
-        line.facilitator = facilitator(row, self.tax_model)?;
+        let (id, cut) = row
+            .item_id(GRAMMAR, self.item_id)?
+            .ok_or(Fault { col: self.item_id, why: Why::Empty })?;
+        line.item_id = Some(id);
+        odd.cut_id |= cut;
+        line.facilitator = facilitator(row, self.tax_model, draft, odd)?;
         draft.item(line, self.item_id).map(drop)
     }
 }
@@ -166,4 +201,17 @@ const KNOWN: &[&str] = &[
     "verge-of-cancellation",
     "verge-of-lateshipment",
     "signature-confirmation-recommended",
+    "cpf",
+    "buyer-identification-number",
+    "buyer-identification-type",
+    "is-shipping-settings-automation-enabled",
+    "ssa-carrier",
+    "ssa-ship-method",
+    "amazon-programs",
+    "delivery-preferred-time",
+    "drop-off-location",
+    "pallet-delivery",
+    "scheduled-delivery-start-date",
+    "scheduled-delivery-end-date",
+    "points-granted",
 ];
