@@ -60,9 +60,11 @@ pub(super) async fn service(
         }
     }
     if let Some(refused) = load(searcher, model, &fields, cells).await {
-        return refused.or_right("Sales / Administrator or Inventory / Administrator");
+        return refused.or_right(
+            "Products / Create (on 19; before, Sales / Administrator or Inventory / Administrator)",
+        );
     }
-    let domain = domain::products(searcher.company, &[sku.as_str()]);
+    let domain = domain::products(&searcher.lineage, &[sku.as_str()]);
     found(searcher, model, domain, &["default_code", "type"], &id, "internal reference").await
 }
 

@@ -73,7 +73,7 @@ impl Offer {
             searcher.list(PRICELIST, domain::pricelists(company), &["name", "currency_id"]);
         let pricelists = pricelists.await.map_err(|fault| ("pricelists", fault))?;
         let fields = ["name", "price_include", "amount", "amount_type"];
-        let taxes = searcher.list(TAX, domain::taxes(company), &fields);
+        let taxes = searcher.list(TAX, domain::taxes(&searcher.lineage), &fields);
         let taxes = taxes.await.map_err(|fault| ("taxes", fault))?;
         let find = Find { order: Some(domain::WAREHOUSE_ORDER), ..Find::default() };
         let warehouses = searcher.client().search_read(
@@ -239,7 +239,7 @@ impl One<'_> {
     }
 
     async fn no_tax(&self, wanted: &RecordRef, what: &str, sheet: &mut Sheet) {
-        let domain = domain::taxes(self.searcher.company);
+        let domain = domain::taxes(&self.searcher.lineage);
         match self.searcher.instead(TAX, domain, wanted, "sales tax", "tax").await {
             Err(fault) => sheet.fault(Area::Marketplace, what, &fault),
             Ok(Some(instead)) => {
@@ -303,7 +303,10 @@ impl One<'_> {
         let first = offer.warehouses.first();
         match (&self.settings.warehouse, first) {
             (Warehouse::OdooDefault, Some(first)) => {
-                let detail = format!("Odoo's own choice, {}", named(first));
+                let detail = format!(
+                    "Odoo's own choice: a default value, the user's own, else {}",
+                    named(first)
+                );
                 sheet.ok(Area::Marketplace, what, detail);
             }
             (Warehouse::OdooDefault, None) => {

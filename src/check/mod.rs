@@ -76,7 +76,10 @@ async fn in_odoo(odoo: &Connected, accounts: &[&AccountSettings], fix: bool, she
         let company = company::find(odoo, account, sheet).await;
         if let Some(company) = company {
             companies.insert(company);
-            found.push((*account, Searcher::new(odoo, company)));
+            match Searcher::new(odoo, company).await {
+                Ok(searcher) => found.push((*account, searcher)),
+                Err(fault) => sheet.fault(Area::Company, "company", &fault),
+            }
         }
     }
     for (account, searcher) in &found {

@@ -40,7 +40,7 @@ pub(super) async fn prove(
     }
     let fields = ["default_code", "type", "sale_ok", "taxes_id"];
     let found =
-        match searcher.list(MODEL, domain::products(searcher.company, &wanted), &fields).await {
+        match searcher.list(MODEL, domain::products(&searcher.lineage, &wanted), &fields).await {
             Ok(found) => found,
             Err(fault) => {
                 sheet.fault(Area::Products, "products", &fault);
@@ -154,7 +154,7 @@ fn is_archived(what: &str, sheet: &mut Sheet) {
 /// Whether a product with this reference is archived: then a second one is not made.
 async fn archived(searcher: &Searcher<'_>, sku: &Sku) -> Result<bool, Fault> {
     let find = Find { archived_too: true, limit: Some(1), ..Find::default() };
-    let mut domain = domain::products(searcher.company, &[sku.as_str()]);
+    let mut domain = domain::products(&searcher.lineage, &[sku.as_str()]);
     if let Some(terms) = domain.as_array_mut() {
         terms.push(json!(["active", "=", false]));
     }

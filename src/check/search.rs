@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::server::Connected;
 use crate::config::RecordRef;
-use crate::deliver::value;
+use crate::deliver::{domain, value};
 use crate::model::OdooId;
 use crate::odoo::{Client, Context, Fault, Find, Record};
 
@@ -18,6 +18,8 @@ pub(super) struct Searcher<'a> {
     pub(super) odoo: &'a Connected,
     /// The account's company.
     pub(super) company: OdooId,
+    /// It and the companies above it.
+    pub(super) lineage: Vec<OdooId>,
 }
 
 /// How many there are.
@@ -38,8 +40,10 @@ pub(super) struct Instead {
 // === impl Searcher ===
 
 impl<'a> Searcher<'a> {
-    pub(super) fn new(odoo: &'a Connected, company: OdooId) -> Self {
-        Self { odoo, company }
+    pub(super) async fn new(odoo: &'a Connected, company: OdooId) -> Result<Self, Fault> {
+        let context = Context::new(&[company]);
+        let lineage = domain::lineage(&odoo.client, company, context).await?;
+        Ok(Self { odoo, company, lineage })
     }
 
     pub(super) fn client(&self) -> &Client {

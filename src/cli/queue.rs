@@ -141,6 +141,9 @@ pub(super) fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> 
     for decision in &detail.released {
         released(out, decision)?;
     }
+    for who in &detail.invoiced_by {
+        out.field("invoiced by", who)?;
+    }
     for entry in &detail.attention {
         out.field("attention", format!("{}: {}", entry.code.name(), entry.text))?;
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 
-use crate::model::{AccountId, OrderId};
+use crate::model::{AccountId, Head, OrderId};
 use crate::store::{Cursor, JobFilter, StateName};
 
 use super::error::ControlError;
@@ -70,6 +70,14 @@ pub fn show(
         || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
     let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
     let dossier = handle.store.dossier(account, order)?.ok_or_else(unknown)?;
+    let says =
+        |flag: fn(&Head) -> bool| dossier.facts.values().any(|standing| flag(&standing.fact.head));
+    let invoicing = [
+        ("amazon-invoiced", says(|head| head.amazon_invoiced)),
+        ("amazon-business", says(|head| head.invoiced_by_amazon_business)),
+    ];
+    let invoiced_by = invoicing.iter().filter(|(_, said)| *said);
+    let invoiced_by = invoiced_by.map(|(name, _)| (*name).to_owned()).collect();
     let reports: BTreeMap<_, _> = dossier
         .facts
         .into_iter()
@@ -92,6 +100,7 @@ pub fn show(
             .map(AttentionEntry::from)
             .collect(),
         released: dossier.released,
+        invoiced_by,
         mapping: dossier
             .mapping
             .map(|mapping| MappingInfo::new(account.clone(), order.clone(), mapping)),

@@ -379,6 +379,9 @@ pub struct JobDetail {
     /// same, the order does not wait for it again.
     #[serde(default)]
     pub released: Vec<Released>,
+    /// Who invoices it but the seller: `amazon-invoiced` (Amazon has sent the buyer an invoice),
+    /// `amazon-business` (Amazon Business bought it and invoices its customer).
+    pub invoiced_by: Vec<String>,
     /// What stands in Odoo.
     pub mapping: Option<MappingInfo>,
 }

@@ -11,10 +11,12 @@
 //! dead, nothing to do) drops out and never delays the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::catalog::Catalog;
+use super::lane::Shared;
 use super::partners::Customer;
 use super::read;
 use super::send::{Loaded, Sender, Stop};
@@ -71,6 +73,8 @@ pub(super) struct Batch<'a> {
     pub(super) id_key: &'a IdKey,
     pub(super) confirm_batch: usize,
     pub(super) shelf: &'a Shelf,
+    pub(super) shared: &'a Shared,
+    pub(super) limit_time_real: Duration,
     pub(super) now: jiff::Timestamp,
 }
 

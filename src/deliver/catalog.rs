@@ -31,6 +31,8 @@ pub struct Schema {
     /// Odoo works out an order's invoice address and a line's unit where a call does not name them
     /// (it does since `locked` came; before, leaving them out costs more than it saves).
     pub computes: bool,
+    /// `sale.order.line` has `discount`, which a rule of a pricelist fills in.
+    pub discount: bool,
     /// `sale.order` has `carrier_id` (module delivery).
     pub carrier: bool,
     /// `sale.order` has `sale_order_template_id` (module `sale_management`).
@@ -58,11 +60,12 @@ pub struct Catalog {
     pub company: OdooId,
     /// All companies the user may use, the account's first.
     pub companies: Vec<OdooId>,
+    /// The account's company and those above it, whose taxes and products are its own as well.
+    pub lineage: Vec<OdooId>,
     products: RwLock<Products>,
     pricelists: BTreeMap<Marketplace, Found<(OdooId, Currency)>>,
     taxes: BTreeMap<TaxRef, Found<Tax>>,
     warehouses: BTreeMap<String, Found<OdooId>>,
-    default_warehouse: Option<OdooId>,
     carriers: BTreeMap<String, Found<OdooId>>,
     countries: BTreeMap<String, OdooId>,
     states: RwLock<BTreeMap<String, Vec<State>>>,
@@ -108,15 +111,16 @@ impl Catalog {
         let company = companies.first().copied().ok_or(CatalogError::Company)?;
         let context = Context::new(&[company]);
         let schema = schema(client, &context).await?;
+        let lineage = domain::lineage(client, company, context.clone()).await?;
         let mut catalog = Self {
             schema,
             company,
             companies,
+            lineage,
             products: RwLock::default(),
             pricelists: BTreeMap::new(),
             taxes: BTreeMap::new(),
             warehouses: BTreeMap::new(),
-            default_warehouse: None,
             carriers: BTreeMap::new(),
             countries: BTreeMap::new(),
             states: RwLock::default(),
@@ -144,7 +148,7 @@ impl Catalog {
         };
         for chunk in missing.chunks(SKUS_PER_CALL) {
             let names: Vec<&str> = chunk.iter().map(Sku::as_str).collect();
-            let domain = domain::products(self.company, &names);
+            let domain = domain::products(&self.lineage, &names);
             let found = client
                 .search_read(
                     "product.product",
@@ -234,15 +238,11 @@ impl Catalog {
         read(&self.products).uoms.get(&product).copied()
     }
 
-    /// The company's first warehouse: what Odoo takes where none is set.
-    pub fn default_warehouse(&self) -> Option<OdooId> {
-        self.default_warehouse
-    }
-
     /// Whether everything but products is as in another catalog: then nothing but a product can
     /// have ended a hold.
     pub fn offers_the_same(&self, other: &Self) -> bool {
         self.company == other.company
+            && self.lineage == other.lineage
             && self.pricelists == other.pricelists
             && self.taxes == other.taxes
             && self.warehouses == other.warehouses
@@ -288,7 +288,7 @@ impl Catalog {
         let found = client
             .search_read(
                 "account.tax",
-                domain::taxes(self.company),
+                domain::taxes(&self.lineage),
                 &["name", "price_include"],
                 &Find::default(),
                 context.clone(),
@@ -321,7 +321,6 @@ impl Catalog {
                 context.clone(),
             )
             .await?;
-        self.default_warehouse = found.first().map(|record| value::id(record, "id"));
         for record in &found {
             let code = value::text(record, "code");
             add(self.warehouses.entry(code).or_insert(Found::Nothing), value::id(record, "id"));
@@ -426,6 +425,7 @@ async fn schema(client: &Client, context: &Context) -> Result<Schema, CatalogErr
         uom: first(&line, ["product_uom_id", "product_uom"], "units on order lines (sale)")?,
         locked: order.contains_key("locked"),
         computes: order.contains_key("locked"),
+        discount: line.contains_key("discount"),
         carrier: order.contains_key("carrier_id"),
         template: order.contains_key("sale_order_template_id"),
         note_is_html: note == Some("html"),

@@ -33,6 +33,19 @@ impl Batch<'_> {
         for work in works.iter_mut() {
             // A total that differs, or a conflict, keeps it a quotation.
             work.changes.confirm &= work.is_open();
+            if let (true, Some(current), Some(desired)) =
+                (work.changes.confirm, &work.current, &work.desired)
+                && current.warehouse_id == 0
+            {
+                // Odoo 17 and later make none for a branch.
+                work.hold(Hold::new(
+                    HoldCode::Warehouse,
+                    desired.marketplace.name(),
+                    "Odoo gives this company's orders no warehouse: make one for the company in \
+                     Odoo, or name one as the marketplace's `warehouse`, and release",
+                ));
+                work.changes.confirm = false;
+            }
         }
         self.change_state(works, |changes| changes.confirm, stage, "action_confirm", "sale")
             .await?;
@@ -155,6 +168,7 @@ impl Batch<'_> {
                 refused(works.get_mut(at), loaded);
             }
         }
+        self.unsubscribe(works, &confirmed).await?;
         self.notes(works, &confirmed).await?;
         let ids: Vec<OdooId> =
             confirmed.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();

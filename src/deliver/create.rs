@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::batch::{Batch, Work, new_mapping};
+use super::notes::DISPLAY_TYPE;
 use super::partners::Wanted;
 use super::send::{Loaded, Stop};
 use super::value;
@@ -27,7 +28,7 @@ impl Batch<'_> {
                 continue;
             };
             let buyer = match policy.partner {
-                PartnerMode::Buyer => work.buyer.as_ref(),
+                PartnerMode::Buyer => work.buyer.as_ref().map(|buyer| (buyer, &desired.buying)),
                 PartnerMode::Anonymous => None,
             };
             let addressed = work.dossier.mapping.as_ref().is_some_and(|m| m.base.addressed);
@@ -44,7 +45,14 @@ impl Batch<'_> {
         }
         let names: BTreeSet<String> =
             customers.iter().flat_map(|(_, customer)| customer.names()).cloned().collect();
-        let mut known = self.shelf.partners(names.into_iter().collect()).await?;
+        let names: Vec<String> = names.into_iter().collect();
+        let mut known = self.shelf.partners(names.clone()).await?;
+        // The first batches of an account all want its anonymous contacts: one of them makes those.
+        let mut alone = None;
+        if wanted.anonymous().any(|name| !known.contains_key(name)) {
+            alone = Some(self.shared.anonymous.lock().await);
+            known = self.shelf.partners(names).await?;
+        }
         let before: BTreeSet<String> = known.keys().cloned().collect();
         self.catalog.want_states(self.sender.client, &wanted.countries()).await?;
         wanted.create(&self.sender, self.catalog, &mut known).await?;
@@ -56,6 +64,7 @@ impl Batch<'_> {
         if !new.is_empty() {
             self.shelf.keep_partners(new).await?;
         }
+        drop(alone);
         for (at, customer) in customers {
             let Some(work) = works.get_mut(at) else { continue };
             if customer.ids(&known).is_none() {
@@ -93,13 +102,39 @@ impl Batch<'_> {
             if let Some(desired) = &work.desired {
                 mapping.items.clone_from(&desired.items);
                 mapping.marketplace = Some(desired.marketplace);
+                mapping.notes = desired.buying.notes.iter().map(|note| note.kind).collect();
             }
         }
         self.shelf.save(fresh).await?;
-        let mut fresh: Vec<&mut Work> = works.iter_mut().filter(absent).collect();
-        let fields = self.order_fields();
+        // Where no warehouse is configured the column is left out: a blank would be no warehouse, and
+        // without it Odoo takes the one it takes for a person (a default value, the user's own, the
+        // company's first).
+        let (named, free): (Vec<&mut Work>, Vec<&mut Work>) =
+            works.iter_mut().filter(absent).partition(|work| warehouse_of(work).is_some());
+        for (mut fresh, warehouse) in [(named, true), (free, false)] {
+            self.create_some(&mut fresh, partners, warehouse).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates orders in one call: all with a warehouse, or all without.
+    async fn create_some(
+        &self,
+        fresh: &mut [&mut Work],
+        partners: &BTreeMap<String, OdooId>,
+        warehouse: bool,
+    ) -> Result<(), Stop> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let noted = |work: &&mut Work| {
+            work.desired.as_ref().is_some_and(|desired| !desired.buying.notes.is_empty())
+        };
+        let noted = fresh.iter().any(noted);
+        let fields = self.order_fields(warehouse, noted);
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let records = fresh.iter().map(|work| self.order_rows(work, partners)).collect();
+        let records =
+            fresh.iter().map(|work| self.order_rows(work, partners, warehouse, noted)).collect();
         let loaded = self.sender.load("sale.order", &fields, records).await?;
         let mut stale = Vec::new();
         for (work, loaded) in fresh.iter_mut().zip(loaded) {
@@ -133,7 +168,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn order_fields(&self) -> Vec<String> {
+    fn order_fields(&self, warehouse: bool, noted: bool) -> Vec<String> {
         let schema = &self.catalog.schema;
         // No company: every call carries it. Odoo asks PostgreSQL for each cell that names a record,
         // one by one; what it works out by itself is left out.
@@ -145,10 +180,12 @@ impl Batch<'_> {
             "pricelist_id/.id",
             "date_order",
             "commitment_date",
-            "warehouse_id/.id",
         ]
         .map(str::to_owned)
         .to_vec();
+        if warehouse {
+            fields.push("warehouse_id/.id".to_owned());
+        }
         if !schema.computes {
             fields.push("partner_invoice_id/.id".to_owned());
         }
@@ -158,7 +195,9 @@ impl Batch<'_> {
         if schema.template {
             fields.push("sale_order_template_id/.id".to_owned());
         }
-        fields.extend(self.line_fields().into_iter().map(|field| format!("order_line/{field}")));
+        let display_type = noted.then(|| DISPLAY_TYPE.to_owned());
+        let lines = self.line_fields().into_iter().chain(display_type);
+        fields.extend(lines.map(|field| format!("order_line/{field}")));
         fields
     }
 
@@ -168,6 +207,9 @@ impl Batch<'_> {
             ["id", "product_id/.id", "name", "product_uom_qty", "price_unit"]
                 .map(str::to_owned)
                 .to_vec();
+        if schema.discount {
+            fields.push("discount".to_owned());
+        }
         if !schema.computes {
             fields.push(format!("{}/.id", schema.uom));
         }
@@ -176,13 +218,18 @@ impl Batch<'_> {
     }
 
     /// The rows of one order: the first carries the order and its first line.
-    fn order_rows(&self, work: &Work, partners: &BTreeMap<String, OdooId>) -> Vec<Vec<Value>> {
+    fn order_rows(
+        &self,
+        work: &Work,
+        partners: &BTreeMap<String, OdooId>,
+        warehouse: bool,
+        noted: bool,
+    ) -> Vec<Vec<Value>> {
         let (Some(desired), Some(customer)) =
             (&work.desired, work.customer.as_ref().and_then(|c| c.ids(partners)))
         else {
             return Vec::new();
         };
-        let warehouse = desired.warehouse.or_else(|| self.catalog.default_warehouse());
         let mut head = vec![
             self.sender.external(&desired.external),
             Value::from(desired.order_id.as_str()),
@@ -191,8 +238,10 @@ impl Batch<'_> {
             Value::from(desired.pricelist),
             Value::from(odoo_datetime(desired.purchase_date)),
             Value::from(desired.promise_date.map(odoo_datetime).unwrap_or_default()),
-            value::id_cell(warehouse),
         ];
+        if warehouse {
+            head.push(value::id_cell(desired.warehouse));
+        }
         if !self.catalog.schema.computes {
             head.push(Value::from(customer.partner));
         }
@@ -204,10 +253,17 @@ impl Batch<'_> {
             head.push(Value::from(""));
         }
         let blank: Vec<Value> = head.iter().map(|_| Value::from("")).collect();
+        // Notes first: that is where they are read.
+        let notes = desired.buying.notes.iter().map(|note| self.note_cells(note));
+        let lines = desired.lines.iter().map(|line| {
+            let mut cells = self.line_cells(line);
+            cells.extend(noted.then(|| Value::from("")));
+            cells
+        });
         let mut rows = Vec::new();
-        for line in &desired.lines {
+        for cells in notes.chain(lines) {
             let mut row = if rows.is_empty() { head.clone() } else { blank.clone() };
-            row.extend(self.line_cells(line));
+            row.extend(cells);
             rows.push(row);
         }
         rows
@@ -221,10 +277,19 @@ impl Batch<'_> {
             value::decimal_cell(line.quantity),
             value::decimal_cell(line.price_unit),
         ];
+        if self.catalog.schema.discount {
+            // Else a rule of the pricelist fills it in: Amazon's price is what was paid.
+            cells.push(Value::from("0"));
+        }
         if !self.catalog.schema.computes {
             cells.push(value::id_cell(self.catalog.uom(line.product)));
         }
         cells.push(value::ids_cell(&line.taxes));
         cells
     }
+}
+
+/// The warehouse that an order is to have, if the settings say one.
+fn warehouse_of(work: &Work) -> Option<OdooId> {
+    work.desired.as_ref().and_then(|desired| desired.warehouse)
 }

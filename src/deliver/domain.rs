@@ -5,30 +5,53 @@
 
 use serde_json::{Value, json};
 
+use super::value;
 use crate::model::OdooId;
+use crate::odoo::{Client, Context, Fault, Find};
 
 /// Delivery types that ask nobody for a label.
 pub(crate) const QUIET_CARRIERS: [&str; 2] = ["fixed", "base_on_rule"];
 
-/// Products of the company, or of none, with one of these internal references. Odoo's `in`
-/// compares exactly.
-pub(crate) fn products(company: OdooId, skus: &[&str]) -> Value {
+/// A company and, where it is a branch, the companies above it: what Odoo 17 and later call
+/// `check_company_domain_parent_of`. Before there were no branches.
+pub(crate) async fn lineage(
+    client: &Client,
+    company: OdooId,
+    context: Context,
+) -> Result<Vec<OdooId>, Fault> {
+    let fields = client.fields_get("res.company", &["type"], context.clone()).await?;
+    if !fields.contains_key("parent_ids") {
+        return Ok(vec![company]);
+    }
+    let domain = json!([["id", "=", company]]);
+    let find = Find::default();
+    let found = client.search_read("res.company", domain, &["parent_ids"], &find, context).await?;
+    let mut lineage = found.first().map(|own| value::ids(own, "parent_ids")).unwrap_or_default();
+    if !lineage.contains(&company) {
+        lineage.push(company);
+    }
+    Ok(lineage)
+}
+
+/// Products of the company, of one above it, or of none, with one of these internal references.
+/// Odoo's `in` compares exactly.
+pub(crate) fn products(lineage: &[OdooId], skus: &[&str]) -> Value {
     json!([
         ["default_code", "in", skus],
         "|",
         ["company_id", "=", false],
-        ["company_id", "=", company]
+        ["company_id", "in", lineage]
     ])
 }
 
-/// Pricelists of the company, or of none.
+/// Pricelists of the company, or of none: those of a company above it are not for its orders.
 pub(crate) fn pricelists(company: OdooId) -> Value {
     json!(["|", ["company_id", "=", false], ["company_id", "=", company]])
 }
 
-/// Sales taxes of the company.
-pub(crate) fn taxes(company: OdooId) -> Value {
-    json!([["type_tax_use", "=", "sale"], ["company_id", "=", company]])
+/// Sales taxes of the company, or of one above it.
+pub(crate) fn taxes(lineage: &[OdooId]) -> Value {
+    json!([["type_tax_use", "=", "sale"], ["company_id", "in", lineage]])
 }
 
 /// Warehouses of the company.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Delivery;
 use super::alive::beating;
 use super::catalog::{Catalog, CatalogError};
+use super::foreign::Foreign;
 use super::gate::Gate;
 use super::send::Stop;
 use super::settings::AccountSettings;
@@ -36,6 +37,15 @@ const LAST_CLOSE: Duration = Duration::from_secs(10);
 /// A stored order whose buyers cannot be read is tried again after this.
 const STORE_TROUBLE_SECS: u64 = 10;
 
+/// What the batches of one account share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Orders of a former connector.
+    pub(super) foreign: Foreign,
+    /// Held while an anonymous contact is made: two batches would make the same one.
+    pub(super) anonymous: tokio::sync::Mutex<()>,
+}
+
 /// Runs of one account's loop.
 pub(super) struct Lane {
     pub(super) delivery: Arc<Delivery>,
@@ -48,6 +58,7 @@ pub(super) struct Lane {
     pub(super) size: Mutex<BatchSize>,
     /// The store failed: nothing is leased before then.
     pub(super) rest: Mutex<Option<Instant>>,
+    pub(super) shared: Shared,
 }
 
 impl Lane {
@@ -105,6 +116,7 @@ impl Lane {
         }
         if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
             self.forget_catalog();
+            self.shared.foreign.forget().await;
         }
         let stale = self.catalog().is_none_or(|(_, asked)| {
             Duration::try_from(now.duration_since(asked))

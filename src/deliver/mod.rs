@@ -15,9 +15,12 @@ mod create;
 mod decided;
 pub(crate) mod domain;
 mod existing;
+mod foreign;
 pub mod gate;
 mod lane;
+mod notes;
 mod partners;
+mod quiet;
 mod read;
 pub mod rebuild;
 pub mod reconcile;
@@ -116,6 +119,7 @@ impl Delivery {
                 catalog: Mutex::new(None),
                 size: Mutex::new(BatchSize::new(self.pace.batch)),
                 rest: Mutex::default(),
+                shared: lane::Shared::default(),
             });
             let (stop, beat) = (stop.clone(), Arc::clone(&beat));
             lanes.spawn(async move { lane.run(stop, beat.as_ref()).await });

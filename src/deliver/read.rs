@@ -62,6 +62,7 @@ async fn chunk_of_orders(
         "partner_id",
         "partner_shipping_id",
         "amount_total",
+        "warehouse_id",
     ];
     if catalog.schema.locked {
         fields.push("locked");
@@ -73,8 +74,11 @@ async fn chunk_of_orders(
     let heads =
         sender.client.search_read("sale.order", domain, &fields, &find, context.clone()).await?;
     let taxes = catalog.schema.taxes;
-    let fields =
-        ["order_id", "product_uom_qty", "price_unit", taxes, "qty_delivered", "qty_invoiced"];
+    let mut fields =
+        vec!["order_id", "product_uom_qty", "price_unit", taxes, "qty_delivered", "qty_invoiced"];
+    if catalog.schema.discount {
+        fields.push("discount");
+    }
     let domain = json!([["order_id", "in", ids], ["display_type", "=", false]]);
     let lines = sender
         .client
@@ -104,6 +108,7 @@ async fn chunk_of_orders(
                 partner_shipping_id: value::id(head, "partner_shipping_id"),
                 amount_total: value::decimal(head, "amount_total"),
                 invoiced: false,
+                warehouse_id: value::id(head, "warehouse_id"),
                 lines: Vec::new(),
             },
         );
@@ -116,6 +121,7 @@ async fn chunk_of_orders(
             external: names.get(&odoo_id).and_then(|n| n.strip_prefix(&module)).map(str::to_owned),
             quantity: value::decimal(line, "product_uom_qty"),
             price_unit: value::decimal(line, "price_unit"),
+            discount: value::decimal(line, "discount"),
             taxes: value::ids(line, taxes),
             delivered: value::decimal(line, "qty_delivered"),
             invoiced: value::decimal(line, "qty_invoiced"),
@@ -135,6 +141,7 @@ pub(super) fn take_base(mapping: &mut Mapping, current: &Current) {
     mapping.base.partner_id = current.partner_id;
     mapping.base.partner_shipping_id = current.partner_shipping_id;
     mapping.base.amount_total = current.amount_total;
+    mapping.base.warehouse_id = current.warehouse_id;
     mapping.lines = current.lines.iter().filter_map(mapped).collect();
 }
 
@@ -147,6 +154,9 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
     }
     if changes.commitment_date.is_some() {
         mapping.base.commitment_date.clone_from(&current.commitment_date);
+    }
+    if changes.warehouse.is_some() {
+        mapping.base.warehouse_id = current.warehouse_id;
     }
     if changes.partners.is_some() {
         mapping.base.partner_id = current.partner_id;

@@ -18,7 +18,7 @@ use super::send::{Sender, Stop};
 use super::shelf::Shelf;
 use super::value;
 use super::window::{Hands, Writing};
-use crate::model::{AccountId, Mapping, OdooId, OrderId, Origin};
+use crate::model::{AccountId, Mapping, NoteKind, OdooId, OrderId, Origin};
 use crate::odoo::{Client, Context, Find};
 use crate::plan::{Current, external};
 
@@ -175,6 +175,8 @@ fn mapped(current: &Current, anonymous: &[OdooId]) -> Mapping {
     let mut mapping =
         Mapping { odoo_id: current.odoo_id, stage: None, base_lost: true, ..new_mapping() };
     read::take_base(&mut mapping, current);
+    // Which notes it was given is not known any more: it gets no others.
+    mapping.notes = NoteKind::ALL.to_vec();
     // Whoever else stands there is not replaced.
     mapping.base.addressed = !anonymous.contains(&current.partner_id);
     mapping

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::window::Writing;
 use crate::model::{AccountId, OdooId};
-use crate::odoo::{Class, Client, Context, Fault, Record, Verdict, Words};
+use crate::odoo::{Call, Class, Client, Context, Fault, Record, Verdict, Words};
 use crate::plan::external;
 
 /// Calls of one account in its company.
@@ -143,6 +143,20 @@ impl Sender<'_> {
     pub(super) async fn write(&self, model: &str, id: OdooId, values: Record) -> Result<(), Stop> {
         let odoo = self.writing.begin().await?;
         odoo.write(model, &[id], values, self.context.clone()).await.map_err(Stop::from)
+    }
+
+    /// Takes partners off the followers of records.
+    pub(super) async fn unsubscribe(
+        &self,
+        model: &str,
+        ids: &[OdooId],
+        partners: &[OdooId],
+    ) -> Result<(), Stop> {
+        let odoo = self.writing.begin().await?;
+        let call = Call::new(model, "message_unsubscribe", self.context.clone())
+            .on(ids)
+            .leading("partner_ids", partners);
+        odoo.call(call).await.map(|_| ()).map_err(Stop::from)
     }
 
     async fn load_in(

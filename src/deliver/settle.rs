@@ -97,6 +97,8 @@ impl Lane {
                     id_key,
                     confirm_batch: self.size().share_of(self.delivery.pace.confirm_batch),
                     shelf: &self.shelf,
+                    shared: &self.shared,
+                    limit_time_real: self.delivery.pace.limit_time_real,
                     now: started,
                 };
                 batch.run(&mut works).await

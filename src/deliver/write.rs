@@ -9,6 +9,7 @@ use super::batch::{Batch, Work, refused};
 use super::send::{Loaded, Stop};
 use super::{read, value};
 use crate::model::{Hold, HoldCode, OdooId, Sku};
+use crate::plan::cause::of_difference;
 use crate::plan::diff::Partners;
 use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
 
@@ -24,6 +25,7 @@ impl Batch<'_> {
         self.write_headers(works).await?;
         self.write_lines(works).await?;
         self.create_lines(works).await?;
+        self.write_notes(works).await?;
         let changed: Vec<OdooId> = works
             .iter()
             .filter(|work| work.is_open() && has_writes(&work.changes))
@@ -75,6 +77,7 @@ impl Batch<'_> {
                 refused(works.get_mut(*at), loaded);
             }
         }
+        self.write_warehouses(works).await?;
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let (Some(Partners { partner, shipping, .. }), Some(id)) =
                 (work.changes.partners, work.odoo_id())
@@ -98,6 +101,28 @@ impl Batch<'_> {
         Ok(())
     }
 
+    async fn write_warehouses(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let chosen: Vec<(usize, OdooId, OdooId)> = works
+            .iter()
+            .enumerate()
+            .filter(|(_, work)| work.is_open())
+            .filter_map(|(at, work)| Some((at, work.odoo_id()?, work.changes.warehouse?)))
+            .collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let records = chosen
+            .iter()
+            .map(|(_, order, warehouse)| vec![vec![Value::from(*order), Value::from(*warehouse)]])
+            .collect();
+        let fields = [".id", "warehouse_id/.id"];
+        let loaded = self.sender.update("sale.order", &fields, records).await?;
+        for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
+            refused(works.get_mut(at), loaded);
+        }
+        Ok(())
+    }
+
     async fn write_lines(&self, works: &mut [Work]) -> Result<(), Stop> {
         let taxes = format!("{}/.id", self.catalog.schema.taxes);
         // One call per set of fields: what is not to be written is not sent.
@@ -113,6 +138,10 @@ impl Batch<'_> {
                 if line.quantity.is_some() || line.price_unit.is_some() {
                     fields.push("price_unit");
                     row.push(value::decimal_cell(line.price_unit.unwrap_or(line.price_now)));
+                    if self.catalog.schema.discount {
+                        fields.push("discount");
+                        row.push(value::decimal_cell(line.discount_now));
+                    }
                 }
                 if let Some(ids) = &line.taxes {
                     fields.push(&taxes);
@@ -197,9 +226,10 @@ impl Batch<'_> {
             let amount = off + known.map_or(Decimal::ZERO, |line| line.price_unit);
             if amount.abs() > limit {
                 let text = format!(
-                    "Odoo's total is {} and Amazon's {}: check taxes and price-included flags",
+                    "Odoo's total is {} and Amazon's {}: {}",
                     current.amount_total,
-                    desired.total.unwrap_or_default()
+                    desired.total.unwrap_or_default(),
+                    of_difference(desired, current)
                 );
                 work.hold(Hold::new(HoldCode::Total, desired.currency.code(), text));
                 continue;
@@ -258,6 +288,7 @@ pub(super) fn has_writes(changes: &Changes) -> bool {
     changes.date_order.is_some()
         || changes.commitment_date.is_some()
         || changes.partners.is_some()
+        || changes.warehouse.is_some()
         || !changes.lines.is_empty()
         || !changes.new_lines.is_empty()
 }

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::model::{
-    BuyerFact, Fact, FactLine, Family, Head, Marketplace, OrderId, OrderItemId, OrderStatus,
-    RowFault, UnknownAmount, UnknownWord,
+    BillTo, BuyerFact, Fact, FactLine, Family, Head, Marketplace, OrderId, OrderItemId,
+    OrderStatus, RowFault, UnknownAmount, UnknownWord,
 };
 
 use super::fault::{Fault, Why};
@@ -403,7 +403,7 @@ fn advance(status: OrderStatus) -> u8 {
 }
 
 /// How many cells make a buyer.
-pub(super) const BUYER_CELLS: usize = 15;
+pub(super) const BUYER_CELLS: usize = 22;
 
 /// A buyer from its cells.
 pub(super) fn buyer_of(cells: &[&str; BUYER_CELLS]) -> BuyerFact {
@@ -423,6 +423,13 @@ pub(super) fn buyer_of(cells: &[&str; BUYER_CELLS]) -> BuyerFact {
         country,
         ship_phone,
         purchase_order_number,
+        bill_1,
+        bill_2,
+        bill_3,
+        bill_city,
+        bill_state,
+        bill_postal_code,
+        bill_country,
     ] = cells.map(str::to_owned);
     BuyerFact {
         email,
@@ -440,6 +447,15 @@ pub(super) fn buyer_of(cells: &[&str; BUYER_CELLS]) -> BuyerFact {
         country,
         ship_phone,
         purchase_order_number,
+        bill: BillTo {
+            address_1: bill_1,
+            address_2: bill_2,
+            address_3: bill_3,
+            city: bill_city,
+            state: bill_state,
+            postal_code: bill_postal_code,
+            country: bill_country,
+        },
         notes: Vec::new(),
     }
 }
@@ -461,6 +477,13 @@ fn cells_of(buyer: &BuyerFact) -> [&str; BUYER_CELLS] {
         &buyer.country,
         &buyer.ship_phone,
         &buyer.purchase_order_number,
+        &buyer.bill.address_1,
+        &buyer.bill.address_2,
+        &buyer.bill.address_3,
+        &buyer.bill.city,
+        &buyer.bill.state,
+        &buyer.bill.postal_code,
+        &buyer.bill.country,
     ]
 }
 

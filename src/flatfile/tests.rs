@@ -824,3 +824,62 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn case_r07_and_r26_the_company_and_who_invoices_are_read() {
+    let header = format!(
+        "{ALL_ORDERS}\tis-business-order\tis-iba\tis-amazon-invoiced\tbuyer-company-name\t\
+         buyer-vat-number\tbuyer-tax-registration-id\tpurchase-order-number"
+    );
+    let one = |changes: &[(&str, &str)]| {
+        let orders = read(document(&header, &[changes])).orders;
+        orders.into_iter().next().unwrap()
+    };
+    let plain = one(&[]);
+    assert!(plain.buyer.is_none(), "All Orders names nobody but companies");
+    let head = &plain.fact.head;
+    assert!(!head.amazon_invoiced && !head.invoiced_by_amazon_business);
+    let business = one(&[
+        ("is-business-order", "true"),
+        ("is-iba", "true"),
+        ("is-amazon-invoiced", "true"),
+        ("buyer-company-name", "Muster GmbH"),
+        ("buyer-tax-registration-id", "LU00000000"),
+        ("purchase-order-number", "PO-1"),
+    ]);
+    let head = &business.fact.head;
+    assert!(head.business && head.amazon_invoiced && head.invoiced_by_amazon_business);
+    let buyer = business.buyer.unwrap();
+    assert_eq!(
+        [&buyer.company, &buyer.vat, &buyer.purchase_order_number],
+        ["Muster GmbH", "LU00000000", "PO-1"]
+    );
+    assert!(!buyer.has_address());
+}
+
+#[test]
+fn case_r07_the_invoice_address_of_an_order_report_is_read() {
+    let header = format!(
+        "{ORDER_REPORT}\tbill-address-1\tbill-address-2\tbill-address-3\tbill-city\tbill-state\t\
+         bill-postal-code\tbill-country"
+    );
+    let orders = read(document(
+        &header,
+        &[&[
+            ("bill-address-1", "1 Rue Exemple"),
+            ("bill-city", "Luxembourg"),
+            ("bill-postal-code", "L-0000"),
+            ("bill-country", "LU"),
+            ("recipient-name", "Empfang"),
+        ]],
+    ))
+    .orders;
+    let buyer = orders[0].buyer.as_ref().unwrap();
+    let bill = &buyer.bill;
+    assert_eq!(
+        [&bill.address_1, &bill.city, &bill.postal_code, &bill.country],
+        ["1 Rue Exemple", "Luxembourg", "L-0000", "LU"]
+    );
+    assert!(buyer.city.is_empty(), "it is not the ship address");
+    assert_eq!(format!("{bill:?}"), "BillTo(…)");
+}

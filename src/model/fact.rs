@@ -157,6 +157,10 @@ pub struct Head {
     pub promise_date: Option<Timestamp>,
     /// `is-business-order`.
     pub business: bool,
+    /// `is-amazon-invoiced`: Amazon has sent the buyer an invoice in the seller's name.
+    pub amazon_invoiced: bool,
+    /// `is-iba`: Amazon Business buys the goods and invoices its customer itself.
+    pub invoiced_by_amazon_business: bool,
     /// `is-replacement-order` or `is-exchange-order`: nothing is paid.
     pub replacement: bool,
     /// `original-order-id` of a replacement.
@@ -253,8 +257,42 @@ pub struct BuyerFact {
     pub ship_phone: String,
     /// `purchase-order-number`: buyers type names there.
     pub purchase_order_number: String,
+    /// `bill-address-1` and its kin.
+    pub bill: BillTo,
     /// Text for the delivery note: delivery instructions, gift messages, customisation links.
     pub notes: Vec<String>,
+}
+
+/// Where the invoice goes, where a report says so. Its `Debug` prints nothing of it.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BillTo {
+    /// `bill-address-1`.
+    pub address_1: String,
+    /// `bill-address-2`.
+    pub address_2: String,
+    /// `bill-address-3`.
+    pub address_3: String,
+    /// `bill-city`.
+    pub city: String,
+    /// `bill-state`.
+    pub state: String,
+    /// `bill-postal-code`.
+    pub postal_code: String,
+    /// `bill-country`.
+    pub country: String,
+}
+
+impl BillTo {
+    /// No report says where.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Debug for BillTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BillTo(…)")
+    }
 }
 
 impl FactLine {

@@ -47,6 +47,34 @@ pub struct Mapping {
     pub created: Option<Timestamp>,
     /// When we last began to change something of it.
     pub written: Option<Timestamp>,
+    /// Note lines that were sent; each is sent once.
+    pub notes: Vec<NoteKind>,
+}
+
+/// A line of an order that only says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteKind {
+    /// The buyer's purchase order number.
+    PurchaseOrder,
+    /// Amazon has sent the buyer an invoice (`is-amazon-invoiced`).
+    AmazonInvoiced,
+    /// Amazon Business bought it and invoices its customer itself (`is-iba`).
+    AmazonBusiness,
+}
+
+impl NoteKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::PurchaseOrder, Self::AmazonInvoiced, Self::AmazonBusiness];
+
+    /// What its external id ends in.
+    pub fn tail(self) -> &'static str {
+        match self {
+            Self::PurchaseOrder => "po",
+            Self::AmazonInvoiced => "invoiced",
+            Self::AmazonBusiness => "business",
+        }
+    }
 }
 
 impl Mapping {
@@ -69,6 +97,7 @@ impl Mapping {
             seen: String::new(),
             created: None,
             written: None,
+            notes: Vec::new(),
         }
     }
 
@@ -145,6 +174,8 @@ pub struct Base {
     pub partner_shipping_id: OdooId,
     /// `amount_total`.
     pub amount_total: Decimal,
+    /// `warehouse_id`.
+    pub warehouse_id: OdooId,
     /// The partners are the buyer and the ship address, not the anonymous partner.
     pub addressed: bool,
 }

@@ -23,15 +23,15 @@ pub mod ruling;
 pub use attention::{Attention, AttentionCode, Subject};
 pub use dossier::{Dossier, RefusedFact, Standing};
 pub use fact::{
-    BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank, RowFault,
-    UnknownAmount, UnknownWord,
+    BillTo, BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank,
+    RowFault, UnknownAmount, UnknownWord,
 };
 pub use file::{Counts, FileNotice, FileRecord, FileState, Refusal};
 pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, IdGrammar, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};
-pub use mapping::{Base, MappedItem, MappedLine, Mapping, Origin, Stage};
+pub use mapping::{Base, MappedItem, MappedLine, Mapping, NoteKind, Origin, Stage};
 pub use marker::{Doubt, Marker, OdooPin};
 pub use marketplace::Marketplace;
 pub use money::Currency;

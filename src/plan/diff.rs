@@ -41,6 +41,8 @@ pub struct Current {
     pub amount_total: Decimal,
     /// Something of it was invoiced.
     pub invoiced: bool,
+    /// `warehouse_id`; 0 where it has none.
+    pub warehouse_id: OdooId,
     /// Its lines.
     pub lines: Vec<CurrentLine>,
 }
@@ -56,6 +58,8 @@ pub struct CurrentLine {
     pub quantity: Decimal,
     /// `price_unit`.
     pub price_unit: Decimal,
+    /// `discount`, in percent.
+    pub discount: Decimal,
     /// Tax ids, sorted.
     pub taxes: Vec<OdooId>,
     /// `qty_delivered`.
@@ -89,6 +93,8 @@ pub struct Changes {
     pub date_order: Option<String>,
     /// `commitment_date` to write.
     pub commitment_date: Option<String>,
+    /// `warehouse_id` to write.
+    pub warehouse: Option<OdooId>,
     /// Partners to write, all three fields in one call with the pricelist.
     pub partners: Option<Partners>,
     /// The delivery address among them is a person's, sent along only so that it stays.
@@ -134,6 +140,9 @@ pub struct LineWrite {
     /// `price_unit` as it stands. Some Odoos compute the price anew when a quantity is written
     /// alone, so it goes along.
     pub price_now: Decimal,
+    /// `discount` as it stands: Odoo works it out anew from the pricelist's rules when a quantity
+    /// is written alone, so it goes along as well.
+    pub discount_now: Decimal,
 }
 
 impl LineWrite {
@@ -171,7 +180,7 @@ impl Current {
     }
 
     /// Lines may still be added: a quotation, or confirmed but neither locked nor invoiced.
-    pub(super) fn open(&self) -> bool {
+    pub fn open(&self) -> bool {
         self.is_quotation() || (self.state == "sale" && !self.locked && !self.invoiced)
     }
 }
@@ -205,6 +214,7 @@ pub fn diff(
             scales.without_any_base(partners);
         } else {
             scales.dates();
+            scales.warehouse();
             scales.partner(partners);
             scales.lines();
         }
@@ -344,6 +354,23 @@ impl Scales<'_> {
         }
     }
 
+    /// The warehouse of a quotation, where the settings name one: it may have been named only after
+    /// the order was created.
+    fn warehouse(&mut self) {
+        let (base, current) = (&self.mapping.base, self.current);
+        let Some(want) = self.desired.warehouse else { return };
+        if want == current.warehouse_id || want == base.warehouse_id || !current.is_quotation() {
+            return;
+        }
+        let [now, wanted] = [current.warehouse_id, want].map(|id| id.to_string());
+        let hold = conflict(WAREHOUSE, &now, &wanted);
+        if current.warehouse_id == base.warehouse_id
+            || self.clash(WAREHOUSE, [now, wanted], Can::Write, hold)
+        {
+            self.changes.warehouse = Some(want);
+        }
+    }
+
     /// The customer and the delivery address. The anonymous partner never replaces anybody, and a
     /// known buyer is not replaced. An address belongs to its customer: where a person chose
     /// another customer, the address is left as well.
@@ -416,6 +443,8 @@ pub const STATE: &str = "state";
 pub const REOPENED: &str = "reopened";
 /// The marketplace as a field of conflicts.
 pub const MARKETPLACE: &str = "marketplace";
+/// The warehouse as a field of conflicts.
+const WAREHOUSE: &str = "warehouse_id";
 const LIVE: &str = "live";
 const CANCELLED: &str = "cancelled";
 pub(super) const BUYER: &str = "buyer";
@@ -464,4 +493,4 @@ pub(super) fn conflict(field: &str, odoo: &str, marketplace: &str) -> Hold {
 
 #[cfg(test)]
 #[path = "diff_tests.rs"]
-mod tests;
+pub(super) mod tests;

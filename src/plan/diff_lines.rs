@@ -156,6 +156,7 @@ impl Scales<'_> {
             price_unit: None,
             taxes: None,
             price_now: now.price_unit,
+            discount_now: line.discount,
         };
         let settled = [want.quantity == base.quantity, want.quantity == now.quantity];
         if !settled.contains(&true) {

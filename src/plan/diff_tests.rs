@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::super::buying::Buying;
 use super::super::external;
 use super::super::merge::tests::{ORDER, at, dec, market};
 use super::*;
@@ -48,6 +49,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
         external: Some(line.external.clone()),
         quantity: line.quantity,
         price_unit: line.price_unit,
+        discount: Decimal::ZERO,
         taxes: line.taxes.clone(),
         delivered: Decimal::ZERO,
         invoiced: Decimal::ZERO,
@@ -66,6 +68,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
             partner_shipping_id: 8,
             amount_total: dec("10.00"),
             invoiced: false,
+            warehouse_id: 1,
             lines: mapped.iter().map(current).collect(),
         },
         mapping: Mapping {
@@ -79,6 +82,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
                 partner_id: 7,
                 partner_shipping_id: 8,
                 amount_total: dec("10.00"),
+                warehouse_id: 1,
                 addressed: false,
             },
             ..Mapping::by(Origin::Ours)
@@ -100,6 +104,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
             cancel: false,
             confirm: false,
             holds: Vec::new(),
+            buying: Buying::default(),
         },
         partners: None,
     }
@@ -107,6 +112,12 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
 
 fn order(state: &str) -> Case {
     settled(state, vec![line("A__1", "2", "5.00", 19), line("B__1", "1", "3.00", 19)])
+}
+
+/// An order as wanted, and as it stands.
+pub(in crate::plan) fn an_order() -> (Desired, Current) {
+    let case = order("draft");
+    (case.desired, case.current)
 }
 
 impl Case {
@@ -178,6 +189,7 @@ impl Case {
                 external: Some(new.external.clone()),
                 quantity: new.quantity,
                 price_unit,
+                discount: Decimal::ZERO,
                 taxes: new.taxes.clone(),
                 delivered: Decimal::ZERO,
                 invoiced: Decimal::ZERO,
@@ -368,6 +380,7 @@ fn write(quantity: &str, price: &str, tax: OdooId) -> LineWrite {
         price_unit: Some(dec(price)).filter(|price| *price != dec("5.00")),
         taxes: Some(vec![tax]).filter(|taxes| *taxes != [19]),
         price_now: dec("5.00"),
+        discount_now: Decimal::ZERO,
     }
 }
 
@@ -1227,4 +1240,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn case_r28_a_warehouse_that_is_named_later_is_written_to_a_quotation_that_still_has_ours() {
+    let named = |state: &str, now: OdooId| {
+        order(state).with(|case| {
+            case.desired.warehouse = Some(2);
+            case.current.warehouse_id = now;
+        })
+    };
+    assert_eq!(named("draft", 1).diff().warehouse, Some(2));
+    assert_eq!(named("draft", 2).diff().warehouse, None, "it has it");
+    assert_eq!(named("draft", 3).conflicts(), ["warehouse_id"], "a person chose another");
+    assert_eq!(named("sale", 1).diff().warehouse, None, "the goods are asked for already");
+    assert_eq!(order("draft").diff().warehouse, None, "nothing named, nothing written");
 }

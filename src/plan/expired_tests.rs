@@ -54,6 +54,7 @@ fn desired(holds: Vec<Hold>) -> Plan {
         cancel: false,
         confirm: holds.is_empty(),
         holds,
+        buying: crate::plan::Buying::default(),
     }))
 }
 

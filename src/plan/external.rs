@@ -5,7 +5,7 @@
 //! them. Bytes other than ASCII letters, digits and `-` are written `_XX` (hex), so that `__`
 //! and a lower-case tail can only be our own separators. Letter case is kept.
 
-use crate::model::{AccountId, OrderId, Sku};
+use crate::model::{AccountId, NoteKind, OrderId, Sku};
 
 /// The module part for an account.
 pub fn module(account: &AccountId) -> String {
@@ -46,6 +46,11 @@ pub fn line(order_id: &OrderId, sku: &Sku, ordinal: u32) -> String {
 /// The name of an order's rounding line.
 pub fn rounding(order_id: &OrderId) -> String {
     format!("line_{}__rounding", escape(order_id.as_str()))
+}
+
+/// The name of a note line.
+pub fn note(order_id: &OrderId, kind: NoteKind) -> String {
+    format!("line_{}__note_{}", escape(order_id.as_str()), kind.tail())
 }
 
 /// Hex-escapes everything but letters, digits and `-`.

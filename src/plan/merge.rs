@@ -48,6 +48,12 @@ pub struct Record {
     pub replacement: bool,
     /// The buyer asked to cancel.
     pub cancellation_requested: bool,
+    /// A business buys.
+    pub business: bool,
+    /// Amazon has sent the buyer an invoice in the seller's name.
+    pub amazon_invoiced: bool,
+    /// Amazon Business buys the goods and invoices its customer itself.
+    pub invoiced_by_amazon_business: bool,
     /// The lines.
     pub lines: Vec<RecordLine>,
 }
@@ -125,12 +131,17 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
         service_level: facts.iter().find_map(|fact| fact.head.service_level.clone()),
         replacement: facts.iter().any(|fact| fact.head.replacement),
         cancellation_requested: facts.iter().any(|fact| fact.head.cancellation_requested),
+        business: facts.iter().any(|fact| fact.head.business),
+        amazon_invoiced: facts.iter().any(|fact| fact.head.amazon_invoiced),
+        invoiced_by_amazon_business: facts.iter().any(|fact| fact.head.invoiced_by_amazon_business),
         lines: lines(all_orders, report, unshipped),
     })
 }
 
-/// Merges what is known of the buyer: unshipped reports first, order reports fill blanks. The
-/// address is taken as a whole from the first family that has one.
+/// Merges what is known of the buyer: unshipped reports first, order reports fill blanks, and All
+/// Orders says which company it is. An address is taken as a whole from the first family that has
+/// one. A purchase order number that an option of the account appends to the recipient's name is
+/// taken off it again, so that a company's orders share one address.
 pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
     let order = [Family::Unshipped, Family::OrderReport, Family::AllOrders];
     let known: Vec<&BuyerFact> =
@@ -153,14 +164,17 @@ pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
     let mut notes: Vec<String> = known.iter().flat_map(|buyer| buyer.notes.clone()).collect();
     notes.sort();
     notes.dedup();
+    let purchase_order_number = text(|b| &b.purchase_order_number);
+    let bill = known.iter().map(|buyer| &buyer.bill).find(|bill| !bill.is_empty());
     Some(BuyerFact {
         email: text(|b| &b.email),
         name: text(|b| &b.name),
         phone: text(|b| &b.phone),
         company: text(|b| &b.company),
         vat: text(|b| &b.vat),
-        purchase_order_number: text(|b| &b.purchase_order_number),
-        recipient: address.recipient.clone(),
+        recipient: without_number(&address.recipient, &purchase_order_number).to_owned(),
+        purchase_order_number,
+        bill: bill.cloned().unwrap_or_default(),
         address_1: address.address_1.clone(),
         address_2: address.address_2.clone(),
         address_3: address.address_3.clone(),
@@ -171,6 +185,18 @@ pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
         ship_phone: address.ship_phone.clone(),
         notes,
     })
+}
+
+/// A recipient's name without the purchase order number that was appended to it.
+fn without_number<'a>(recipient: &'a str, number: &str) -> &'a str {
+    let (whole, number) = (recipient.trim_end(), number.trim());
+    let Some(name) = whole.strip_suffix(number).filter(|_| !number.is_empty()) else {
+        return recipient;
+    };
+    let is_joint = |last: char| last.is_whitespace() || ",;:-/#".contains(last);
+    let name_alone = name.trim_end_matches(is_joint);
+    // A name that only ends alike, or that is the number, stays.
+    if name.ends_with(is_joint) && !name_alone.is_empty() { name_alone } else { recipient }
 }
 
 /// A part of an address, not enough to ship to.

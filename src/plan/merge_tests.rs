@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::model::{Head, Rank, Standing, UnknownWord};
+use crate::model::{BillTo, Head, Rank, Standing, UnknownWord};
 
 pub(in crate::plan) const ORDER: &str = "205-3614839-6174823";
 
@@ -489,6 +489,7 @@ fn buyer(name: &str) -> BuyerFact {
         country: "DE".into(),
         ship_phone: format!("{name} ship phone"),
         purchase_order_number: format!("{name} po"),
+        bill: BillTo { city: format!("{name} bill city"), ..BillTo::default() },
         notes: vec![format!("{name} note")],
     }
 }
@@ -539,6 +540,38 @@ fn an_address_is_taken_as_a_whole() {
     let thin = BuyerFact { email: "x@marketplace.example".into(), ..BuyerFact::default() };
     let got = buyer_of(&[(un, thin), (all, place)]);
     assert_eq!((got.city.as_str(), got.email.as_str()), ("Ulm", "x@marketplace.example"));
+}
+
+#[test]
+fn case_r15_a_number_that_was_appended_to_the_recipient_is_cut_off() {
+    let (un, all) = (Family::Unshipped, Family::AllOrders);
+    let recipient = |recipient: &str, number: &str| {
+        let unshipped = BuyerFact { recipient: recipient.into(), ..BuyerFact::default() };
+        let orders = BuyerFact { purchase_order_number: number.into(), ..BuyerFact::default() };
+        buyer_of(&[(un, unshipped), (all, orders)]).recipient
+    };
+    for (given, number, kept) in [
+        ("Muster GmbH PO-201", "PO-201", "Muster GmbH"),
+        ("Muster GmbH - PO-201 ", " PO-201", "Muster GmbH"),
+        ("Muster GmbH PO-201", "PO-202", "Muster GmbH PO-201"),
+        ("Muster GmbH PO-201", "", "Muster GmbH PO-201"),
+        ("Werk1", "1", "Werk1"),
+        ("PO-201", "PO-201", "PO-201"),
+    ] {
+        assert_eq!(recipient(given, number), kept, "{given} {number}");
+    }
+}
+
+#[test]
+fn case_r07_an_invoice_address_is_taken_as_a_whole() {
+    let (un, re, all) = (Family::Unshipped, Family::OrderReport, Family::AllOrders);
+    let without = BuyerFact { bill: BillTo::default(), ..buyer("first") };
+    let company = BuyerFact { company: "C".into(), vat: "V".into(), ..BuyerFact::default() };
+    let got = buyer_of(&[(un, without), (re, buyer("second")), (all, company.clone())]);
+    assert_eq!((got.bill.city.as_str(), got.city.as_str()), ("second bill city", "first city"));
+    let got = buyer_of(&[(all, company)]);
+    assert_eq!((got.company.as_str(), got.vat.as_str()), ("C", "V"));
+    assert!(!got.has_address());
 }
 
 fn any_line() -> impl Strategy<Value = FactLine> {

@@ -10,6 +10,8 @@
 //! It knows no Odoo ids by itself: they come through [`Lookup`], which delivery fills with one
 //! call per kind. Nothing in here does I/O or reads a clock.
 
+mod buying;
+pub mod cause;
 pub mod diff;
 mod diff_lines;
 pub mod expired;
@@ -21,6 +23,7 @@ pub mod policy;
 pub mod price;
 mod unbased;
 
+pub use buying::{Buying, NoteLine};
 pub use diff::{Changes, Current, CurrentLine, diff};
 pub use merge::{Record, RecordLine};
 pub use order::{Desired, DesiredLine, Plan, plan, rule_on_marketplace, summary};

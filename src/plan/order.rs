@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::buying::Buying;
 use super::diff::MARKETPLACE;
 use super::lines::Lines;
 use super::merge::{Record, RecordLine, merge};
@@ -62,6 +63,8 @@ pub struct Desired {
     pub confirm: bool,
     /// What keeps it from being finished.
     pub holds: Vec<Hold>,
+    /// Who buys, and what is noted on the order.
+    pub buying: Buying,
 }
 
 /// One `sale.order.line` that should be there.
@@ -194,6 +197,7 @@ impl Decision<'_> {
             cancel: false,
             confirm: false,
             holds: Vec::new(),
+            buying: Buying::new(record, self.buyer, self.policy),
         };
         self.warehouse(rules, &mut desired);
         self.confirm(&mut desired);
@@ -243,6 +247,7 @@ impl Decision<'_> {
             cancel: true,
             confirm: false,
             holds: Vec::new(),
+            buying: Buying::default(),
         })))
     }
 

@@ -7,10 +7,13 @@ use proptest::prelude::*;
 use super::super::merge::tests::{ORDER, at, dec, dossier, fact, market, row, with_id};
 use rust_decimal::Decimal;
 
+use super::super::buying::Buying;
 use super::super::policy::{Existing, FacilitatorTax, Fee, Prices, TaxEntry, TaxRef, UnknownSku};
 use super::super::{Found, Tax};
 use super::*;
-use crate::model::{Fact, FactLine, Family, Head, ItemStatus, Mapping, RefusedFact, RowFault};
+use crate::model::{
+    Fact, FactLine, Family, Head, ItemStatus, Mapping, NoteKind, RefusedFact, RowFault,
+};
 
 const DE: &str = "Amazon.de";
 const PRICELIST: OdooId = 9;
@@ -276,6 +279,7 @@ fn a_complete_order_is_created_and_confirmed() {
         cancel: false,
         confirm: true,
         holds: Vec::new(),
+        buying: Buying::default(),
     };
     assert_eq!(desired, expected);
 }
@@ -1076,4 +1080,30 @@ proptest! {
         prop_assert_eq!(&new[..old.len()], &old[..]);
         prop_assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len());
     }
+}
+
+#[test]
+fn case_r15_and_r26_notes_of_an_order() {
+    let said = |case: &Case| -> Vec<(NoteKind, String)> {
+        let notes = case.want().buying.notes;
+        notes.into_iter().map(|note| (note.kind, note.text)).collect()
+    };
+    assert_eq!(said(&one()), []);
+    let mut numbered = one();
+    numbered.buyer = Some(BuyerFact { purchase_order_number: " PO-1 ".into(), ..address() });
+    let number = (NoteKind::PurchaseOrder, "Your order: PO-1".to_owned());
+    assert_eq!(said(&numbered), [number]);
+    let note = &numbered.want().buying.notes[0];
+    assert_eq!(note.external, format!("line_{ORDER}__note_po"));
+    assert!(!format!("{note:?}").contains("PO-1"), "buyers type names there");
+    // An account without buyers has no buyer's texts either.
+    numbered.policy.partner = PartnerMode::Anonymous;
+    assert_eq!(said(&numbered), []);
+
+    let kinds = |case: Case| said(&case).iter().map(|(kind, _)| *kind).collect::<Vec<_>>();
+    let invoiced = one().head(|head| head.amazon_invoiced = true);
+    assert_eq!(kinds(invoiced), [NoteKind::AmazonInvoiced]);
+    let business = one().head(|head| head.invoiced_by_amazon_business = true);
+    assert!(business.want().buying.by_amazon_business);
+    assert_eq!(kinds(business), [NoteKind::AmazonBusiness]);
 }

@@ -49,6 +49,7 @@ impl Scales<'_> {
             partner_id: current.partner_id,
             partner_shipping_id: current.partner_shipping_id,
             amount_total: current.amount_total,
+            warehouse_id: current.warehouse_id,
             addressed: self.mapping.base.addressed,
         };
         let want = odoo_datetime(desired.purchase_date);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, Attention, Dossier, Family, FileId, Job, JobState, OrderId};
+use crate::model::{AccountId, Attention, Dossier, Family, FileId, Job, JobState, OrderId, Stage};
 
 use super::queue::Lease;
 
@@ -78,6 +78,19 @@ impl Entry {
         self.last_fault = None;
     }
 
+    /// A new fact came: like [`Entry::arm`], but a call that was to create the order and whose answer
+    /// was lost is still waited for. It may be running in Odoo.
+    pub(super) fn hear(&mut self, now_ms: i64) {
+        let creating =
+            self.dossier.mapping.as_ref().is_some_and(|mapping| {
+                mapping.stage == Some(Stage::Creating) && mapping.odoo_id == 0
+            });
+        if self.state == JobState::Pending && creating && self.due_ms > now_ms {
+            return;
+        }
+        self.arm(now_ms);
+    }
+
     /// In another state since now; in the same one, since when it was.
     pub(super) fn put(&mut self, state: JobState, now_ms: i64) {
         if self.state != state {
@@ -137,6 +150,7 @@ pub(super) fn instant(ms: i64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Mapping, Origin};
 
     /// A set, not a mask: a family more has its place whatever its tag is.
     #[test]
@@ -159,5 +173,24 @@ mod tests {
     fn house_3_families_have_tags_of_their_own() {
         let tags: BTreeSet<u8> = Family::ALL.into_iter().map(Family::tag).collect();
         assert_eq!(tags.len(), Family::ALL.len());
+    }
+
+    #[test]
+    fn audit_16_a_new_fact_does_not_jump_the_wait_after_an_unclear_create() {
+        let order: OrderId = "205-1".parse().unwrap();
+        let entry = |stage: Option<Stage>, odoo_id| {
+            let mut entry = Entry::new(order.clone(), &FileId::from_bits(1), 0);
+            entry.dossier.mapping = Some(Mapping { odoo_id, stage, ..Mapping::by(Origin::Ours) });
+            (entry.due_ms, entry.attempt) = (120_000, 2);
+            entry
+        };
+        let heard = |mut entry: Entry, now| {
+            entry.hear(now);
+            (entry.due_ms, entry.attempt)
+        };
+        assert_eq!(heard(entry(Some(Stage::Creating), 0), 5_000), (120_000, 2));
+        assert_eq!(heard(entry(Some(Stage::Creating), 0), 130_000), (130_000, 0));
+        assert_eq!(heard(entry(Some(Stage::Creating), 7), 5_000), (5_000, 0));
+        assert_eq!(heard(entry(None, 7), 5_000), (5_000, 0));
     }
 }

@@ -210,7 +210,7 @@ impl Store {
                 refused.dedup();
                 entry.put(JobState::Held(refused), now_ms);
             }
-            None => entry.arm(now_ms),
+            None => entry.hear(now_ms),
         }
         entry.heard_ms = now_ms;
         entry.dossier.last_file = file.clone();

@@ -120,6 +120,63 @@ fn orders_from_before_are_adopted_or_held() {
     }
 }
 
+/// The orders of a former connector: a prefix before the id, a text around it, blanks.
+#[test]
+fn case_r16_a_former_connectors_orders_are_not_doubled() {
+    for version in versions("a former connector") {
+        for existing in ["hold", "adopt"] {
+            let lab = Lab::new(version, "former");
+            lab.fee_products();
+            let ids: Vec<String> = (1..=5).map(|n| order_id(216, n)).collect();
+            let said = lab.shell(&format!(
+                "ids = {ids:?}
+partner = env['res.partner'].create({{'name': 'By Hand'}})
+product = env['product.product'].search([('default_code', '=', 'SKU-0003')])
+for values in ({{'client_order_ref': ids[0]}}, {{'name': 'AMZ-' + ids[1]}}, {{'origin': 'Amazon Order ' + ids[2]}},
+               {{'client_order_ref': ' %s ' % ids[3]}}):
+    env['sale.order'].create(dict(values, partner_id=partner.id, company_id=1, order_line=[(0, 0, {{
+        'product_id': product.id, 'product_uom_qty': 3, 'price_unit': 7}})])).action_confirm()
+cancelled = env['sale.order'].create({{'partner_id': partner.id, 'company_id': 1, 'name': 'AMZ-' + ids[4]}})
+cancelled.state = 'cancel'
+env.cr.commit()
+print('do' + 'ne')
+"
+            ));
+            assert!(said.contains("done"), "{said}");
+            let hand_made = by_hand(&lab);
+            let installation = Installation::new(&lab, &["--existing", existing]);
+            let account = installation.account();
+            let file = all_orders(ids.iter().map(|order| Sale { order, ..Sale::default() }));
+            installation.drop_bytes("eu", "sales.age", &file);
+            let spoold = installation.start();
+            spoold.wait_idle(&installation);
+            let context = format!("Odoo {version}, {existing}");
+            for (n, id) in ids.iter().enumerate() {
+                let holds = spoold.holds_of(&account, id);
+                let codes: Vec<HoldCode> = holds.iter().map(|hold| hold.code).collect();
+                match (n, existing) {
+                    (0, "adopt") => {
+                        assert_eq!(
+                            spoold.outcome(&account, id),
+                            Some(Outcome::Adopted),
+                            "{context}"
+                        );
+                    }
+                    (4, _) => {
+                        let outcome = spoold.outcome(&account, id);
+                        assert_eq!(outcome, Some(Outcome::Delivered), "{context}: {holds:?}");
+                    }
+                    _ => assert_eq!(codes, [HoldCode::Existing], "{context}: {n}"),
+                }
+            }
+            assert_eq!(spoold.holds_of(&account, &ids[1])[0].key, format!("AMZ-{}", ids[1]));
+            assert_eq!(lab.count("select count(*) from sale_order"), 6, "{context}");
+            assert_eq!(by_hand(&lab), hand_made, "{context}: they are not written");
+            spoold.stop();
+        }
+    }
+}
+
 /// Of two accounts that see the same order the second is held.
 fn one_order_in_two_accounts(lab: &Lab) {
     let installation = Installation::new(lab, &["--account", "one:EU", "--account", "two:EU"]);

@@ -214,3 +214,22 @@ fn calls_of(mut bytes: &[u8]) -> Vec<String> {
     }
     calls
 }
+
+/// A report of these rows: the columns are those that any row names.
+pub(crate) fn cells(rows: &[Vec<(&str, &str)>]) -> Vec<u8> {
+    let mut columns: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().flatten() {
+        if !columns.contains(name) {
+            columns.push(name);
+        }
+    }
+    let cell = |row: &Vec<(&str, &str)>, column: &str| {
+        row.iter().find(|(name, _)| *name == column).map_or("", |(_, value)| *value).to_owned()
+    };
+    let line = |row: &Vec<(&str, &str)>| {
+        columns.iter().map(|column| cell(row, column)).collect::<Vec<_>>().join("\t")
+    };
+    let mut lines = vec![columns.join("\t")];
+    lines.extend(rows.iter().map(line));
+    report(&lines)
+}

@@ -316,6 +316,7 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             partner_id: 41,
             partner_shipping_id: 42,
             amount_total: "12.50".parse().unwrap(),
+            warehouse_id: 1,
             addressed: true,
         },
         ..Mapping::by(Origin::Ours)

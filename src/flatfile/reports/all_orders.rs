@@ -1,8 +1,8 @@
 //! All Orders: `GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL` and its header-identical kin.
 //!
-//! Price and status, no buyer. One row is one line, also where two rows are equal: an order may hold
-//! the same article twice. Newer headers have `order-item-id`: there the rows of one item are parts
-//! of it. Cancelled rows keep their price.
+//! Price and status, and of the buyer only the company of a business order. One row is one line, also
+//! where two rows are equal: an order may hold the same article twice. Newer headers have
+//! `order-item-id`: there the rows of one item are parts of it. Cancelled rows keep their price.
 
 use crate::model::{Family, IdGrammar, ItemStatus, OrderStatus};
 
@@ -11,6 +11,7 @@ use super::super::fault::{Fault, Why};
 use super::super::header::{Col, Picker};
 use super::super::row::Row;
 use super::amounts::AmountColumns;
+use super::buyer::BusinessColumns;
 use super::head::{HeadColumns, facilitator, fulfilment};
 use super::{Kind, Odd, Report, article};
 
@@ -29,6 +30,7 @@ const GRAMMAR: IdGrammar = IdGrammar::Amazon;
 #[derive(Debug)]
 struct AllOrders {
     head: HeadColumns,
+    business: BusinessColumns,
     amounts: AmountColumns,
     last_updated: Col,
     order_status: Col,
@@ -48,6 +50,7 @@ impl AllOrders {
         picker.order_id("amazon-order-id");
         Self {
             head: HeadColumns::find(picker),
+            business: BusinessColumns::find(picker),
             last_updated: picker.required("last-updated-date"),
             order_status: picker.required("order-status"),
             item_status: picker.required("item-status"),
@@ -78,6 +81,7 @@ impl Report for AllOrders {
             draft.status(status);
         }
         self.head.read(row, draft, odd)?;
+        self.business.read(row, draft)?;
         let channel = fulfilment(row, self.fulfilment, draft, odd)?;
         agree(&mut draft.head().fulfilment, channel, self.fulfilment)?;
         let currency = row.currency(self.currency)?;

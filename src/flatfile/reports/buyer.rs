@@ -1,4 +1,5 @@
-//! Columns of the buyer that unshipped and order reports share.
+//! Columns of the buyer: those that unshipped and order reports share, and what All Orders says of
+//! a business that buys.
 
 use crate::model::Marketplace;
 
@@ -24,6 +25,13 @@ const BUYER_NAMES: [&str; BUYER_CELLS] = [
     "ship-country",
     "ship-phone-number",
     "purchase-order-number",
+    "bill-address-1",
+    "bill-address-2",
+    "bill-address-3",
+    "bill-city",
+    "bill-state",
+    "bill-postal-code",
+    "bill-country",
 ];
 
 /// Where the columns of the buyer are.
@@ -56,7 +64,7 @@ impl BuyerColumns {
         for (cell, col) in cells.iter_mut().zip(self.cells) {
             *cell = row.text(col)?;
         }
-        let [.., vat, _, _, _, _, _, _, _, _, _, _] = &mut cells;
+        let [_, _, _, _, vat, ..] = &mut cells;
         if vat.is_empty() {
             *vat = row.text(self.tax_registration)?;
         }
@@ -79,6 +87,44 @@ impl BuyerColumns {
                 draft.note(format!("{what}, {sku}: {said}"));
             }
         }
+        Ok(())
+    }
+}
+
+/// Where All Orders names the company that buys. It names no person and no street.
+#[derive(Debug)]
+pub(super) struct BusinessColumns {
+    company: Col,
+    vat: Col,
+    tax_registration: Col,
+    purchase_order_number: Col,
+}
+
+impl BusinessColumns {
+    pub(super) fn find(picker: &mut Picker<'_>) -> Self {
+        Self {
+            company: picker.optional("buyer-company-name"),
+            vat: picker.optional("buyer-vat-number"),
+            tax_registration: picker.optional("buyer-tax-registration-id"),
+            purchase_order_number: picker.optional("purchase-order-number"),
+        }
+    }
+
+    /// Adds the row's company, where it names one.
+    pub(super) fn read(&self, row: &Row<'_>, draft: &mut Draft) -> Result<(), Fault> {
+        let company = row.text(self.company)?;
+        let vat = row.text(self.vat)?;
+        let order = row.text(self.purchase_order_number)?;
+        if company.is_empty() && vat.is_empty() && order.is_empty() {
+            return Ok(());
+        }
+        let mut cells = [""; BUYER_CELLS];
+        let [_, _, _, company_cell, vat_cell, ..] = &mut cells;
+        *company_cell = company;
+        *vat_cell = if vat.is_empty() { row.text(self.tax_registration)? } else { vat };
+        let [.., order_cell, _, _, _, _, _, _, _] = &mut cells;
+        *order_cell = order;
+        draft.buyer(&cells);
         Ok(())
     }
 }

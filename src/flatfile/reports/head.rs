@@ -18,6 +18,8 @@ pub(super) struct HeadColumns {
     ship_country: Col,
     service_level: Col,
     business: Col,
+    amazon_invoiced: Col,
+    invoiced_by_amazon_business: Col,
     replacement: Col,
     exchange: Col,
     original_order_id: Col,
@@ -33,6 +35,8 @@ impl HeadColumns {
             ship_country: picker.optional("ship-country"),
             service_level: picker.optional("ship-service-level"),
             business: picker.optional("is-business-order"),
+            amazon_invoiced: picker.optional("is-amazon-invoiced"),
+            invoiced_by_amazon_business: picker.optional("is-iba"),
             replacement: picker.optional("is-replacement-order"),
             exchange: picker.optional("is-exchange-order"),
             original_order_id: picker.optional("original-order-id"),
@@ -65,6 +69,8 @@ impl HeadColumns {
         }
         let head = draft.head();
         head.business |= row.flag(self.business)?;
+        head.amazon_invoiced |= row.flag(self.amazon_invoiced)?;
+        head.invoiced_by_amazon_business |= row.flag(self.invoiced_by_amazon_business)?;
         head.replacement |= row.flag(self.replacement)? || row.flag(self.exchange)?;
         head.cancellation_requested |= row.flag(self.cancellation)?;
         if let Ok(original) = row.id(self.original_order_id) {

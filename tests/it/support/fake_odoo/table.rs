@@ -298,6 +298,12 @@ impl Tables {
             }
             "action_confirm" if model == "sale.order" => self.confirm(ids),
             "action_cancel" if model == "sale.order" => self.cancel(ids),
+            "message_unsubscribe" => {
+                for id in ids {
+                    self.set(model, *id, "message_partner_ids", json!([]));
+                }
+                Ok(json!(true))
+            }
             _ => {
                 let text = if self.flavor == Flavor::V19 {
                     format!("The method '{model}.{method}' does not exist")
@@ -329,6 +335,10 @@ impl Tables {
             }
             self.set("sale.order", *id, "state", json!("sale"));
             self.set("sale.order", *id, "date_order", now.clone());
+            if self.flavor == Flavor::V14 {
+                let buyer = self.row("sale.order", *id).unwrap()["partner_id"].clone();
+                self.set("sale.order", *id, "message_partner_ids", json!([buyer]));
+            }
         }
         Ok(json!(true))
     }
@@ -381,6 +391,9 @@ impl Tables {
             row.insert("date_order".to_owned(), now);
             row.insert("company_id".to_owned(), json!(1));
             row.insert("pricelist_id".to_owned(), json!(1));
+            let first =
+                self.all_ids("stock.warehouse").first().map_or(json!(false), |id| json!(id));
+            row.insert("warehouse_id".to_owned(), first);
         }
         self.rows.entry(model.to_owned()).or_default().insert(id, row);
         self.write(model, id, values)?;

@@ -59,7 +59,8 @@ const MODELS: [(&str, &str); 22] = [
     ("stock.location", "name:char usage:selection active:boolean company_id:>res.company"),
     (
         "stock.picking",
-        "name:char state:selection origin:char sale_id:>sale.order carrier_tracking_ref:char",
+        "name:char state:selection origin:char sale_id:>sale.order carrier_tracking_ref:char \
+        message_partner_ids:*res.partner",
     ),
     (
         "delivery.carrier",
@@ -76,7 +77,7 @@ const MODELS: [(&str, &str); 22] = [
         warehouse_id:>stock.warehouse team_id:>crm.team user_id:>res.users carrier_id:>delivery.carrier \
         fiscal_position_id:>account.fiscal.position note:html 19/locked:boolean invoice_status:selection \
         order_line:<sale.order.line@order_id picking_ids:<stock.picking@sale_id \
-        amount_total:= amount_untaxed:= amount_tax:=",
+        message_partner_ids:*res.partner amount_total:= amount_untaxed:= amount_tax:=",
     ),
     (
         "sale.order.line",
@@ -276,16 +277,31 @@ impl Tables {
             "not in" => !wanted.as_array().is_some_and(|list| list.iter().any(within)),
             "ilike" => text(&held).contains(&text(wanted).replace('%', "")),
             "=ilike" => text(&held) == text(wanted).replace("\\_", "_").replace("\\%", "%"),
-            "=like" => {
-                let held = held.as_str().unwrap_or_default().to_owned();
-                let wanted = wanted.as_str().unwrap_or_default().replace("\\_", "_");
-                wanted.strip_suffix('%').map_or(held == wanted, |start| held.starts_with(start))
-            }
+            "=like" => like(held.as_str().unwrap_or_default(), wanted.as_str().unwrap_or_default()),
             "<" => order().is_lt(),
             "<=" => order().is_le(),
             ">" => !blank(&held) && order().is_gt(),
             ">=" => !blank(&held) && order().is_ge(),
             _ => return Err(Raise::new("builtins.ValueError", 500, operator)),
         })
+    }
+}
+
+/// PostgreSQL's LIKE: `%` is any text, `_` any character, a backslash takes the next one as it is.
+fn like(text: &str, pattern: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('%') => {
+            let rest = rest.as_str();
+            let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            starts.any(|at| like(&text[at..], rest))
+        }
+        Some(wanted) => {
+            let any = wanted == '_';
+            let wanted = if wanted == '\\' { rest.next().unwrap_or(wanted) } else { wanted };
+            let mut held = text.chars();
+            held.next().is_some_and(|c| any || c == wanted) && like(held.as_str(), rest.as_str())
+        }
     }
 }
