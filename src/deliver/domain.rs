@@ -12,6 +12,10 @@ use crate::odoo::{Client, Context, Fault, Find};
 /// Delivery types that ask nobody for a label.
 pub(crate) const QUIET_CARRIERS: [&str; 2] = ["fixed", "base_on_rule"];
 
+/// The ids from the topmost company down: `1/3/`. Who may not see the companies above may read it all
+/// the same, but not `parent_ids`.
+const PATH: &str = "parent_path";
+
 /// A company and, where it is a branch, the companies above it: what Odoo 17 and later call
 /// `check_company_domain_parent_of`. Before there were no branches.
 pub(crate) async fn lineage(
@@ -20,13 +24,14 @@ pub(crate) async fn lineage(
     context: Context,
 ) -> Result<Vec<OdooId>, Fault> {
     let fields = client.fields_get("res.company", &["type"], context.clone()).await?;
-    if !fields.contains_key("parent_ids") {
+    if !fields.contains_key(PATH) {
         return Ok(vec![company]);
     }
     let domain = json!([["id", "=", company]]);
     let find = Find::default();
-    let found = client.search_read("res.company", domain, &["parent_ids"], &find, context).await?;
-    let mut lineage = found.first().map(|own| value::ids(own, "parent_ids")).unwrap_or_default();
+    let found = client.search_read("res.company", domain, &[PATH], &find, context).await?;
+    let path = found.first().map(|own| value::text(own, PATH)).unwrap_or_default();
+    let mut lineage: Vec<OdooId> = path.split('/').filter_map(|id| id.parse().ok()).collect();
     if !lineage.contains(&company) {
         lineage.push(company);
     }

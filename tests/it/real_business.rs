@@ -50,6 +50,10 @@ fn unshipped<'a>(id: &'a str, recipient: &'a str, number: &'a str) -> Vec<(&'a s
         ("ship-postal-code", "01234"),
         ("ship-country", "DE"),
         ("purchase-order-number", number),
+        ("bill-address-1", "Rechnungsweg 2"),
+        ("bill-city", "Musterstadt"),
+        ("bill-postal-code", "01234"),
+        ("bill-country", "DE"),
     ]
 }
 
@@ -133,16 +137,16 @@ print('do' + 'ne')
             "select coalesce(vat, '-'), coalesce(street, '-'), coalesce(email, '-'), comment from res_partner \
              where name = 'Muster GmbH' and is_company",
         );
-        assert!(company.starts_with("-|-|-|"), "Odoo {version}: {company}");
+        assert!(company.starts_with("-|Rechnungsweg 2|-|"), "Odoo {version}: {company}");
         assert!(company.contains("DE000000000"), "Odoo {version}: {company}");
         let children = lab.sql(
-            "select c.name, c.type, coalesce(c.email, '-'), coalesce(c.street, '-') from res_partner c \
+            "select c.name, c.type, coalesce(c.email, '-'), c.street = 'Probeweg 1' from res_partner c \
              join res_partner p on p.id = c.parent_id where p.name = 'Muster GmbH' order by c.type",
         );
         assert_eq!(
             children,
-            "Muster Einkauf|contact|b2b-7000015@marketplace.example|-\n\
-             Muster GmbH|delivery|-|Probeweg 1",
+            "Muster Einkauf|contact|b2b-7000015@marketplace.example|f\n\
+             Muster GmbH|delivery|-|t",
             "Odoo {version}: the person, and one address"
         );
         let orders = lab.sql(
