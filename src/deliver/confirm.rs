@@ -41,8 +41,8 @@ impl Batch<'_> {
                 work.hold(Hold::new(
                     HoldCode::Warehouse,
                     desired.marketplace.name(),
-                    "Odoo gives this company's orders no warehouse: make one for the company in \
-                     Odoo, or name one as the marketplace's `warehouse`, and release",
+                    "Odoo gives this company's orders no warehouse: make one in Odoo, name it as \
+                     the marketplace's `warehouse` and reload",
                 ));
                 work.changes.confirm = false;
             }

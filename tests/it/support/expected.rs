@@ -129,7 +129,10 @@ pub fn differences(want: &Value, seen: Option<&Seen>) -> Vec<String> {
             record.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let mail = has(&seen.partner, "email");
-        differ("e-mail", &said("email").to_lowercase(), &mail.to_lowercase());
+        // Who ordered for a company is a contact of it.
+        if seen.partner.get("is_company") != Some(&Value::Bool(true)) {
+            differ("e-mail", &said("email").to_lowercase(), &mail.to_lowercase());
+        }
         for (key, field) in [("street", "street"), ("city", "city"), ("zip", "zip")] {
             differ(key, &said(key), &has(&seen.shipping, field));
         }

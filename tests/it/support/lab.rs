@@ -136,8 +136,10 @@ impl Lab {
             .unwrap();
         let taxes = if self.version >= 18 { "tax_ids" } else { "tax_id" };
         let fields = ["order_id", "product_id", "product_uom_qty", "price_unit", "name", taxes];
+        // Notes are lines as well, without a product.
+        let goods = json!([["display_type", "=", false]]);
         let lines = client
-            .search_read("sale.order.line", json!([]), &fields, &find, context.clone())
+            .search_read("sale.order.line", goods, &fields, &find, context.clone())
             .await
             .unwrap();
         let names = |model: &'static str, field: &'static str| {
@@ -155,8 +157,17 @@ impl Lab {
         };
         let references = names("product.product", "default_code").await;
         let tax_names = names("account.tax", "name").await;
-        let fields =
-            ["name", "email", "street", "street2", "city", "zip", "country_code", "parent_id"];
+        let fields = [
+            "name",
+            "email",
+            "street",
+            "street2",
+            "city",
+            "zip",
+            "country_code",
+            "parent_id",
+            "is_company",
+        ];
         let fields: Vec<&str> = if self.version >= 18 {
             fields.to_vec()
         } else {
