@@ -170,6 +170,7 @@ mod tests {
         let wire = [
             include_str!("wire.rs"),
             include_str!("wire_decide.rs"),
+            include_str!("wire/process.rs"),
             include_str!("wire/rebuild.rs"),
             include_str!("reconcile.rs"),
         ]
