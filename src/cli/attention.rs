@@ -48,6 +48,7 @@ pub struct Looked {
     /// The account
     pub account: AccountId,
     /// Amazon's order id, or a file's id; without one what is listed of the account itself
+    #[arg(value_name = "ORDER|FILE")]
     pub about: Option<About>,
     /// Only entries of this code, such as adopted-changed
     #[arg(long, value_parser = one_of::<AttentionCode>())]
