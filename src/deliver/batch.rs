@@ -280,6 +280,7 @@ impl Batch<'_> {
             }
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
+            work.changes.attention.extend(desired.attention.iter().cloned());
             if let Some(mapping) = &mut work.dossier.mapping {
                 // Nothing is left to be decided: that is a base again.
                 if let Some(Rebased { base, lines }) = work.changes.rebased.take() {

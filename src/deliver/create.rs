@@ -9,7 +9,7 @@ use super::notes::DISPLAY_TYPE;
 use super::partners::Wanted;
 use super::send::{Loaded, Stop};
 use super::value;
-use crate::model::{OdooId, Stage};
+use crate::model::{OdooId, Outcome, Stage};
 use crate::plan::diff::odoo_datetime;
 use crate::plan::{DesiredLine, PartnerMode};
 use crate::store::End;
@@ -87,6 +87,13 @@ impl Batch<'_> {
                 && work.odoo_id().is_none()
                 && work.desired.as_ref().is_some_and(|desired| !desired.cancel)
         };
+        // An order without lines is none, and one id short would be the answer for the whole batch.
+        for work in works.iter_mut().filter(absent) {
+            if work.desired.as_ref().is_some_and(|desired| desired.lines.is_empty()) {
+                work.dossier.mapping = None;
+                work.end = Some(End::Done(Outcome::Empty));
+            }
+        }
         let mut fresh: Vec<&mut Work> = works.iter_mut().filter(absent).collect();
         if fresh.is_empty() {
             return Ok(());

@@ -13,8 +13,8 @@ use crate::plan::cause::of_difference;
 use crate::plan::diff::Partners;
 use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
 
-/// How many cents a line Odoo's rounding may differ from Amazon's before a person must look.
-const ROUNDING_CENTS_PER_LINE: i64 = 2;
+/// How many minor units a line Odoo's rounding may differ from Amazon's before a person must look.
+const ROUNDING_PER_LINE: u32 = 2;
 
 /// One call that writes lines: whose they are, and their records.
 type LineCall = (Vec<usize>, Vec<Vec<Vec<Value>>>);
@@ -204,7 +204,7 @@ impl Batch<'_> {
             works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open())
         {
             let (Some(desired), Some(current)) = (&work.desired, &work.current) else { continue };
-            let Some(off) = desired.total.map(|total| total - current.amount_total) else {
+            let Some(off) = desired.total.ok().map(|total| total - current.amount_total) else {
                 continue;
             };
             if off.is_zero() || desired.cancel || !work.changes.conflicts.is_empty() {
@@ -219,8 +219,8 @@ impl Batch<'_> {
             {
                 continue;
             }
-            let count = i64::try_from(desired.lines.len()).unwrap_or(i64::MAX);
-            let limit = Decimal::new(count.saturating_mul(ROUNDING_CENTS_PER_LINE), 2);
+            let count = u32::try_from(desired.lines.len()).unwrap_or(u32::MAX);
+            let limit = desired.currency.minor_units(count.saturating_mul(ROUNDING_PER_LINE));
             let name = external::rounding(&desired.order_id);
             let known = current.lines.iter().find(|line| line.external.as_ref() == Some(&name));
             let amount = off + known.map_or(Decimal::ZERO, |line| line.price_unit);

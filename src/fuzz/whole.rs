@@ -190,6 +190,7 @@ fn empty(order_id: OrderId) -> Dossier {
         order_id,
         facts: BTreeMap::new(),
         refused: BTreeMap::new(),
+        seen_unshipped: false,
         mapping: None,
         last_file: crate::model::FileId::from_bits(1),
         attention: Vec::new(),

@@ -32,6 +32,8 @@ pub enum AttentionCode {
     FileNotice,
     /// A part of the decision journal cannot be read.
     JournalDamaged,
+    /// The delivery method that the settings name for a service level is not in Odoo, or twice.
+    Carrier,
 }
 
 /// What an entry is about, within its account.
@@ -65,7 +67,7 @@ pub struct Attention {
 
 impl AttentionCode {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AdoptedChanged,
         Self::CancellationRequested,
         Self::BelowDelivered,
@@ -73,6 +75,7 @@ impl AttentionCode {
         Self::Reopened,
         Self::FileNotice,
         Self::JournalDamaged,
+        Self::Carrier,
     ];
 
     /// The word that people type and read.
@@ -85,6 +88,7 @@ impl AttentionCode {
             Self::Reopened => "reopened",
             Self::FileNotice => "file-notice",
             Self::JournalDamaged => "journal-damaged",
+            Self::Carrier => "carrier",
         }
     }
 }

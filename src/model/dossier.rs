@@ -22,6 +22,8 @@ pub struct Dossier {
     pub facts: BTreeMap<Family, Standing>,
     /// The newest refused fact of each family that no good fact has superseded.
     pub refused: BTreeMap<Family, RefusedFact>,
+    /// Some good fact, also one that no longer stands, said that not all of it had been shipped.
+    pub seen_unshipped: bool,
     /// What stands in Odoo.
     pub mapping: Option<Mapping>,
     /// The file that last said something new.

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OrderId, OrderItemId, Sku};
+use super::mapping::OtherAmounts;
 use super::marketplace::Marketplace;
 use super::money::Currency;
 
@@ -319,12 +320,36 @@ impl FactLine {
             facilitator: None,
         }
     }
+
+    /// What the row says of money beside its item price.
+    pub fn others(&self) -> OtherAmounts {
+        OtherAmounts {
+            item_tax: self.item_tax,
+            shipping_price: self.shipping_price,
+            shipping_tax: self.shipping_tax,
+            gift_wrap_price: self.gift_wrap_price,
+            gift_wrap_tax: self.gift_wrap_tax,
+            item_promotion: self.item_promotion,
+            ship_promotion: self.ship_promotion,
+        }
+    }
 }
 
 impl Fact {
     /// Whether this fact is complete: no row of the order was refused.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Says that the seller has not shipped all of the order yet.
+    pub fn is_unshipped(&self) -> bool {
+        match self.head.status {
+            Some(OrderStatus::Pending | OrderStatus::Unshipped | OrderStatus::PartiallyShipped) => {
+                true
+            }
+            Some(OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Unknown) => false,
+            None => self.family == Family::Unshipped,
+        }
     }
 
     /// Drops what is of no more use once Odoo has the order: titles and dates that were written

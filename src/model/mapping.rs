@@ -144,6 +144,27 @@ pub struct MappedItem {
     pub quantity: u32,
     /// Item total when last seen.
     pub total: Option<Decimal>,
+    /// The row's other amounts when last seen.
+    pub others: OtherAmounts,
+}
+
+/// What a row says of money beside its item price. A blank cell is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherAmounts {
+    /// `item-tax`.
+    pub item_tax: Option<Decimal>,
+    /// `shipping-price`.
+    pub shipping_price: Option<Decimal>,
+    /// `shipping-tax`.
+    pub shipping_tax: Option<Decimal>,
+    /// `gift-wrap-price`.
+    pub gift_wrap_price: Option<Decimal>,
+    /// `gift-wrap-tax`.
+    pub gift_wrap_tax: Option<Decimal>,
+    /// `item-promotion-discount`.
+    pub item_promotion: Option<Decimal>,
+    /// `ship-promotion-discount`.
+    pub ship_promotion: Option<Decimal>,
 }
 
 /// One `sale.order.line` of ours.

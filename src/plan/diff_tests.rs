@@ -100,11 +100,12 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
             lines,
             standing: BTreeSet::new(),
             items: Vec::new(),
-            total: None,
+            total: Err(crate::plan::NoTotal::Standing),
             cancel: false,
             confirm: false,
             holds: Vec::new(),
             buying: Buying::default(),
+            attention: Vec::new(),
         },
         partners: None,
     }

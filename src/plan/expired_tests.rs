@@ -50,11 +50,12 @@ fn desired(holds: Vec<Hold>) -> Plan {
         lines: Vec::new(),
         standing: BTreeSet::new(),
         items: Vec::new(),
-        total: None,
+        total: Err(crate::plan::NoTotal::Standing),
         cancel: false,
         confirm: holds.is_empty(),
         holds,
         buying: crate::plan::Buying::default(),
+        attention: Vec::new(),
     }))
 }
 

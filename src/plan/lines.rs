@@ -4,55 +4,113 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
+use super::exact::{Exact, split, sum};
 use super::merge::RecordLine;
-use super::order::{Decision, DesiredLine, no_price};
+use super::order::{Decision, DesiredLine, NoTotal, no_price};
 use super::policy::{Fee, MarketplacePolicy, TaxRef, UnknownSku};
-use super::price::{Priced, Surroundings, TaxChoice, price_line, split};
+use super::price::{
+    Priced, PricedLine, Surroundings, TaxChoice, beyond_reckoning, blank_price, price_line,
+};
 use super::{Found, Tax, external};
-use crate::model::{Currency, Hold, HoldCode, MappedItem, Marketplace, OdooId, Sku};
+use crate::model::{
+    Currency, FactLine, Hold, HoldCode, MappedItem, Marketplace, OdooId, OrderStatus, OtherAmounts,
+    Sku,
+};
 
-/// The lines on their way.
-pub(super) struct Lines<'a> {
-    decision: &'a Decision<'a>,
-    around: Surroundings<'a>,
+/// What an order's lines should be.
+pub(super) struct Planned {
     pub(super) lines: Vec<DesiredLine>,
     pub(super) standing: BTreeSet<Sku>,
     pub(super) items: Vec<MappedItem>,
-    pub(super) total: Option<Decimal>,
+    pub(super) total: Result<Decimal, NoTotal>,
     pub(super) holds: Vec<Hold>,
 }
 
-impl<'a> Lines<'a> {
-    pub(super) fn new(
-        decision: &'a Decision<'a>,
-        marketplace: Marketplace,
-        policy: &'a MarketplacePolicy,
-        currency: Currency,
-    ) -> Self {
+/// The lines on their way.
+struct Lines<'a> {
+    decision: &'a Decision<'a>,
+    around: Surroundings<'a>,
+    planned: Planned,
+}
+
+/// The lines of an order. What a person released, with the values that were released, holds nothing
+/// any more.
+pub(super) fn lines(
+    decision: &Decision<'_>,
+    marketplace: Marketplace,
+    policy: &MarketplacePolicy,
+    currency: Currency,
+) -> Planned {
+    let collect = |released: &[String]| {
+        let around = Surroundings {
+            policy,
+            marketplace: marketplace.name(),
+            destination: decision.record.ship_country.as_deref(),
+            currency,
+            pending: decision.record.status == OrderStatus::Pending,
+            released,
+        };
+        let mut lines = Lines { decision, around, planned: Planned::before(decision) };
+        lines.collect();
+        Planned { holds: joined(lines.planned.holds), ..lines.planned }
+    };
+    let planned = collect(&[]);
+    let released: Vec<String> = planned
+        .holds
+        .iter()
+        .filter(|hold| is_comparison(hold) && decision.dossier.passes(hold))
+        .map(|hold| hold.key.clone())
+        .collect();
+    if released.is_empty() { planned } else { collect(&released) }
+}
+
+impl Planned {
+    fn before(decision: &Decision<'_>) -> Self {
         Self {
-            decision,
-            around: Surroundings {
-                policy,
-                marketplace: marketplace.name(),
-                destination: decision.record.ship_country.as_deref(),
-                currency,
-            },
             lines: Vec::new(),
             standing: BTreeSet::new(),
             items: decision.dossier.mapping.as_ref().map(|m| m.items.clone()).unwrap_or_default(),
-            total: Some(Decimal::ZERO),
+            total: Ok(Decimal::ZERO),
             holds: Vec::new(),
         }
     }
+}
 
-    pub(super) fn collect(&mut self) {
+/// A person can decide on its two values.
+fn is_comparison(hold: &Hold) -> bool {
+    !(hold.ours.is_empty() && hold.theirs.is_empty())
+}
+
+/// One hold for each thing: what several lines say of one is decided on together.
+pub(super) fn joined(mut holds: Vec<Hold>) -> Vec<Hold> {
+    holds.sort();
+    holds.dedup();
+    let mut joined: Vec<Hold> = Vec::new();
+    for hold in holds {
+        match joined.last_mut() {
+            Some(last)
+                if (last.code, &last.key) == (hold.code, &hold.key)
+                    && is_comparison(last)
+                    && is_comparison(&hold) =>
+            {
+                last.ours = format!("{}; {}", last.ours, hold.ours);
+                last.theirs = format!("{}; {}", last.theirs, hold.theirs);
+            }
+            Some(_) | None => joined.push(hold),
+        }
+    }
+    joined
+}
+
+impl Lines<'_> {
+    fn collect(&mut self) {
         let mut by_sku: BTreeMap<&Sku, Vec<&RecordLine>> = BTreeMap::new();
         for line in self.decision.record.lines.iter().filter(|line| line.is_live()) {
             by_sku.entry(&line.fact.sku).or_default().push(line);
         }
         // An SKU whose rows are all gone has no units left: were they to come back in another number
         // of rows, nothing stands that they could agree with.
-        for item in self.items.iter_mut().filter(|item| !by_sku.contains_key(&item.sku)) {
+        for item in self.planned.items.iter_mut().filter(|item| !by_sku.contains_key(&item.sku)) {
             item.quantity = 0;
         }
         for (sku, rows) in &mut by_sku {
@@ -64,65 +122,89 @@ impl<'a> Lines<'a> {
                 ))
             });
             let rows: &[&RecordLine] = rows;
-            if counted_differently(sku, rows, &self.items) {
-                self.standing.insert((*sku).clone());
-                self.total = None;
+            if self.stands() && counted_differently(sku, rows, &self.planned.items) {
+                self.planned.standing.insert((*sku).clone());
+                for row in rows {
+                    self.standing_row(row);
+                }
                 continue;
             }
-            for (row, ordinal) in ordinals(sku, rows, &mut self.items) {
+            for (row, ordinal) in ordinals(sku, rows, &mut self.planned.items) {
                 self.line(row, ordinal);
             }
         }
-        self.holds.sort();
-        self.holds.dedup();
+    }
+
+    /// Something of the order is in Odoo. Ordinals are given before it is created, and say nothing
+    /// of that.
+    fn stands(&self) -> bool {
+        self.decision.dossier.mapping.as_ref().is_some_and(|mapping| mapping.odoo_id != 0)
+    }
+
+    /// What the buyer paid for a row whose lines stand as they are.
+    fn standing_row(&mut self, row: &RecordLine) {
+        let fact = &row.fact;
+        let priced = fact.item_price.map(|price| price_line(fact, price, self.around));
+        match priced {
+            Some(Ok(priced)) => self.sum(&fact.sku, &priced),
+            Some(Err(_)) | None => self.planned.total = Err(NoTotal::Standing),
+        }
+    }
+
+    /// The item price; a replacement costs nothing where the report gives no amount at all.
+    fn item_price(&self, fact: &FactLine) -> Result<Decimal, Hold> {
+        if let Some(price) = fact.item_price {
+            return Ok(price);
+        }
+        if !self.decision.record.replacement {
+            return Err(no_price(&fact.sku));
+        }
+        let amount = |amount: Option<Decimal>| amount.is_some_and(|amount| !amount.is_zero());
+        if amount(fact.item_tax) || amount(fact.item_promotion) {
+            return Err(blank_price(&fact.sku, "item-price"));
+        }
+        Ok(Decimal::ZERO)
     }
 
     /// The Odoo lines of one Amazon line.
     fn line(&mut self, row: &RecordLine, ordinal: u32) {
         let fact = &row.fact;
-        let Some(item_price) =
-            fact.item_price.or(self.decision.record.replacement.then_some(Decimal::ZERO))
-        else {
-            self.holds.push(no_price(&fact.sku));
-            return;
-        };
-        let priced = match price_line(fact, item_price, self.around) {
+        let priced = self
+            .item_price(fact)
+            .map_err(|hold| vec![hold])
+            .and_then(|item_price| price_line(fact, item_price, self.around));
+        let priced = match priced {
             Ok(priced) => priced,
-            Err(hold) => return self.holds.push(hold),
+            Err(holds) => return self.planned.holds.extend(holds),
         };
         let Some(product) = self.product(&fact.sku) else { return };
         let base = external::line(&self.decision.record.order_id, &fact.sku, ordinal);
-        let title = if fact.title.is_empty() { fact.sku.as_str() } else { &fact.title };
+        let title = self.decision.title(fact);
 
         let taxes = self.taxes(&priced.item.tax);
-        let (unit, units, rest) = split(priced.item.amount, fact.quantity, self.around.currency);
-        self.push(base.clone(), product, title, Decimal::from(units), unit, &taxes);
+        let amount = priced.item.amount;
+        let Some((unit, units, rest)) = split(amount, fact.quantity, self.around.currency) else {
+            return self.planned.holds.push(beyond_reckoning(&fact.sku));
+        };
+        self.push(base.clone(), product, &title, Decimal::from(units), unit, &taxes);
         if let Some(rest) = rest {
-            self.push(format!("{base}_r"), product, title, Decimal::ONE, rest, &taxes);
+            self.push(format!("{base}_r"), product, &title, Decimal::ONE, rest, &taxes);
         }
-        self.sum(&priced.item);
-        if let Some(shipping) = &priced.shipping {
-            if !shipping.amount.is_zero() {
-                self.fee(
-                    Fee::Shipping,
-                    format!("{base}_ship"),
-                    "Shipping",
-                    shipping,
-                    shipping.amount,
-                );
-            }
-            self.sum(shipping);
+        self.sum(&fact.sku, &priced);
+        let costs = |part: &&Priced| !part.amount.is_zero();
+        if let Some(shipping) = priced.shipping.as_ref().filter(costs) {
+            let name = format!("{base}_ship");
+            self.fee(Fee::Shipping, name, "Shipping", shipping, shipping.amount);
         }
-        if let Some(wrap) = &priced.gift_wrap {
+        if let Some(wrap) = priced.gift_wrap.as_ref().filter(costs) {
             self.fee(Fee::GiftWrap, format!("{base}_wrap"), "Gift wrap", wrap, wrap.amount);
-            self.sum(wrap);
         }
         if !priced.item.promotion.is_zero() {
-            let off = -priced.item.promotion;
+            let off = priced.item.promotion.negated();
             self.fee(Fee::Promotion, format!("{base}_promo"), "Promotion", &priced.item, off);
         }
         if let Some(shipping) = priced.shipping.as_ref().filter(|s| !s.promotion.is_zero()) {
-            let off = -shipping.promotion;
+            let off = shipping.promotion.negated();
             self.fee(
                 Fee::Promotion,
                 format!("{base}_shippromo"),
@@ -135,7 +217,7 @@ impl<'a> Lines<'a> {
 
     fn fee(&mut self, fee: Fee, external: String, name: &str, priced: &Priced, amount: Decimal) {
         let Some(sku) = self.decision.policy.products.get(&fee).cloned() else {
-            self.holds.push(Hold::new(
+            self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
                 name,
                 "no product is configured for lines of this kind: name one under products",
@@ -145,7 +227,7 @@ impl<'a> Lines<'a> {
         let taxes = self.taxes(&priced.tax);
         match self.decision.lookup.product(&sku) {
             Found::One(product) => self.push(external, product, name, Decimal::ONE, amount, &taxes),
-            Found::Nothing | Found::Several => self.holds.push(Hold::new(
+            Found::Nothing | Found::Several => self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
                 sku.as_str(),
                 "Odoo has no single product with this internal reference for fee lines: run \
@@ -163,7 +245,7 @@ impl<'a> Lines<'a> {
         price_unit: Decimal,
         taxes: &[OdooId],
     ) {
-        self.lines.push(DesiredLine {
+        self.planned.lines.push(DesiredLine {
             external,
             product,
             name: name.to_owned(),
@@ -173,11 +255,17 @@ impl<'a> Lines<'a> {
         });
     }
 
-    fn sum(&mut self, priced: &Priced) {
-        self.total = match (self.total, priced.added_tax) {
-            (Some(total), Some(tax)) => Some(total + priced.amount - priced.promotion + tax),
-            _ => None,
-        };
+    /// Adds what the buyer paid for a row.
+    fn sum(&mut self, sku: &Sku, priced: &PricedLine) {
+        let Ok(total) = self.planned.total else { return };
+        let parts = [Some(&priced.item), priced.shipping.as_ref(), priced.gift_wrap.as_ref()];
+        let paid = |part: &Priced| part.amount.less(part.promotion)?.plus(part.added_tax);
+        let total =
+            parts.into_iter().flatten().try_fold(total, |total, part| total.plus(paid(part)?));
+        match total {
+            Some(total) => self.planned.total = Ok(total),
+            None => self.planned.holds.push(beyond_reckoning(sku)),
+        }
     }
 
     fn product(&mut self, sku: &Sku) -> Option<OdooId> {
@@ -187,18 +275,18 @@ impl<'a> Lines<'a> {
                 if let Found::One(id) = self.decision.lookup.product(default) {
                     return Some(id);
                 }
-                self.holds.push(Hold::new(
+                self.planned.holds.push(Hold::new(
                     HoldCode::Sku,
                     default.as_str(),
                     "the configured default_product is not in Odoo",
                 ));
             }
-            (Found::Nothing, UnknownSku::Hold) => self.holds.push(Hold::new(
+            (Found::Nothing, UnknownSku::Hold) => self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
                 sku.as_str(),
                 "no product has this internal reference: create the product, or set the reference",
             )),
-            (Found::Several, _) => self.holds.push(Hold::new(
+            (Found::Several, _) => self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
                 sku.as_str(),
                 "several products have this internal reference: leave it on one only",
@@ -224,7 +312,7 @@ impl<'a> Lines<'a> {
             Found::Nothing => "Odoo has no sales tax of this name in the account's company",
             Found::Several => "Odoo has several sales taxes of this name: use tax_id",
         };
-        self.holds.push(Hold::new(HoldCode::Tax, key, text));
+        self.planned.holds.push(Hold::new(HoldCode::Tax, key, text));
         Vec::new()
     }
 
@@ -233,18 +321,54 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Another family counts the rows of this SKU differently, and the sums agree: lines stand.
+/// Another family counts the rows of this SKU differently, and all sums agree: lines stand.
 fn counted_differently(sku: &Sku, rows: &[&RecordLine], items: &[MappedItem]) -> bool {
     let known: Vec<&MappedItem> =
         items.iter().filter(|item| item.sku == *sku && item.quantity > 0).collect();
     if known.is_empty() || known.len() == rows.len() {
         return false;
     }
-    let units: u64 = rows.iter().map(|row| u64::from(row.fact.quantity)).sum();
-    let known_units: u64 = known.iter().map(|item| u64::from(item.quantity)).sum();
-    let total: Option<Decimal> = rows.iter().map(|row| row.fact.item_price).sum();
-    let known_total: Option<Decimal> = known.iter().map(|item| item.total).sum();
-    units == known_units && (total == known_total || total.is_none())
+    let units = |quantities: &mut dyn Iterator<Item = u32>| {
+        quantities.fold(0_u64, |units, quantity| units.saturating_add(u64::from(quantity)))
+    };
+    if units(&mut rows.iter().map(|row| row.fact.quantity))
+        != units(&mut known.iter().map(|item| item.quantity))
+    {
+        return false;
+    }
+    if rows.iter().any(|row| row.fact.item_price.is_none()) {
+        // Nothing is said of money.
+        return true;
+    }
+    let all: Option<Vec<Decimal>> = known.iter().map(|item| item.total).collect();
+    let paid = sum(rows.iter().filter_map(|row| row.fact.item_price));
+    if paid.is_none() || paid != all.and_then(sum) {
+        return false;
+    }
+    let says: Vec<OtherAmounts> = rows.iter().map(|row| row.fact.others()).collect();
+    let said: Vec<OtherAmounts> = known.iter().map(|item| item.others).collect();
+    let sums = |list: &[OtherAmounts], get: fn(&OtherAmounts) -> Option<Decimal>| {
+        sum(list.iter().filter_map(get))
+    };
+    let prices: [fn(&OtherAmounts) -> Option<Decimal>; 4] = [
+        |row| row.shipping_price,
+        |row| row.gift_wrap_price,
+        |row| row.item_promotion,
+        |row| row.ship_promotion,
+    ];
+    let taxes: [fn(&OtherAmounts) -> Option<Decimal>; 3] =
+        [|row| row.item_tax, |row| row.shipping_tax, |row| row.gift_wrap_tax];
+    let same = |get: &fn(&OtherAmounts) -> Option<Decimal>| {
+        let sum = sums(&says, *get);
+        sum.is_some() && sum == sums(&said, *get)
+    };
+    // A family that leaves all tax cells blank says nothing new about the tax. One that fills them
+    // in where they were blank does, also with zeros.
+    let blank = |list: &[OtherAmounts], get: &fn(&OtherAmounts) -> Option<Decimal>| {
+        list.iter().all(|row| get(row).is_none())
+    };
+    prices.iter().all(same)
+        && taxes.iter().all(|get| blank(&says, get) || (!blank(&said, get) && same(get)))
 }
 
 /// Gives each row its ordinal: by order-item id, then by exact (quantity, total), then in order;
@@ -288,19 +412,22 @@ fn ordinals<'r>(
             let fact = &row.fact;
             if let Some(item) = slot.and_then(|at| items.get_mut(at)) {
                 item.quantity = fact.quantity;
-                item.total = fact.item_price.or(item.total);
+                if fact.item_price.is_some() {
+                    (item.total, item.others) = (fact.item_price, fact.others());
+                }
                 if fact.item_id.is_some() {
                     item.item_id.clone_from(&fact.item_id);
                 }
                 return (*row, item.ordinal);
             }
-            next += 1;
+            next = next.saturating_add(1);
             items.push(MappedItem {
                 sku: sku.clone(),
                 ordinal: next,
                 item_id: fact.item_id.clone(),
                 quantity: fact.quantity,
                 total: fact.item_price,
+                others: fact.others(),
             });
             (*row, next)
         })

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     BuyerFact, Currency, Dossier, Fact, FactLine, Family, Fulfilment, ItemStatus, Marketplace,
-    OrderId, OrderStatus, Sku,
+    OrderId, OrderStatus, Sku, UnknownAmount, UnknownWord,
 };
 
 /// The column that names the marketplace.
@@ -46,6 +46,8 @@ pub struct Record {
     pub service_level: Option<String>,
     /// A replacement or exchange: nothing is paid.
     pub replacement: bool,
+    /// The order that a replacement is for.
+    pub original_order_id: Option<OrderId>,
     /// The buyer asked to cancel.
     pub cancellation_requested: bool,
     /// A business buys.
@@ -56,6 +58,10 @@ pub struct Record {
     pub invoiced_by_amazon_business: bool,
     /// The lines.
     pub lines: Vec<RecordLine>,
+    /// Money in columns that are not known, of all families.
+    pub unknown_amounts: Vec<UnknownAmount>,
+    /// Words that are not known, of all families.
+    pub unknown_words: Vec<UnknownWord>,
 }
 
 /// One line of a record: the amounts of the family that owns them, and the line id if any
@@ -130,11 +136,14 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
         promise_date: facts.iter().find_map(|fact| fact.head.promise_date),
         service_level: facts.iter().find_map(|fact| fact.head.service_level.clone()),
         replacement: facts.iter().any(|fact| fact.head.replacement),
+        original_order_id: facts.iter().find_map(|fact| fact.head.original_order_id.clone()),
         cancellation_requested: facts.iter().any(|fact| fact.head.cancellation_requested),
         business: facts.iter().any(|fact| fact.head.business),
         amazon_invoiced: facts.iter().any(|fact| fact.head.amazon_invoiced),
         invoiced_by_amazon_business: facts.iter().any(|fact| fact.head.invoiced_by_amazon_business),
         lines: lines(all_orders, report, unshipped),
+        unknown_amounts: facts.iter().flat_map(|fact| fact.unknown_amounts.clone()).collect(),
+        unknown_words: facts.iter().flat_map(|fact| fact.unknown_words.clone()).collect(),
     })
 }
 
@@ -271,7 +280,9 @@ fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine]) {
         *rows = filled.chain(rest).collect();
         return;
     }
-    let units = |lines: &[FactLine]| lines.iter().map(|line| u64::from(line.quantity)).sum::<u64>();
+    let units = |lines: &[FactLine]| {
+        lines.iter().fold(0_u64, |units, line| units.saturating_add(u64::from(line.quantity)))
+    };
     let unpriced = live.iter().all(|line| line.item_price.is_none());
     let priced = report.iter().all(|line| line.item_price.is_some());
     if unpriced && priced && units(&live) == units(&report) {

@@ -58,6 +58,7 @@ pub(in crate::plan) fn dossier(facts: Vec<Fact>) -> Dossier {
             .map(|fact| (fact.family, Standing { rank: rank(&fact), fact }))
             .collect(),
         refused: BTreeMap::new(),
+        seen_unshipped: false,
         mapping: None,
         last_file: "F0123456789".parse().unwrap(),
         attention: Vec::new(),

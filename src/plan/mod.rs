@@ -8,12 +8,15 @@
 //! * [`diff`](mod@diff): what to change in Odoo, three-way: our base, what Odoo holds now, what we want.
 //!
 //! It knows no Odoo ids by itself: they come through [`Lookup`], which delivery fills with one
-//! call per kind. Nothing in here does I/O or reads a clock.
+//! call per kind. Nothing in here does I/O or reads a clock, and no amount makes it panic.
+
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod buying;
 pub mod cause;
 pub mod diff;
 mod diff_lines;
+mod exact;
 pub mod expired;
 pub mod external;
 mod lines;
@@ -26,7 +29,7 @@ mod unbased;
 pub use buying::{Buying, NoteLine};
 pub use diff::{Changes, Current, CurrentLine, diff};
 pub use merge::{Record, RecordLine};
-pub use order::{Desired, DesiredLine, Plan, plan, rule_on_marketplace, summary};
+pub use order::{Desired, DesiredLine, NoTotal, Plan, plan, rule_on_marketplace, summary};
 pub use policy::{
     AccountPolicy, AlreadyShipped, Existing, FacilitatorTax, Fee, MarketplacePolicy, PartnerMode,
     Prices, TaxEntry, TaxRef, UnknownSku,

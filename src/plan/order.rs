@@ -7,14 +7,18 @@ use rust_decimal::Decimal;
 
 use super::buying::Buying;
 use super::diff::MARKETPLACE;
-use super::lines::Lines;
+use super::exact::sum;
+use super::lines::{joined, lines};
 use super::merge::{Record, RecordLine, merge};
 use super::policy::{AccountPolicy, AlreadyShipped, MarketplacePolicy, PartnerMode};
 use super::{Found, Lookup, external};
 use crate::model::{
-    Accept, BuyerFact, Currency, Declined, Dossier, Fulfilment, Hold, HoldCode, MappedItem,
-    Mapping, Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, RefusedFact, Sku,
+    Accept, AttentionCode, BuyerFact, Currency, Declined, Dossier, FactLine, Fulfilment, Hold,
+    HoldCode, MappedItem, Mapping, Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, Sku,
 };
+
+/// Columns whose unknown words keep an order from being confirmed, and from nothing else.
+const STATUS: [&str; 2] = ["order-status", "item-status"];
 
 /// What is to be done about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +59,8 @@ pub struct Desired {
     pub standing: BTreeSet<Sku>,
     /// Ordinals, old and new.
     pub items: Vec<MappedItem>,
-    /// What the buyer paid; none where the report gives no tax to sum up.
-    pub total: Option<Decimal>,
+    /// What the buyer paid: what Odoo's total is compared with.
+    pub total: Result<Decimal, NoTotal>,
     /// Cancelled at the marketplace.
     pub cancel: bool,
     /// To be confirmed now.
@@ -65,6 +69,19 @@ pub struct Desired {
     pub holds: Vec<Hold>,
     /// Who buys, and what is noted on the order.
     pub buying: Buying,
+    /// What a person should look at although it holds nothing: code, key and text.
+    pub attention: Vec<(AttentionCode, String, String)>,
+}
+
+/// Why it is not known what the buyer paid. There is nothing to compare Odoo's total with then, and
+/// that is not the same as a total that fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTotal {
+    /// Lines stand whose rows give no price, or no tax that the table knows: what Odoo has of them
+    /// was compared when they were written.
+    Standing,
+    /// The order is cancelled: nothing of its lines is written.
+    Cancelled,
 }
 
 /// One `sale.order.line` that should be there.
@@ -98,14 +115,15 @@ pub fn plan(
     if mapping.is_some_and(|mapping| mapping.origin == Origin::Adopted) {
         return Plan::Done(Outcome::Adopted);
     }
-    let refused: Vec<Hold> = dossier.refused.values().flat_map(RefusedFact::holds).collect();
-    if !refused.is_empty() {
-        return Plan::Wait(refused);
+    let refusals = dossier.refusals();
+    if !refusals.writing.is_empty() {
+        return Plan::Wait(refusals.writing);
     }
     let Some(record) = merge(dossier) else {
         return Plan::Wait(vec![Hold::new(HoldCode::Row, "", "no readable row of this order yet")]);
     };
-    let decision = Decision { record: &record, dossier, buyer, policy, lookup };
+    let unread = refusals.confirming;
+    let decision = Decision { record: &record, dossier, unread, buyer, policy, lookup };
     decision.take().unwrap_or_else(Plan::Wait)
 }
 
@@ -133,12 +151,14 @@ fn has_declined(mapping: &Mapping, named: Marketplace) -> bool {
 pub fn summary(dossier: &Dossier) -> String {
     let Some(record) = merge(dossier) else { return String::new() };
     let live = || record.lines.iter().filter(|line| line.is_live());
-    let units: u64 = live().map(|line| u64::from(line.fact.quantity)).sum();
-    let amount: Decimal = live().filter_map(|line| line.fact.item_price).sum();
+    let units =
+        live().fold(0_u64, |units, line| units.saturating_add(u64::from(line.fact.quantity)));
+    let amount = sum(live().filter_map(|line| line.fact.item_price))
+        .map_or_else(|| "amounts beyond reckoning".to_owned(), |sum| sum.normalize().to_string());
     let currency = record.currency.map(|currency| format!(" {currency}")).unwrap_or_default();
     let wish =
         if record.cancellation_requested { ", the buyer asked for cancellation" } else { "" };
-    format!("{:?}, {units} units, {}{currency}{wish}", record.status, amount.normalize())
+    format!("{:?}, {units} units, {amount}{currency}{wish}", record.status)
 }
 
 pub(super) fn no_price(sku: &Sku) -> Hold {
@@ -150,6 +170,8 @@ pub(super) fn no_price(sku: &Sku) -> Hold {
 pub(super) struct Decision<'a> {
     pub(super) record: &'a Record,
     pub(super) dossier: &'a Dossier,
+    /// Refused rows that keep it from being confirmed.
+    unread: Vec<Hold>,
     buyer: Option<&'a BuyerFact>,
     pub(super) policy: &'a AccountPolicy,
     pub(super) lookup: &'a dyn Lookup,
@@ -158,11 +180,12 @@ pub(super) struct Decision<'a> {
 impl Decision<'_> {
     fn take(&self) -> Result<Plan, Vec<Hold>> {
         let record = self.record;
-        let mapped = self.dossier.mapping.is_some();
         if record.non_amazon {
             return Ok(Plan::Done(Outcome::NonAmazon));
         }
-        if !mapped && let Some(outcome) = self.not_worth_creating() {
+        if self.dossier.mapping.is_none()
+            && let Some(outcome) = self.not_worth_creating()
+        {
             return Ok(Plan::Done(outcome));
         }
         if record.status == OrderStatus::Cancelled {
@@ -175,10 +198,11 @@ impl Decision<'_> {
         })?;
         let purchase_date = self.purchase_date()?;
         let (pricelist, currency) = self.pricelist(marketplace)?;
-        let mut lines = Lines::new(self, marketplace, rules, currency);
-        lines.collect();
-        if !lines.holds.is_empty() {
-            return Err(lines.holds);
+        let mut lines = lines(self, marketplace, rules, currency);
+        let mut holds = self.unknown_words(|column| !STATUS.contains(&column));
+        holds.append(&mut lines.holds);
+        if !holds.is_empty() {
+            return Err(holds);
         }
         let mut desired = Desired {
             external: external::order(&record.order_id),
@@ -189,7 +213,7 @@ impl Decision<'_> {
             pricelist,
             currency,
             warehouse: None,
-            carrier: self.carrier(rules),
+            carrier: None,
             lines: lines.lines,
             standing: lines.standing,
             items: lines.items,
@@ -198,16 +222,14 @@ impl Decision<'_> {
             confirm: false,
             holds: Vec::new(),
             buying: Buying::new(record, self.buyer, self.policy),
+            attention: Vec::new(),
         };
+        self.carrier(rules, &mut desired);
         self.warehouse(rules, &mut desired);
         self.confirm(&mut desired);
-        if record.cancellation_requested {
-            desired.holds.push(Hold::new(
-                HoldCode::CancellationRequested,
-                "",
-                "the buyer asked for cancellation: cancel the order at Amazon, or confirm it in \
-                 Odoo by hand and run `odoo-spoold hold release`",
-            ));
+        let decisions = self.unknown_amounts().into_iter().chain(self.cancellation_requested());
+        for hold in decisions {
+            desired.holds.push(hold);
             desired.confirm = false;
         }
         Ok(Plan::Want(Box::new(desired)))
@@ -243,12 +265,88 @@ impl Decision<'_> {
             lines: Vec::new(),
             standing: BTreeSet::new(),
             items: self.dossier.mapping.as_ref().map(|m| m.items.clone()).unwrap_or_default(),
-            total: None,
+            total: Err(NoTotal::Cancelled),
             cancel: true,
             confirm: false,
             holds: Vec::new(),
             buying: Buying::default(),
+            attention: Vec::new(),
         })))
+    }
+
+    /// The buyer wants the order cancelled; a person released that if it is to be confirmed anyway.
+    fn cancellation_requested(&self) -> Option<Hold> {
+        let hold = Hold::new(
+            HoldCode::CancellationRequested,
+            "",
+            "the buyer asked for cancellation: cancel the order at Amazon, or have it confirmed all \
+             the same with `odoo-spoold hold release`",
+        )
+        .between("confirm", "cancel");
+        (self.record.cancellation_requested && !self.dossier.passes(&hold)).then_some(hold)
+    }
+
+    /// Money in columns that nothing is known of: nobody knows whether the buyer paid it.
+    fn unknown_amounts(&self) -> Vec<Hold> {
+        let amounts = self.record.unknown_amounts.iter().map(|unknown| {
+            let amount = unknown.amount.normalize();
+            let text = format!(
+                "the report gives {amount} in a column that is not known, and nobody knows whether \
+                 the buyer paid it: look the order up in Seller Central, correct it in Odoo if it \
+                 must be, then `odoo-spoold hold release`"
+            );
+            Hold::new(HoldCode::UnknownAmount, &unknown.column, text)
+                .between("", amount.to_string())
+        });
+        let mut holds = joined(amounts.collect());
+        holds.retain(|hold| !self.dossier.passes(hold));
+        holds
+    }
+
+    /// Words that are not known in these columns. They are never read as the default.
+    fn unknown_words(&self, columns: fn(&str) -> bool) -> Vec<Hold> {
+        let words = self.record.unknown_words.iter().filter(|word| columns(&word.column));
+        let mut holds: Vec<Hold> = words
+            .map(|unknown| {
+                let (code, decides) = match unknown.column.as_str() {
+                    "sales-channel" | "order-channel" => {
+                        (HoldCode::Marketplace, "which marketplace sold the order")
+                    }
+                    "tax-collection-model" | "tax-collection-responsible-party" => {
+                        (HoldCode::Tax, "whose the tax is")
+                    }
+                    "ship-country" => (HoldCode::Tax, "which country's tax the order bears"),
+                    _ => (HoldCode::Release, "whether the order may be shipped, and by whom"),
+                };
+                let key = [&unknown.word, &unknown.column]
+                    .into_iter()
+                    .find(|text| !text.is_empty())
+                    .cloned()
+                    .unwrap_or_default();
+                let text = format!(
+                    "the word in the column {} is not known, and it decides {decides}: a later \
+                     report with another word ends this",
+                    unknown.column
+                );
+                Hold::new(code, key, text)
+            })
+            .collect();
+        holds.sort();
+        holds.dedup();
+        holds
+    }
+
+    /// What an article's line is called. A replacement names the order that it is for: people see
+    /// it on the order, the delivery and the invoice.
+    pub(super) fn title(&self, fact: &FactLine) -> String {
+        let title = if fact.title.is_empty() { fact.sku.as_str() } else { &fact.title };
+        if !self.record.replacement {
+            return title.to_owned();
+        }
+        match &self.record.original_order_id {
+            Some(original) => format!("{title}\nReplacement for Amazon order {original}"),
+            None => format!("{title}\nReplacement"),
+        }
     }
 
     fn purchase_date(&self) -> Result<Timestamp, Vec<Hold>> {
@@ -280,9 +378,12 @@ impl Decision<'_> {
         (!record.lines.iter().any(RecordLine::is_live)).then_some(Outcome::Empty)
     }
 
-    /// The seller ships, and it has been shipped: confirming it would ask the warehouse again.
+    /// The seller ships, and had shipped it before any file told of it: confirming it would ask the
+    /// warehouse again.
     fn already_shipped(&self) -> bool {
-        self.record.fulfilment == Fulfilment::Merchant && self.record.status == OrderStatus::Shipped
+        self.record.fulfilment == Fulfilment::Merchant
+            && self.record.status == OrderStatus::Shipped
+            && !self.dossier.seen_unshipped
     }
 
     fn marketplace(&self) -> Result<(Marketplace, &MarketplacePolicy), Vec<Hold>> {
@@ -333,6 +434,15 @@ impl Decision<'_> {
         let hold = |text: &str| Err(vec![Hold::new(HoldCode::Pricelist, marketplace.name(), text)]);
         match self.lookup.pricelist(marketplace) {
             Found::One((id, currency)) => match self.record.currency {
+                Some(other) if !other.is_iso() && other != currency => Err(vec![Hold::new(
+                    HoldCode::Pricelist,
+                    format!("{marketplace} {other}"),
+                    format!(
+                        "the report calls the order's currency {other}, which is no ISO currency; \
+                         the marketplace's pricelist is in {currency}: a report with the right code \
+                         ends this, and no setting does"
+                    ),
+                )]),
                 Some(other) if other != currency => Err(vec![Hold::new(
                     HoldCode::Pricelist,
                     format!("{marketplace} {other}"),
@@ -351,11 +461,19 @@ impl Decision<'_> {
         }
     }
 
-    fn carrier(&self, rules: &MarketplacePolicy) -> Option<OdooId> {
-        let name = rules.carriers.get(self.record.service_level.as_deref()?)?;
-        match self.lookup.carrier(name) {
-            Found::One(id) => Some(id),
-            Found::Nothing | Found::Several => None,
+    /// The delivery method of the service level. It is set when the order is created; one that is
+    /// missing holds nothing, and is told.
+    fn carrier(&self, rules: &MarketplacePolicy, desired: &mut Desired) {
+        let level = self.record.service_level.as_deref();
+        let Some(name) = level.and_then(|level| rules.carriers.get(level)) else { return };
+        let text = match self.lookup.carrier(name) {
+            Found::One(id) => return desired.carrier = Some(id),
+            Found::Nothing => "Odoo has no delivery method of this name in the account's company",
+            Found::Several => "Odoo has several delivery methods of this name",
+        };
+        if self.dossier.mapping.as_ref().is_none_or(|mapping| mapping.odoo_id == 0) {
+            let text = format!("{text}: the order is created without one");
+            desired.attention.push((AttentionCode::Carrier, name.clone(), text));
         }
     }
 
@@ -393,14 +511,20 @@ impl Decision<'_> {
                 self.policy.already_shipped == AlreadyShipped::Confirm && desired.holds.is_empty();
             return;
         }
-        if !record.released {
+        desired.holds.extend(self.unread.iter().cloned());
+        let words = self.unknown_words(|column| STATUS.contains(&column));
+        if !words.is_empty() {
+            desired.holds.extend(words);
+        } else if !record.released {
             desired.holds.push(Hold::new(
                 HoldCode::Release,
                 "",
                 "Amazon has not released the order yet: an unshipped report or a later status will",
             ));
         }
-        let addressed = self.policy.partner == PartnerMode::Anonymous
+        // What has left needs no address any more.
+        let addressed = record.status == OrderStatus::Shipped
+            || self.policy.partner == PartnerMode::Anonymous
             || self.buyer.is_some_and(BuyerFact::has_address)
             || self.dossier.mapping.as_ref().is_some_and(|mapping| mapping.base.addressed);
         if record.fulfilment == Fulfilment::Merchant && !addressed {

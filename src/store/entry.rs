@@ -57,6 +57,7 @@ impl Entry {
                 order_id,
                 facts: std::collections::BTreeMap::new(),
                 refused: std::collections::BTreeMap::new(),
+                seen_unshipped: false,
                 mapping: None,
                 last_file: file.clone(),
                 attention: Vec::new(),

@@ -197,8 +197,7 @@ impl Store {
         }
         let new = before.is_none() || touched_new == Some(true);
         entry.generation = entry.generation.saturating_add(1);
-        let refused: Vec<Hold> =
-            entry.dossier.refused.values().flat_map(RefusedFact::holds).collect();
+        let refused: Vec<Hold> = entry.dossier.refusals().writing;
         match held.filter(|_| entry.dossier.mapping.is_none() && !refused.is_empty()) {
             _ if dropped => {}
             // The plan would say the same: a file of bad rows makes nothing due before other files.
@@ -238,7 +237,17 @@ pub(super) fn rank_of(id_key: &IdKey, fact: &Fact) -> Rank {
 ///
 /// Good facts: the highest rank stands. Refused facts never replace a good one; the newest stays as
 /// long as no good fact of its version or a later one is known (no version is the oldest version).
+///
+/// Whether the order was ever seen unshipped depends on all good facts, also on those that are older
+/// than what stands: else it would depend on the order in which they came.
 fn weigh(dossier: &mut Dossier, fact: Fact, rank: Rank, file: &FileId) -> Said {
+    let unshipped = fact.is_good() && fact.is_unshipped() && !dossier.seen_unshipped;
+    dossier.seen_unshipped |= unshipped;
+    let said = weigh_fact(dossier, fact, rank, file);
+    if unshipped { Said::News } else { said }
+}
+
+fn weigh_fact(dossier: &mut Dossier, fact: Fact, rank: Rank, file: &FileId) -> Said {
     let (family, version) = (fact.family, fact.version);
     let standing = dossier.facts.get(&family);
     if fact.is_good() {
@@ -303,6 +312,26 @@ mod tests {
         let (dossier, _) = weighed(&[fact("205-1", 1, 1), faulty("205-1", 2), faulty("205-1", 2)]);
         assert_eq!(dossier.refused.len(), 1);
         assert_eq!(dossier.facts.len(), 1);
+    }
+
+    #[test]
+    fn audit_09_seen_unshipped_is_remembered_in_any_order() {
+        use crate::model::OrderStatus;
+        let with = |version, status| {
+            let mut fact = fact("205-1", version, 1);
+            fact.head.status = Some(status);
+            fact
+        };
+        let waiting = with(1, OrderStatus::Unshipped);
+        let shipped = with(2, OrderStatus::Shipped);
+        let (first, _) = weighed(&[waiting.clone(), shipped.clone()]);
+        let (second, said) = weighed(&[shipped.clone(), waiting.clone()]);
+        assert_eq!(first, second);
+        assert!(first.seen_unshipped);
+        assert_eq!(said[1], Said::News, "it makes a difference, though it is older");
+        let (again, said) = weighed(&[shipped.clone(), waiting.clone(), waiting]);
+        assert_eq!((again.seen_unshipped, said[2]), (true, Said::Older));
+        assert!(!weighed(&[shipped]).0.seen_unshipped);
     }
 
     proptest! {

@@ -35,10 +35,56 @@ def rank(fact):
     return fact['version'] or oldest, not fact['faults'], len(fact['lines']), sorted(map(repr, fact['lines']))
 
 
+def seen_unshipped(by_family):
+    """Some good row of any file said that the seller had not shipped all of it."""
+    def waits(fact):
+        status = fact['cells'].get('order-status', '').lower().replace(' ', '')
+        return status.startswith(('pending', 'unshipped', 'partiallyshipped')) or (
+            not status and fact['family'] == 'unshipped')
+    return any(waits(fact) for facts in by_family.values() for fact in facts if not fact['faults'])
+
+
+def units(fact):
+    counted = collections.Counter()
+    for line in fact['lines']:
+        counted[line['sku']] += line['quantity'] if line['live'] else 0
+    return +counted
+
+
+def refused_rows(newest, best, torn):
+    """What the refused rows keep the order from: nothing, `confirming` or `writing`. They end where others cover them."""
+    whole, out = best.get('all-orders'), set()
+    status = whole['cells'].get('order-status', '').lower() if whole else ''
+    if status.startswith('cancel'):
+        return out
+    for family in torn:
+        version = newest[family]['version']
+
+        def later(fact):
+            return version and fact['version'] and fact['version'] >= version
+        if family == 'all-orders':
+            listed, priced = best.get('unshipped'), whole or best.get('order-report')
+            covered = (listed and priced and 'unshipped' not in torn and later(listed) and units(listed) == units(priced))
+            out |= set() if covered else {'writing'}
+        elif not whole or 'all-orders' in torn:
+            out.add('writing')
+        elif status.startswith('shipped') or family == 'unshipped' and later(whole):
+            continue
+        elif {'unshipped', 'order-report'} - {family} <= set(best) - torn:
+            out |= {'confirming'} if family == 'unshipped' else set()
+        else:
+            out.add('writing')
+    return out
+
+
 def merge(by_family):
     """The newest good fact of each family, or the hold `row` where the newest one has a refused row."""
-    best = {family: max(facts, key=rank) for family, facts in by_family.items()}
-    if any(fact['faults'] for fact in best.values()):
+    newest = {family: max(facts, key=rank) for family, facts in by_family.items()}
+    best = {family: max((f for f in facts if not f['faults']), key=rank, default=None) for family, facts in by_family.items()}
+    best = {family: fact for family, fact in best.items() if fact}
+    torn = {family for family, fact in newest.items() if fact['faults']}
+    unread = refused_rows(newest, best, torn)
+    if 'writing' in unread or not best:
         raise Hold('row')
     order = [best[family] for family in ('all-orders', 'order-report', 'unshipped') if family in best]
     lines = order[0]['lines']
@@ -50,11 +96,12 @@ def merge(by_family):
 
     models = [fact['model'] for fact in order if fact['model'] is not None]
     channel = first('sales-channel')
-    return {'families': set(best), 'lines': lines, 'channel': channel,
+    return {'families': set(best), 'unread': 'confirming' in unread, 'lines': lines, 'channel': channel,
             'marketplace': channel or next((f['marketplace'] for f in order if f['marketplace']), ''),
             'purchase': next((f['purchase'] for f in order if f['purchase']), None),
             'status': first('order-status').lower().replace(' ', ''), 'currency': first('currency'),
             'fba': first('fulfillment-channel') in ('Amazon', 'AFN'), 'country': first('ship-country').upper(),
+            'seen_unshipped': seen_unshipped(by_family),
             'free': 'true' in (first('is-replacement-order').lower(), first('is-exchange-order').lower()),
             'collected': max(models) if models else None, 'partner': buyer(best)}
 
@@ -96,10 +143,25 @@ def buyer(best):
 
 # --- one record -> the order in Odoo ------------------------------------------------------------------------------
 
-def tax_and_promotion(market, entries, cent, price, tax, promo, net):
+def tax_and_promotion(market, entries, cent, price, tax, promo, net, slack=2, follows=()):
     """The tax entry of one price, and its promotion as the price is meant (gross or net)."""
     default = next((entry for entry in entries if entry.get('default')), None)
     gross = market['prices'] == 'gross'
+    if promo > price:
+        raise Hold('price')
+    if tax == 0 and gross and promo and net == promo:  # all of it is given away
+        promo = price
+    if gross and not promo and tax is not None and net is not None and abs(price - tax - net) > slack * cent:
+        raise Hold('tax')
+    if tax == 0 and price > promo:  # a rate of zero, which the table has or has not
+        zero = next((entry for entry in entries if D(entry['rate']) == 0), None)
+        if zero or not market['tax']:
+            return zero, promo
+        raise Hold('tax')
+    if tax is None and follows:
+        return follows[0], promo
+    if not price and not tax and not default:
+        return None, promo
     # (net amount, promotion, gross amount): the promotion is of the price's kind, or net beside a gross price.
     readings = [(price - promo - (tax or 0) if gross else price - promo, promo, price - promo)]
     if gross and promo and tax is not None and net is not None:
@@ -114,7 +176,7 @@ def tax_and_promotion(market, entries, cent, price, tax, promo, net):
             if len(readings) > 1:  # the identity decides which reading it is
                 fits = abs(tax - (base * rate if paid is None else paid * rate / (1 + rate))) <= D('1.5') * cent
             else:
-                fits = abs(tax - base * rate) <= 2 * cent
+                fits = abs(tax - base * rate) <= slack * cent
             if fits:
                 return entry, promotion
     raise Hold('tax')
@@ -144,20 +206,30 @@ def lines_of(record, market):
         taxed = gross and row['net'] is not None and (row['tax'] or 0) > 2 * cent
         if taxed and abs(row['price'] - row['net']) <= cent:  # an exclusive price where prices are inclusive
             raise Hold('tax')
-        promotions = []
+        promotions, item_entry = [], ()
         for kind, price, tax, promo, net in (('item', 'price', 'tax', 'promo', 'net'),
                                              ('shipping', 'ship', 'ship_tax', 'ship_promo', 'ship_net'),
                                              ('gift_wrap', 'wrap', 'wrap_tax', None, 'wrap_net')):
             total, discount = row[price] or D(0), promo and row[promo] or D(0)
-            if kind != 'item' and not total and not discount:
+            tax = row[tax]
+            if record['status'].startswith('pending'):  # not reckoned yet
+                tax = tax or None
+            if row[price] is None and (tax or discount):  # something off, or on, a price that is not told
+                raise Hold('price')
+            if kind != 'item' and not total and not discount and not tax:
                 continue
-            tax = row[tax] if row['tax'] is not None else None  # no item-tax: the default for the whole row
             entry = None
             if not collected or gross and discount:
-                entry, discount = tax_and_promotion(market, entries, cent, total, tax, discount, row[net])
+                entry, discount = tax_and_promotion(market, entries, cent, total, tax, discount, row[net],
+                                                    max(2, row['quantity']), item_entry)
+            if kind == 'item':
+                item_entry = (entry,)
             if collected:
                 entry = None
                 if gross and total and tax is None:
+                    raise Hold('tax')
+                if gross and tax is not None and not discount and row[net] is not None and (
+                        abs(total - tax - row[net]) > max(2, row['quantity']) * cent):
                     raise Hold('tax')
                 total -= (tax or 0) if gross else 0
             quantity = row['quantity'] if kind == 'item' else 1
@@ -213,7 +285,7 @@ def end_state(order, by_family, config):
     if status.startswith('cancel') or not live:
         return dict(out, reason=['cancelled'])
     policy = config.get('already_shipped', 'draft')
-    if shipped and not record['fba'] and policy == 'skip':
+    if shipped and not record['fba'] and policy == 'skip' and not record['seen_unshipped']:
         return dict(out, reason=['already-shipped'])
     # What must be known before it is created.
     missing = set()
@@ -237,11 +309,11 @@ def end_state(order, by_family, config):
     # What must be known before it is confirmed.
     released = (record['families'] & {'unshipped', 'order-report'}
                 or shipped or status in ('unshipped', 'partiallyshipped'))
-    holds = [] if released else ['release']
+    holds = ([] if released else ['release']) + (['row'] if record['unread'] else [])
     if record['fba']:
         holds += [] if market.get('fba_warehouse') else ['warehouse']
     elif shipped:
-        holds += [] if policy == 'confirm' else ['already-shipped']
+        holds += [] if policy == 'confirm' or record['seen_unshipped'] else ['already-shipped']
     else:
         holds += [] if record['partner']['country'] else ['address']
     total, taxes = totals(lines, market['prices'] == 'gross', 0 if record['currency'] == 'JPY' else 2)

@@ -81,8 +81,10 @@ def line_of(cells):
     line = {key: amount(cells, column) for key, column in AMOUNTS.items()}
     for key in ('promo', 'ship_promo'):
         line[key] = line[key] and abs(line[key])
-    for key in ('net', 'ship_net', 'wrap_net'):
-        line[key] = line[key] or None  # 0.00 means "not calculated"
+    for price, tax, net in (('price', 'tax', 'net'), ('ship', 'ship_tax', 'ship_net'), ('wrap', 'wrap_tax', 'wrap_net')):
+        if line[net] == 0 and line[price]:  # "not calculated": a tax of zero is a blank then
+            line[tax] = line[tax] or None
+        line[net] = line[net] or None
     return dict(line, sku=cells['sku'], title=cells.get('product-name') or cells['sku'], quantity=int(quantity),
                 live=int(quantity) > 0 and not cells.get('item-status', '').lower().startswith('cancel'),
                 item_id=cells.get('order-item-id', ''), promo_id=cells.get('item-promotion-id', ''),

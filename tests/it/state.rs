@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use odoo_spoold::model::{
     AccountId, Attention, AttentionCode, Base, Counts, Family, FileRecord, FileState, HoldCode,
-    MappedItem, MappedLine, Mapping, Origin, Outcome, Refusal, RowFault, Stage, Subject,
+    MappedItem, MappedLine, Mapping, Origin, OtherAmounts, Outcome, Refusal, RowFault, Stage,
+    Subject,
 };
 use odoo_spoold::store::{
     BuyerState, End, FileFilter, JobFilter, Leased, Store, StoreError, StoreKeys, StoreOptions,
@@ -302,6 +303,7 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             item_id: Some("07821".parse().unwrap()),
             quantity: 2,
             total: Some("12.50".parse().unwrap()),
+            others: OtherAmounts::default(),
         }],
         lines: vec![MappedLine {
             external: "line_1".into(),

@@ -38,4 +38,11 @@ pub(super) const ROWS: &[Code] = &[
         "odoo-spoold files show FILE; odoo-spoold attention dismiss ACCOUNT FILE",
     )
     .but(HOLDS_NOTHING),
+    row(
+        "carrier",
+        Nothing,
+        "an order was created without its delivery method: Odoo has none of the configured name, or several",
+        "correct carriers in config.toml or the name in Odoo, set the method on the order; odoo-spoold attention dismiss ACCOUNT ORDER",
+    )
+    .but(HOLDS_NOTHING),
 ];
