@@ -152,9 +152,11 @@ impl Batch<'_> {
             let limit = SignedDuration::try_from(self.limit_time_real).unwrap_or_default();
             let due = begun.saturating_add(limit).unwrap_or(Timestamp::MAX);
             if self.now < due {
-                let attempt = work.leased.job.attempt;
-                let fault = "odoo-create-unclear".to_owned();
-                work.end = Some(End::Retry { due, attempt, fault });
+                work.end = Some(End::Retry {
+                    due,
+                    attempt: work.leased.job.attempt,
+                    fault: "odoo-create-unclear".to_owned(),
+                });
                 return;
             }
         }
