@@ -53,7 +53,11 @@ fn row(file: &File) -> Vec<String> {
         file.counts.refused.to_string(),
         file.notices.to_string(),
         file.name.clone().unwrap_or_default(),
-        file.refusal.as_ref().map(|refusal| refusal.code.clone()).unwrap_or_default(),
+        file.refusal
+            .as_ref()
+            .map(|refusal| refusal.code.clone())
+            .or_else(|| file.wait.as_ref().map(|wait| format!("waits until {}", when(wait.next))))
+            .unwrap_or_default(),
     ]
 }
 
@@ -69,6 +73,22 @@ fn show(out: &mut Output, detail: &FileDetail) -> Result<(), Problem> {
     out.field("envelope", &file.envelope)?;
     out.field("report", file.family.map(Family::name).unwrap_or_default())?;
     out.field("charset", &file.charset)?;
+    let said = &file.described;
+    for (name, value) in [
+        ("sidecar says", said.report_type.clone()),
+        ("document id", said.document_id.clone()),
+        ("data of", said.data_time.map(when)),
+        ("compression", said.compression.clone()),
+        ("marketplace", said.marketplace.clone()),
+    ] {
+        if let Some(value) = value {
+            out.field(name, value)?;
+        }
+    }
+    if let Some(wait) = &file.wait {
+        out.field("waits", format!("{} (tried {} times)", wait.why, wait.tries))?;
+        out.field("next try", when(wait.next))?;
+    }
     print_outcome(out, file.counts, file.refusal.as_ref())?;
     if !detail.faults.is_empty() {
         out.line("")?;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::control::ProcessSource;
 use crate::control::wire::{MAX_DOCUMENT_BYTES, ProcessReport, Would};
 use crate::envelope::MAX_SIDECAR_BYTES;
@@ -52,14 +54,17 @@ fn missing(path: &Path) -> Problem {
 }
 
 /// A whole file; none where there is none.
-fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Problem> {
+fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
     let failed = |error: &std::io::Error| Problem::file("reading it", path, error);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     };
-    let mut bytes = Vec::new();
+    // Of the full size at once: a buffer that grows leaves copies of what may be clear text or keys.
+    let size = file.metadata().map_err(|error| failed(&error))?.len();
+    let size = usize::try_from(size).unwrap_or(usize::MAX).min(limit).saturating_add(2);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     if bytes.len() > limit {

@@ -225,7 +225,7 @@ impl Client {
         if let Some(sidecar) = source.sidecar {
             request = request.header(SIDECAR_HEADER, STANDARD.encode(sidecar));
         }
-        self.answer(request.body(source.bytes))
+        self.answer(request.body(axum::body::Bytes::from_owner(source.bytes)))
     }
 
     /// Begins to bring back what was known of lost accounts.

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -103,12 +104,12 @@ pub trait Desk: Send + Sync {
 /// A document that is handed over.
 #[derive(Clone)]
 pub struct ProcessSource {
-    /// The file's bytes, as they would lie in `incoming/`.
-    pub bytes: Vec<u8>,
+    /// The file's bytes, as they would lie in `incoming/`: perhaps in clear.
+    pub bytes: Zeroizing<Vec<u8>>,
     /// Its name. May be buyer data: not for the journal.
     pub name: String,
     /// What would stand in `<file>.json` beside it. Holds a key.
-    pub sidecar: Option<Vec<u8>>,
+    pub sidecar: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// The desk of a daemon that does not run.

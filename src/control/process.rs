@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::error::ControlError;
 use super::handle::{Handle, ProcessSource};
@@ -27,7 +28,7 @@ pub(super) async fn post(
     }
     let sidecar = match headers.get(SIDECAR_HEADER) {
         None => None,
-        Some(text) => Some(STANDARD.decode(text).map_err(|_| {
+        Some(text) => Some(STANDARD.decode(text).map(Zeroizing::new).map_err(|_| {
             ControlError::BadRequest(format!("the header {SIDECAR_HEADER} is not base64"))
         })?),
     };
@@ -41,6 +42,6 @@ pub(super) async fn post(
         StatusCode::PAYLOAD_TOO_LARGE => ControlError::TooLarge,
         _ => ControlError::BadRequest("the document was not received whole".to_owned()),
     })?;
-    let source = ProcessSource { bytes: bytes.into(), name: query.name, sidecar };
+    let source = ProcessSource { bytes: Zeroizing::new(bytes.into()), name: query.name, sidecar };
     handle.desk.process(&query.account, source, query.dry_run).await.map(Json)
 }

@@ -85,6 +85,8 @@ impl From<FileRecord> for File {
             counts: record.counts,
             notices: u64::try_from(record.notices.len()).unwrap_or(u64::MAX),
             refusal: record.refusal,
+            described: record.described,
+            wait: record.wait,
         }
     }
 }

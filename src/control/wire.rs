@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountId, Counts, Family, FileId, FileNotice, FileState, Hold, HoldCode, OdooId, OrderId,
-    Origin, Outcome, Refusal, Released, RowFault,
+    AccountId, Counts, DocumentInfo, Family, FileId, FileNotice, FileState, FileWait, Hold,
+    HoldCode, OdooId, OrderId, Origin, Outcome, Refusal, Released, RowFault,
 };
 
 mod process;
@@ -255,6 +255,10 @@ pub struct File {
     pub notices: u64,
     /// Why it was rejected.
     pub refusal: Option<Refusal>,
+    /// What its sidecar said of it.
+    pub described: DocumentInfo,
+    /// Why it stays in `work/` for now, while it does.
+    pub wait: Option<FileWait>,
 }
 
 /// `GET /v1/files/{id}`

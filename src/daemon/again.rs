@@ -10,7 +10,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::intake::{Failure, IntakeAccount, IntakeTrouble, each_order};
+use super::intake::{Failure, IntakeAccount, IntakeTrouble, each_order, marketplace};
 use crate::envelope;
 use crate::flatfile::{self, Hints};
 use crate::model::{BuyerFact, Fact, FileRecord};
@@ -41,12 +41,13 @@ impl Again<'_> {
             Ok(opened.map_err(Failure::open)?.reader)
         };
         let charset = Some(self.record.charset.clone()).filter(|name| !name.is_empty());
+        let marketplace = marketplace(&self.record.described);
         // Verify, then believe: the whole file first.
-        let survey = flatfile::survey(open()?, &Hints { charset, marketplace: None })
+        let survey = flatfile::survey(open()?, &Hints { charset, marketplace })
             .map_err(Failure::document)?;
         let mut restored = 0_u64;
         let mut batch = Vec::with_capacity(BATCH);
-        each_order(&open, &survey, None, &mut |order| {
+        each_order(&open, &survey, marketplace, &mut |order| {
             batch.extend(order.buyer.map(|buyer| (order.fact, buyer)));
             if batch.len() >= BATCH {
                 restored = restored.saturating_add(self.put_back(&std::mem::take(&mut batch))?);

@@ -5,21 +5,18 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
+use super::expected::Progress;
+use super::intake::Failure;
 use super::{Daemon, rebuild, reconcile, rehearsal};
 use crate::control::wire::{KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
 use crate::deliver::gate::Gate;
-use crate::model::{AccountId, FileRecord, FileState};
-use crate::store::FileFilter;
+use crate::model::{AccountId, Counts, FileRecord, Refusal};
+use crate::spool::{HandedIn, hand_in};
 
 /// How long a handed-over file may take before the caller is told to look later.
 const PROCESS_SECS: u64 = 120;
-/// How often it is looked for.
-const LOOK_MILLIS: u64 = 50;
-/// Among how many of the newest files.
-const LOOK_FILES: usize = 200;
 
 /// The daemon, at the desk.
 pub(super) struct Clerk(pub(super) Arc<Daemon>);
@@ -41,45 +38,53 @@ impl Daemon {
         account: &AccountId,
         source: ProcessSource,
     ) -> Result<ProcessReport, ControlError> {
-        let dirs =
-            self.dirs(account).ok_or_else(|| ControlError::UnknownAccount(account.clone()))?;
-        let incoming = dirs.incoming.clone();
-        let sha256: [u8; 32] = Sha256::digest(&source.bytes).into();
-        let since = self.clock.now();
-        tokio::task::spawn_blocking(move || put(&incoming, &source))
-            .await
-            .map_err(|_| ControlError::Internal)?
-            .map_err(|error| {
-                failed("spool", &error.to_string(), "check the folder incoming/ and its disk")
-            })?;
-        let looks = PROCESS_SECS.saturating_mul(1000) / LOOK_MILLIS;
-        for _ in 0..looks {
-            tokio::time::sleep(Duration::from_millis(LOOK_MILLIS)).await;
-            if let Some(record) = self.ended(account, sha256, since).await? {
-                return Ok(report(record));
-            }
+        let live = self
+            .accounts
+            .get(account)
+            .ok_or_else(|| ControlError::UnknownAccount(account.clone()))?;
+        let limit = live.intake.read().unwrap_or_else(PoisonError::into_inner).max_file_bytes;
+        let bytes = u64::try_from(source.bytes.len()).unwrap_or(u64::MAX);
+        if bytes > limit
+            && let Failure::Refused(refusal) = Failure::too_large(bytes, limit)
+        {
+            return Ok(refused(account, refusal));
         }
-        Err(failed(
-            "still-working",
-            "the file is taken in, but not read to its end yet",
-            "look with `odoo-spoold files`",
-        ))
-    }
-
-    async fn ended(
-        self: &Arc<Self>,
-        account: &AccountId,
-        sha256: [u8; 32],
-        since: Timestamp,
-    ) -> Result<Option<FileRecord>, ControlError> {
-        let store = Arc::clone(&self.store);
-        let filter = FileFilter { account: Some(account.clone()), state: None };
-        let files = tokio::task::spawn_blocking(move || store.files(&filter, LOOK_FILES))
-            .await
-            .map_err(|_| ControlError::Internal)??;
-        Ok(files.into_iter().find(|file| {
-            file.sha256 == sha256 && file.claimed_at >= since && file.state != FileState::Work
-        }))
+        let name = HandedIn::document();
+        let mut waiting = self.expected.expect(name.name());
+        let dirs = live.dirs.clone();
+        tokio::task::spawn_blocking(move || {
+            let sidecar = source.sidecar.as_ref().map(|sidecar| sidecar.as_slice());
+            hand_in(&dirs, &name, &mut source.bytes.as_slice(), sidecar)
+        })
+        .await
+        .map_err(|_| ControlError::Internal)?
+        .map_err(|error| {
+            failed("spool", &error.to_string(), "check the folder incoming/ and its disk")
+        })?;
+        let decided =
+            |progress: &Progress| matches!(progress, Progress::Ended(_) | Progress::Waits(..));
+        let patience = Duration::from_secs(PROCESS_SECS);
+        // However it ends, the last word counts.
+        drop(tokio::time::timeout(patience, waiting.progress.wait_for(decided)).await);
+        let last = waiting.progress.borrow().clone();
+        match last {
+            Progress::Ended(record) => Ok(report(*record)),
+            Progress::Waits(id, why) => Err(failed(
+                "file-waits",
+                &format!("file {id} cannot be read now and stays in work/: {why}"),
+                "nothing: it is tried again by itself; look with `odoo-spoold files show ID`",
+            )),
+            Progress::Claimed(id) => Err(failed(
+                "still-working",
+                &format!("file {id} is taken in, but not read to its end yet"),
+                "look with `odoo-spoold files show ID`",
+            )),
+            Progress::Dropped => Err(failed(
+                "still-working",
+                "the file lies in incoming/ and is not taken in yet",
+                "look with `odoo-spoold status`, which says what keeps files from being taken",
+            )),
+        }
     }
 }
 
@@ -98,8 +103,7 @@ impl Desk for Clerk {
 
     fn notices(&self) -> Vec<String> {
         let left = self.0.left();
-        let left =
-            left.into_iter().map(|(account, text)| format!("{account}: in incoming/: {text}"));
+        let left = left.into_iter().map(|(account, text)| format!("{account}: {text}"));
         self.0
             .room
             .notices()
@@ -169,17 +173,18 @@ impl Desk for Clerk {
     }
 }
 
-/// Writes the document under a name that says nothing, its sidecar first, and renames it in.
-fn put(incoming: &std::path::Path, source: &ProcessSource) -> std::io::Result<()> {
-    let name = format!("handed-in-{:016x}", rand::random::<u64>());
-    if let Some(sidecar) = &source.sidecar {
-        let hidden = incoming.join(format!(".{name}.json"));
-        std::fs::write(&hidden, sidecar)?;
-        std::fs::rename(&hidden, incoming.join(format!("{name}.json")))?;
+/// What a file that is refused before it is dropped comes to.
+fn refused(account: &AccountId, refusal: Refusal) -> ProcessReport {
+    ProcessReport {
+        account: account.clone(),
+        dry_run: false,
+        id: None,
+        envelope: String::new(),
+        family: None,
+        counts: Counts::default(),
+        refusal: Some(refusal),
+        would: None,
     }
-    let hidden = incoming.join(format!(".{name}"));
-    std::fs::write(&hidden, &source.bytes)?;
-    std::fs::rename(&hidden, incoming.join(&name))
 }
 
 fn report(record: FileRecord) -> ProcessReport {

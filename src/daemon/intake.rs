@@ -5,6 +5,7 @@
 //! time: taking a fact twice changes nothing. The file leaves `work/` only after the barrier.
 
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,12 +13,15 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::courtesy::Courtesy;
+use super::sealing::{
+    Beating, described, dropped_as, envelope_name, notes, read_sidecar, seal, seal_refused,
+};
 use crate::clock::SharedClock;
 use crate::envelope::{self, Format, Keyring, OpenError, Policy, Sidecar, SidecarError, Trust};
 use crate::flatfile::{self, DocumentError, Hints, OrderFacts, Survey};
 use crate::model::{
-    AccountId, BuyerFact, Counts, Fact, FileNotice, FileRecord, FileState, Hold, Marketplace,
-    OrderId, Refusal, RowFault,
+    AccountId, BuyerFact, Counts, DocumentInfo, Fact, FileNotice, FileRecord, FileState, Hold,
+    Marketplace, OrderId, Refusal, RowFault,
 };
 use crate::spool::{self, Claim, ClaimError, harmless_name};
 use crate::store::{Store, StoreError};
@@ -82,11 +86,13 @@ pub(crate) enum Failure {
     Trouble(IntakeTrouble),
 }
 
-/// What a sidecar said, without its keys; kept with the claim.
-#[derive(Debug, Clone, Default)]
-struct Told {
-    charset: Option<String>,
-    marketplace: Option<Marketplace>,
+/// What is called while a file is read.
+#[derive(Clone, Copy)]
+struct Signs<'a> {
+    /// Facts became durable.
+    progress: &'a dyn Fn(),
+    /// A piece was read.
+    beat: &'a dyn Fn(),
 }
 
 /// What was read from a document.
@@ -95,7 +101,6 @@ struct Reading {
     faults: Vec<RowFault>,
     notices: Vec<FileNotice>,
     orders: Vec<OrderId>,
-    marketplace: Option<Marketplace>,
 }
 
 impl Intake {
@@ -105,6 +110,7 @@ impl Intake {
         account: &IntakeAccount,
         mut claim: Claim,
         progress: &dyn Fn(),
+        beat: &dyn Fn(),
     ) -> Result<FileRecord, IntakeTrouble> {
         let _short = (claim.bytes < LARGE_BYTES).then(|| self.courtesy.short());
         let now = self.clock.now();
@@ -124,9 +130,21 @@ impl Intake {
             faults: Vec::new(),
             notices: Vec::new(),
             refusal: None,
+            described: DocumentInfo::default(),
+            wait: None,
         };
         self.store.put_file(&record)?;
-        let read = self.read(account, &mut claim, &mut record, progress);
+        let signs = Signs { progress, beat };
+        let (read, sidecar) = match read_sidecar(&claim) {
+            Ok(sidecar) => {
+                let reading =
+                    || self.read(account, &mut claim, sidecar.as_ref(), &mut record, signs);
+                // One file that the program cannot cope with stops no other.
+                let read = catch_unwind(AssertUnwindSafe(reading));
+                (read.unwrap_or_else(|_| Err(self.panicked())), sidecar)
+            }
+            Err(failure) => (Err(failure), None),
+        };
         record.since = self.clock.now();
         let (end, words) = match read {
             Ok(reading) => {
@@ -138,15 +156,17 @@ impl Intake {
                 (spool::End::Done, words)
             }
             Err(Failure::Refused(refusal)) => {
+                // What was dropped in clear does not lie around in clear.
+                seal_refused(account, &mut claim, sidecar.as_ref(), beat)?;
                 record.state = FileState::Rejected;
                 record.refusal = Some(refusal);
                 (spool::End::Rejected, reason_file(&record))
             }
             Err(Failure::Trouble(trouble)) => return Err(trouble),
         };
-        self.store.put_file(&record)?;
+        self.put_ended(&mut record)?;
         self.store.barrier()?;
-        spool::finish(&claim, end, &words)?;
+        spool::finish_beating(&claim, end, &words, beat)?;
         match (&record.refusal, record.family) {
             (Some(refusal), _) => events::file_rejected(&account.id, &record.id, refusal),
             (None, Some(family)) => {
@@ -157,83 +177,88 @@ impl Intake {
         Ok(record)
     }
 
+    /// Stores how a file ended; where its refused rows are too much for a record, without them: they
+    /// stand in the result file.
+    fn put_ended(&self, record: &mut FileRecord) -> Result<(), StoreError> {
+        match self.store.put_file(record) {
+            Err(StoreError::TooLarge { .. }) => {
+                record.faults.clear();
+                record.notices.clear();
+                self.store.put_file(record)
+            }
+            put => put,
+        }
+    }
+
+    /// Reading a file ended in a panic. Where the store failed it is to blame, not the file.
+    fn panicked(&self) -> Failure {
+        if self.store.broken() {
+            return Failure::Trouble(IntakeTrouble::Store(StoreError::Unsynced {
+                path: self.store.path().to_owned(),
+            }));
+        }
+        Failure::refused(
+            "file-panic",
+            "reading the file ended in an error of this program".to_owned(),
+            "report this with the file's id and version; other files go on, and this one lies in rejected/",
+        )
+    }
+
     fn read(
         &self,
         account: &IntakeAccount,
         claim: &mut Claim,
+        sidecar: Option<&Sidecar>,
         record: &mut FileRecord,
-        progress: &dyn Fn(),
+        signs: Signs<'_>,
     ) -> Result<Reading, Failure> {
+        record.described = described(claim, sidecar);
         if claim.bytes > account.max_file_bytes {
-            return Err(Failure::refused(
-                "file-too-large",
-                format!(
-                    "the file has {} bytes, the account takes {}",
-                    claim.bytes, account.max_file_bytes
-                ),
-                "ask Amazon for a shorter period, or raise max_file_size of the account",
-            ));
+            return Err(Failure::too_large(claim.bytes, account.max_file_bytes));
         }
-        let sidecar = read_sidecar(claim)?;
-        let told = told(claim, sidecar.as_ref());
-        let survey = self.survey(account, claim, sidecar.as_ref(), &told, record)?;
-        self.seal_if_open(account, claim, sidecar.as_ref(), &told, record)?;
+        let (survey, format) = self.survey(account, claim, sidecar, record, signs.beat)?;
         record.family = Some(survey.family);
         survey.charset.name().clone_into(&mut record.charset);
-        self.store_facts(account, claim, &survey, &told, progress)
+        contradiction(&record.described, &survey)?;
+        if matches!(format, Format::AesCbc | Format::Plain) {
+            // Pass 2 and `done/` only see it sealed with age.
+            claim
+                .note(notes(&record.described, format))
+                .map_err(|error| Failure::Trouble(error.into()))?;
+            seal(account, claim, sidecar, &account.policy, signs.beat).map_err(Failure::Trouble)?;
+        }
+        self.store_facts(account, claim, &survey, &record.described, signs)
     }
 
     /// Pass 1: to the last byte, deciding everything that belongs to the whole file.
     fn survey(
         &self,
         account: &IntakeAccount,
-        claim: &mut Claim,
+        claim: &Claim,
         sidecar: Option<&Sidecar>,
-        told: &Told,
         record: &mut FileRecord,
-    ) -> Result<Survey, Failure> {
+        beat: &dyn Fn(),
+    ) -> Result<(Survey, Format), Failure> {
         let file = claim.open().map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
-        let opened = match envelope::open(file, sidecar, &account.keyring, &account.policy) {
-            Ok(opened) => opened,
-            Err(error) => {
-                // What was dropped in clear does not lie around in clear.
-                seal_refused(account, claim, sidecar);
-                return Err(Failure::open(error));
-            }
-        };
-        envelope_name(opened.format).clone_into(&mut record.envelope);
+        let opened = envelope::open(file, sidecar, &account.keyring, &account.policy)
+            .map_err(Failure::open)?;
+        // A crash between sealing and the end leaves our own form of it: how it was dropped is noted.
+        let format = opened.format;
+        let noted = dropped_as(claim).filter(|_| opened.trust == Trust::Authenticated);
+        noted.unwrap_or(envelope_name(format)).clone_into(&mut record.envelope);
         let unauthenticated = opened.trust == Trust::Unauthenticated;
-        let hints = Hints { charset: told.charset.clone(), marketplace: told.marketplace };
-        match flatfile::survey(opened.reader, &hints) {
-            Ok(survey) => Ok(survey),
-            Err(error) => {
-                seal_refused(account, claim, sidecar);
-                // One answer for every failure of an unauthenticated document: no padding oracle.
-                Err(match error {
-                    DocumentError::Read(source) => Failure::open(OpenError::from_io(source)),
-                    _ if unauthenticated => Failure::open(OpenError::unauthenticated_failure()),
-                    other => Failure::Refused(other.refusal()),
-                })
-            }
-        }
-    }
-
-    /// A document that was not sealed with age is now: pass 2 and `done/` only see that.
-    fn seal_if_open(
-        &self,
-        account: &IntakeAccount,
-        claim: &mut Claim,
-        sidecar: Option<&Sidecar>,
-        told: &Told,
-        record: &FileRecord,
-    ) -> Result<(), Failure> {
-        if matches!(record.envelope.as_str(), "age" | "age-armor") {
-            return Ok(());
-        }
-        claim
-            .note(json!({"charset": told.charset, "marketplace": told.marketplace}))
-            .map_err(|error| Failure::Trouble(error.into()))?;
-        seal(account, claim, sidecar, &account.policy).map_err(Failure::Trouble)
+        let hints = Hints {
+            charset: record.described.charset.clone(),
+            marketplace: marketplace(&record.described),
+        };
+        let reader = Beating { inner: opened.reader, beat };
+        let survey = flatfile::survey(reader, &hints).map_err(|error| match error {
+            DocumentError::Read(source) => Failure::open(OpenError::from_io(source)),
+            // One answer for every failure of an unauthenticated document: no padding oracle.
+            _ if unauthenticated => Failure::open(OpenError::unauthenticated_failure()),
+            other => Failure::Refused(other.refusal()),
+        })?;
+        Ok((survey, format))
     }
 
     /// Pass 2: facts into the store.
@@ -242,42 +267,49 @@ impl Intake {
         account: &IntakeAccount,
         claim: &Claim,
         survey: &Survey,
-        told: &Told,
-        progress: &dyn Fn(),
+        described: &DocumentInfo,
+        signs: Signs<'_>,
     ) -> Result<Reading, Failure> {
         let mut taking = Taking {
             intake: self,
             account,
             claim,
-            progress,
+            progress: signs.progress,
             large: claim.bytes >= LARGE_BYTES,
             batch: Vec::with_capacity(TAKE),
             undurable: 0,
             counts: Counts::default(),
             orders: Vec::new(),
             held: Vec::new(),
+            refused: Vec::new(),
         };
         let open = || {
             let file =
                 claim.open().map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
             let opened = envelope::open(file, None, &account.keyring, &account.policy);
-            Ok(opened.map_err(Failure::open)?.reader)
+            let reader = opened.map_err(Failure::open)?.reader;
+            // What is unpacked counts, not what lies on the disk.
+            let reader: Box<dyn Read> = Box::new(Beating { inner: reader, beat: signs.beat });
+            Ok(reader)
         };
-        let rows = each_order(&open, survey, told.marketplace, &mut |order| {
+        let mut rows = each_order(&open, survey, marketplace(described), &mut |order| {
             taking.push(order.fact, order.buyer).map_err(Failure::Trouble)
         })?;
         taking.flush(true).map_err(Failure::Trouble)?;
+        let refused = u64::try_from(taking.refused.len()).unwrap_or(u64::MAX);
         let counts = Counts {
             rows: survey.rows,
             blank: survey.blank_lines,
             orders: survey.orders,
-            refused: rows.refused,
+            refused: rows.refused.saturating_add(refused),
             ..taking.counts
         };
+        let room = FAULTS_KEPT.saturating_sub(rows.faults.len());
+        rows.faults.extend(taking.refused.into_iter().take(room));
+        rows.faults.sort();
         let mut notices: Vec<FileNotice> = survey.notices.iter().map(FileNotice::from).collect();
         notices.extend(rows.notices);
-        let (orders, marketplace) = (taking.orders, told.marketplace);
-        Ok(Reading { counts, faults: rows.faults, notices, orders, marketplace })
+        Ok(Reading { counts, faults: rows.faults, notices, orders: taking.orders })
     }
 }
 
@@ -295,6 +327,8 @@ struct Taking<'a> {
     orders: Vec<OrderId>,
     /// Held at once; told when that is durable.
     held: Vec<(OrderId, Vec<Hold>)>,
+    /// Orders that the store refused, each with its row.
+    refused: Vec<RowFault>,
 }
 
 impl Taking<'_> {
@@ -336,6 +370,10 @@ impl Taking<'_> {
             counts.before_import_from =
                 counts.before_import_from.saturating_add(taken.before_import_from);
             self.held.extend(taken.held);
+            for (order, fault) in taken.refused {
+                events::order_refused(&self.account.id, &self.claim.id, &order, &fault);
+                self.refused.push(fault);
+            }
         }
         if self.undurable >= BARRIER_EVERY || (last && self.undurable > 0) {
             store.barrier()?;
@@ -388,88 +426,8 @@ pub(crate) fn each_order<'r>(
     Ok(rows)
 }
 
-/// Replaces the claimed copy by the same content sealed to the account's own keys.
-fn seal(
-    account: &IntakeAccount,
-    claim: &mut Claim,
-    sidecar: Option<&Sidecar>,
-    policy: &Policy,
-) -> Result<(), IntakeTrouble> {
-    let recipients = account.keyring.recipients();
-    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-    let file = claim.open().map_err(IntakeTrouble::Read)?;
-    claim.reseal(|writer| {
-        let mut opened = envelope::open(file, sidecar, &account.keyring, policy)
-            .map_err(|error| IntakeTrouble::Read(error.into()))?;
-        let mut sealer = envelope::seal(writer, &recipients, false)
-            .map_err(|error| IntakeTrouble::Read(io::Error::other(error)))?;
-        io::copy(&mut opened.reader, &mut sealer).map_err(IntakeTrouble::Read)?;
-        sealer.finish().map_err(IntakeTrouble::Read)?;
-        Ok(())
-    })
-}
-
-/// A refused file that was dropped in clear keeps what it says, sealed to the account's own keys.
-/// One that cannot be opened at all stays as it came.
-fn seal_refused(account: &IntakeAccount, claim: &mut Claim, sidecar: Option<&Sidecar>) {
-    let permissive = Policy { accept_plaintext: true, accept_aes_cbc: true, ..account.policy };
-    let Ok(file) = claim.open() else { return };
-    let open = match envelope::open(file, sidecar, &account.keyring, &permissive) {
-        Ok(opened) => !matches!(opened.format, Format::AgeBinary | Format::AgeArmored),
-        Err(_) => false,
-    };
-    if open && let Err(error) = seal(account, claim, sidecar, &permissive) {
-        tracing::warn!(file_id = %claim.id, account = %account.id, error = %error,
-            "a refused file could not be sealed and stays as it was dropped");
-    }
-}
-
-/// Reads the sidecar, if one came along, and holds the document against its checksum.
-fn read_sidecar(claim: &Claim) -> Result<Option<Sidecar>, Failure> {
-    let Some(path) = &claim.sidecar else { return Ok(None) };
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(envelope::MAX_SIDECAR_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| Failure::Trouble(IntakeTrouble::Read(error)))?;
-    let sidecar = Sidecar::parse(&bytes).map_err(Failure::sidecar)?;
-    if sidecar.sha256.is_some_and(|sha256| sha256 != claim.sha256) {
-        return Err(Failure::refused(
-            "sidecar-checksum",
-            "the document is not the one whose SHA-256 its sidecar gives".to_owned(),
-            "drop the document again, complete, with the sidecar that belongs to it",
-        ));
-    }
-    Ok(Some(sidecar))
-}
-
-/// What the sidecar said; after a crash it may be gone, and the claim's notes remain.
-fn told(claim: &Claim, sidecar: Option<&Sidecar>) -> Told {
-    let noted = |field: &str| {
-        let value = claim.notes.as_ref().and_then(|notes| notes.get(field));
-        value.and_then(serde_json::Value::as_str).map(str::to_owned)
-    };
-    let charset = sidecar.and_then(|sidecar| sidecar.charset.clone());
-    let marketplace = sidecar.and_then(|sidecar| sidecar.marketplace.clone());
-    Told {
-        charset: charset.or_else(|| noted("charset")),
-        marketplace: marketplace
-            .or_else(|| noted("marketplace"))
-            .and_then(|name| name.parse().ok()),
-    }
-}
-
-pub(crate) fn envelope_name(format: Format) -> &'static str {
-    match format {
-        Format::AgeBinary => "age",
-        Format::AgeArmored => "age-armor",
-        Format::AesCbc => "aes-cbc",
-        Format::Plain => "plain",
-    }
-}
-
 impl Failure {
-    fn refused(code: &str, sentence: String, next_step: &str) -> Self {
+    pub(super) fn refused(code: &str, sentence: String, next_step: &str) -> Self {
         Self::Refused(Refusal {
             code: code.to_owned(),
             sentence,
@@ -483,7 +441,16 @@ impl Failure {
         Self::refused(
             error.code(),
             format!("the sidecar beside the document: {error}"),
-            "drop the document again with a corrected sidecar",
+            "correct the sidecar and drop both files again; if it had Amazon's keys in it, fetch document and sidecar from Amazon again: keys are never kept",
+        )
+    }
+
+    /// More bytes than the account takes.
+    pub(super) fn too_large(bytes: u64, limit: u64) -> Self {
+        Self::refused(
+            "file-too-large",
+            format!("the file has {bytes} bytes, the account takes {limit}"),
+            "ask Amazon for a shorter period, or raise max_file_size of the account",
         )
     }
 
@@ -506,9 +473,31 @@ impl Failure {
     }
 }
 
+/// The marketplace that a sidecar names.
+pub(super) fn marketplace(described: &DocumentInfo) -> Option<Marketplace> {
+    described.marketplace.as_deref().and_then(|name| name.parse().ok())
+}
+
+/// A sidecar that names another report than the header is of belongs to another document.
+pub(super) fn contradiction(described: &DocumentInfo, survey: &Survey) -> Result<(), Failure> {
+    let Some(report_type) = described.report_type.as_deref() else { return Ok(()) };
+    match flatfile::family_of(report_type) {
+        Some(family) if family != survey.family => Err(Failure::refused(
+            "sidecar-report-type",
+            format!(
+                "the sidecar says {report_type}, which is the {} report, and the header is that of the {} report",
+                family.name(),
+                survey.family.name()
+            ),
+            "drop each document with the sidecar that belongs to it",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `NAME.<file id>.result.json`
 fn result_file(record: &FileRecord, reading: &Reading) -> serde_json::Value {
-    let Reading { orders, marketplace, .. } = reading;
+    let orders = &reading.orders;
     json!({
         "version": 1,
         "file_id": record.id,
@@ -518,7 +507,8 @@ fn result_file(record: &FileRecord, reading: &Reading) -> serde_json::Value {
         "envelope": record.envelope,
         "charset": record.charset,
         // Of the sidecar, which is not kept.
-        "marketplace": marketplace.map(Marketplace::name),
+        "marketplace": marketplace(&record.described).map(Marketplace::name),
+        "sidecar": record.described,
         "claimed_at": record.claimed_at.to_string(),
         "finished_at": record.since.to_string(),
         "counts": record.counts,
@@ -538,6 +528,7 @@ fn reason_file(record: &FileRecord) -> serde_json::Value {
         "account": record.account,
         "state": record.state.name(),
         "envelope": record.envelope,
+        "sidecar": record.described,
         "claimed_at": record.claimed_at.to_string(),
         "finished_at": record.since.to_string(),
         "reason": record.refusal,

@@ -204,7 +204,7 @@ impl House {
         let [candidate] = look.ready.as_slice() else { panic!("{look:?}") };
         let id = FileId::from_bits(number);
         let claimed = claim(&self.dirs, candidate, id, "2026-01-05T10:00:00Z").unwrap();
-        let record = self.intake.take(&self.account, claimed, &|| ()).unwrap();
+        let record = self.intake.take(&self.account, claimed, &|| (), &|| ()).unwrap();
         assert_eq!(record.state, FileState::Done, "{:?} {dropped:?}", record.refusal);
         assert_eq!(record.counts.refused, 0, "{:?} {dropped:?}", record.faults);
     }

@@ -7,11 +7,13 @@
 mod again;
 mod courtesy;
 mod desk;
+mod expected;
 mod housekeeper;
 mod intake;
 #[cfg(test)]
 mod intake_tests;
 mod keys;
+mod left;
 pub mod lifecycle;
 mod mouth;
 #[cfg(test)]
@@ -21,11 +23,14 @@ mod rebuild;
 mod reconcile;
 mod rehearsal;
 mod room;
+mod sealing;
 mod start;
+#[cfg(test)]
+mod trouble_tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,6 +58,8 @@ pub use start::run;
 
 /// How long a start waits for a command that reads the state while no daemon runs.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a claimed file waits that failed once.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// How often it is looked whether the store still works.
 const BROKEN_LOOK: Duration = Duration::from_millis(500);
 
@@ -134,6 +141,9 @@ pub struct Daemon {
     room: Arc<Room>,
     rebuild: rebuild::Progress,
     keys: keys::KeyWatch,
+    expected: Arc<expected::Expected>,
+    /// Dry runs that may run beside each other.
+    dry_runs: Arc<tokio::sync::Semaphore>,
 }
 
 /// One account's live parts.
@@ -141,7 +151,7 @@ pub struct Daemon {
 struct Account {
     intake: Arc<RwLock<Arc<IntakeAccount>>>,
     dirs: SpoolDirs,
-    left: Arc<Mutex<BTreeMap<std::ffi::OsString, String>>>,
+    left: Arc<left::Left>,
 }
 
 impl Daemon {
@@ -168,6 +178,14 @@ impl Daemon {
             })?;
             for notice in notices {
                 tracing::warn!(account = %account.id, "spool: {notice}");
+            }
+            // Before anybody can hand something in.
+            match crate::spool::sweep(&dirs) {
+                Ok(0) => {}
+                Ok(swept) => tracing::info!(account = %account.id, swept,
+                    "files that were being handed in when the daemon ended are removed"),
+                Err(error) => tracing::warn!(account = %account.id, error = %error,
+                    "leftovers in incoming/ could not be removed"),
             }
             delivered.push(policy::delivered(account, installed));
             accounts.insert(
@@ -200,6 +218,8 @@ impl Daemon {
             room,
             rebuild: rebuild::Progress::default(),
             keys: keys::KeyWatch::new(keys),
+            expected: Arc::default(),
+            dry_runs: Arc::new(tokio::sync::Semaphore::new(rehearsal::AT_ONCE)),
         }))
     }
 
@@ -227,7 +247,9 @@ impl Daemon {
                 settle: settings.spool.settle,
                 poll: settings.spool.poll_interval,
                 wake: Arc::new(move || delivery.wake(&id)),
+                first_wait: FIRST_WAIT,
                 left: Arc::clone(&account.left),
+                expected: Arc::clone(&self.expected),
                 room: Arc::clone(&self.room),
             });
             mouths.spawn(mouth.run(stop.clone(), beats("intake")));
@@ -293,12 +315,12 @@ impl Daemon {
         self.started_at
     }
 
-    /// What lies in the accounts' `incoming/` and is left there, without names.
+    /// What of the accounts' files cannot be taken for now, in sentences without buyer data.
     pub fn left(&self) -> Vec<(AccountId, String)> {
         let mut found = Vec::new();
         for (id, account) in &self.accounts {
-            let left = account.left.lock().unwrap_or_else(PoisonError::into_inner);
-            found.extend(left.values().map(|text| (id.clone(), text.clone())));
+            let said = account.left.sentences(self.clock.now());
+            found.extend(said.into_iter().map(|text| (id.clone(), text)));
         }
         found
     }

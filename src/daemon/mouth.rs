@@ -2,33 +2,43 @@
 //!
 //! A large file is taken in on a thread of its own, so that it keeps no small one waiting; which
 //! of them ends first makes no difference to what is known then. Hints make it fast, the scan makes
-//! it true. What a crash or a stop interrupted is taken up first. When the disk or the store fails
-//! nothing more is claimed for a while; what was claimed stays in `work/`.
+//! it true. What a crash or a stop interrupted is taken up first.
+//!
+//! One file in trouble stops no other: a claimed file that cannot be read for now stays in `work/` and is
+//! tried again by itself, each time later, while others go on; one that cannot be claimed rests in
+//! `incoming/`. Only where claims fail one after the other, or a disk is full, is nothing claimed for a
+//! while.
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::ffi::OsString;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::expected::{Expected, Progress};
 use super::intake::{Intake, IntakeAccount, IntakeTrouble, LARGE_BYTES};
+use super::left::Left as LeftFiles;
 use super::room::Room;
 use crate::deliver::alive::beating;
 use crate::envelope::{Sniff, sniff};
-use crate::model::{AccountId, FileId, FileState};
+use crate::model::{FileId, FileState, FileWait};
 use crate::spool::{
-    Candidate, Claim, ClaimError, Hint, Left, Notice, Recovered, Scanner, SpoolDirs, Watch, claim,
-    harmless_name, recover,
+    Candidate, Claim, ClaimError, Hint, Left, Notice, Recovered, Scanner, SpoolDirs, Watch,
+    claim_beating, harmless_name, recover_file, unfinished,
 };
 use crate::telemetry::events;
 
 /// After the disk or the store failed, nothing is claimed for so long.
 const TROUBLE_SECS: u64 = 10;
+/// Files that fail one after the other before nothing more is claimed for a while.
+const CLAIMS_FAILED: u32 = 3;
+/// Longest wait between two tries.
+const MAX_WAIT: Duration = Duration::from_mins(5);
 
 /// While a person has paused the way in, it is looked so often whether that still holds.
 const PAUSED_LOOK_SECS: u64 = 2;
@@ -44,8 +54,12 @@ pub(crate) struct Mouth {
     pub(crate) poll: Duration,
     /// Called after each barrier: there may be work.
     pub(crate) wake: Arc<dyn Fn() + Send + Sync>,
-    /// What lies in `incoming/` and is left there, for `status`.
-    pub(crate) left: Arc<Mutex<BTreeMap<OsString, String>>>,
+    /// How long a file waits that failed once; twice as long each time after that.
+    pub(crate) first_wait: Duration,
+    /// What cannot be taken for now, for `status`.
+    pub(crate) left: Arc<LeftFiles>,
+    /// Who waits for a file that was handed in.
+    pub(crate) expected: Arc<Expected>,
     /// Whether there is room to take anything.
     pub(crate) room: Arc<Room>,
 }
@@ -54,10 +68,34 @@ pub(crate) struct Mouth {
 struct Bench {
     mouth: Arc<Mouth>,
     scanner: Scanner,
-    /// Something of ours lies in `work/` without anybody working on it.
-    unfinished: bool,
-    /// The large file that is being taken in; says whether that went well.
-    large: Option<JoinHandle<bool>>,
+    /// What `work/` has is not known yet.
+    unlisted: bool,
+    /// Files of ours in `work/` without anybody working on them.
+    waiting: BTreeMap<FileId, Waiting>,
+    /// The large file that is being taken in.
+    large: Option<(FileId, u32, JoinHandle<Outcome>)>,
+    /// Files that failed, at their claim or right after it, since one was last taken in.
+    claims_failed: u32,
+    /// Nothing is claimed before that.
+    no_claims_before: Option<Instant>,
+}
+
+/// A file in `work/` that is tried again.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// How often it failed.
+    tries: u32,
+    due: Instant,
+}
+
+/// What came of taking a file in.
+enum Outcome {
+    /// It is in `done/` or `rejected/`.
+    Ended,
+    /// The daemon stops; the next start takes it up.
+    Stopping,
+    /// It stays in `work/`.
+    Waits(String),
 }
 
 impl Mouth {
@@ -74,7 +112,7 @@ impl Mouth {
                 "incoming/ gives no events: it is only looked at now and then");
         }
         let scanner = Scanner::new(self.dirs.clone(), self.settle).with_sidecars(needs_sidecar);
-        let mut bench = Bench { mouth: Arc::clone(&self), scanner, unfinished: true, large: None };
+        let mut bench = Bench::new(Arc::clone(&self), scanner);
         let beat = Arc::new(beat);
         let mut wait = Duration::ZERO;
         loop {
@@ -109,28 +147,34 @@ impl Mouth {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes a claimed file in. False if it stays in `work/`.
-    fn take(&self, claimed: Claim, beat: &dyn Fn()) -> bool {
+    /// Takes a claimed file in.
+    fn take(&self, claimed: Claim, beat: &dyn Fn()) -> Outcome {
         let account = self.account();
-        let id = claimed.id.clone();
+        let (id, name) = (claimed.id.clone(), claimed.name.clone());
+        self.expected.tell(&name, || Progress::Claimed(id.clone()));
         let progress = || {
             beat();
             (self.wake)();
         };
-        match self.intake.take(&account, claimed, &progress) {
-            Ok(_) => {
+        let taking = || self.intake.take(&account, claimed, &progress, beat);
+        let taken = catch_unwind(AssertUnwindSafe(taking));
+        match taken {
+            Ok(Ok(record)) => {
                 (self.wake)();
-                true
+                self.expected.tell(&name, || Progress::Ended(Box::new(record)));
+                Outcome::Ended
             }
-            Err(IntakeTrouble::Stopping) => {
+            Ok(Err(IntakeTrouble::Stopping)) => {
                 tracing::info!(account = %account.id, file_id = %id,
                     "stopping half-way through file {id}: the next start takes it up again");
-                false
+                Outcome::Stopping
             }
-            Err(error) => {
-                trouble(&account.id, &id, &error);
-                false
+            Ok(Err(error)) => {
+                let why = Chain(&error).to_string();
+                self.expected.tell(&name, || Progress::Waits(id.clone(), why.clone()));
+                Outcome::Waits(why)
             }
+            Err(_) => Outcome::Waits("taking it in ended in an error of this program".to_owned()),
         }
     }
 }
@@ -149,12 +193,6 @@ fn needs_sidecar(head: &[u8]) -> bool {
     sniff(head) == Sniff::Other
 }
 
-/// A file waits in `work/`.
-fn trouble(account: &AccountId, id: &FileId, error: &dyn Error) {
-    tracing::error!(account = %account, file_id = %id, error = %Chain(error),
-        "file {id} cannot be taken in now; it stays in work/ and is tried again");
-}
-
 /// An error and its causes.
 struct Chain<'a>(&'a dyn Error);
 
@@ -171,30 +209,51 @@ impl fmt::Display for Chain<'_> {
 }
 
 impl Bench {
+    fn new(mouth: Arc<Mouth>, scanner: Scanner) -> Self {
+        Self {
+            mouth,
+            scanner,
+            unlisted: true,
+            waiting: BTreeMap::new(),
+            large: None,
+            claims_failed: 0,
+            no_claims_before: None,
+        }
+    }
+
     /// Everything that can be done now. Says when to look again without a hint.
     fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
-        if self.mouth.intake.store.is_lost(&self.mouth.account().id) {
+        let account = self.mouth.account();
+        if self.mouth.intake.store.is_lost(&account.id) {
             return Duration::from_secs(1);
         }
         for (name, kind) in hint.into_iter().flat_map(|hint| hint.names) {
             self.scanner.hint(&name, kind);
         }
+        self.scanner.set_max_bytes(account.max_file_bytes);
         if !self.may_take() {
             return Duration::from_secs(TROUBLE_SECS);
         }
         self.end_large(false);
-        let paused = self.mouth.intake.store.paused(&self.mouth.account().id);
+        let paused = self.mouth.intake.store.paused(&account.id);
         if paused.is_some_and(|pause| pause.intake) {
             return Duration::from_secs(PAUSED_LOOK_SECS);
         }
-        if self.unfinished {
-            if self.large.is_some() {
-                // Recovery looks at everything in `work/`: it waits for who works there.
-                return Duration::from_millis(LARGE_LOOK_MS);
-            }
-            if !self.resume(stop, beat) {
-                return Duration::from_secs(TROUBLE_SECS);
-            }
+        if self.unlisted {
+            self.list_work();
+        }
+        self.retry(stop, beat);
+        let look = self.claim_all(stop, beat);
+        let now = Instant::now();
+        let retry = self.waiting.values().map(|file| file.due.saturating_duration_since(now)).min();
+        let busy = self.large.is_some().then_some(Duration::from_millis(LARGE_LOOK_MS));
+        [retry, busy].into_iter().flatten().fold(look, Duration::min).max(Duration::from_millis(10))
+    }
+
+    /// Claims what is ready, until there is nothing more.
+    fn claim_all(&mut self, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+        if let Some(wait) = self.no_claims() {
+            return wait;
         }
         loop {
             let scan = match self.scanner.scan(Instant::now()) {
@@ -205,7 +264,9 @@ impl Bench {
                     return Duration::from_secs(TROUBLE_SECS);
                 }
             };
-            self.tell(&scan.notices);
+            if scan.listed || !scan.notices.is_empty() {
+                self.tell(&scan.notices);
+            }
             let mut claimed = false;
             for candidate in scan.ready {
                 if stop.is_cancelled() {
@@ -217,15 +278,23 @@ impl Bench {
                 if candidate.bytes >= LARGE_BYTES && self.large.is_some() {
                     continue;
                 }
+                if let Some(why) = self.mouth.room.lacks(candidate.bytes) {
+                    self.leave(&candidate, &format!("a file that waits for room: {why}"));
+                    continue;
+                }
                 claimed = true;
-                if !self.may_take() || !self.claim(&candidate, beat) {
+                if !self.may_take() {
+                    self.scanner.look_again();
                     return Duration::from_secs(TROUBLE_SECS);
                 }
+                self.claim(&candidate, beat);
+                if let Some(wait) = self.no_claims() {
+                    self.scanner.look_again();
+                    return wait;
+                }
             }
-            if !claimed {
-                let look = scan.next_look.unwrap_or(self.mouth.poll).max(Duration::from_millis(10));
-                let busy = self.large.is_some();
-                return if busy { look.min(Duration::from_millis(LARGE_LOOK_MS)) } else { look };
+            if !claimed && scan.next_look != Some(Duration::ZERO) {
+                return scan.next_look.unwrap_or(self.mouth.poll);
             }
         }
     }
@@ -235,39 +304,97 @@ impl Bench {
         self.mouth.room.enough() && !self.mouth.intake.store.broken()
     }
 
-    /// Takes up what a crash or a failure left in `work/`. False if something still fails.
-    fn resume(&mut self, stop: &CancellationToken, beat: &dyn Fn()) -> bool {
+    /// How long nothing is claimed, if it is so.
+    fn no_claims(&mut self) -> Option<Duration> {
+        let left = self.no_claims_before?.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.no_claims_before = None;
+            return None;
+        }
+        Some(left)
+    }
+
+    /// Finds what a crash or a stop left in `work/`: it is taken up at once.
+    fn list_work(&mut self) {
         let account = self.mouth.account();
-        let found = match recover(&self.mouth.dirs) {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!(account = %account.id, error = %error,
-                    "work/ cannot be listed: check the folder and its owner");
-                return false;
-            }
-        };
-        let mut well = true;
-        for recovered in found {
-            if stop.is_cancelled() {
-                return false;
-            }
-            beat();
-            match recovered {
-                Recovered::Claimed(claim) => well &= self.take(*claim, beat),
-                Recovered::Failed { id, error } => {
-                    trouble(&account.id, &id, &error);
-                    well = false;
-                }
-                Recovered::Finished { id, .. } => self.note_end(&id),
-                Recovered::Orphan { path } => {
+        match unfinished(&self.mouth.dirs) {
+            Ok(found) => {
+                for path in found.orphans {
                     tracing::warn!(account = %account.id, path = %path.display(),
                         "something in work/ is not ours: look at it, then move it away");
                 }
-                Recovered::NothingTaken { .. } | Recovered::PutBack { .. } => {}
+                let due = Instant::now();
+                let found = found.ids.into_iter();
+                self.waiting.extend(found.map(|id| (id, Waiting { tries: 0, due })));
+                self.unlisted = false;
+            }
+            Err(error) => tracing::error!(account = %account.id, error = %error,
+                "work/ cannot be listed: check the folder and its owner"),
+        }
+    }
+
+    /// Takes up what waits in `work/` and is due.
+    fn retry(&mut self, stop: &CancellationToken, beat: &dyn Fn()) {
+        let now = Instant::now();
+        let due = self.waiting.iter().filter(|(_, file)| file.due <= now);
+        let due: Vec<(FileId, u32)> = due.map(|(id, file)| (id.clone(), file.tries)).collect();
+        for (id, tries) in due {
+            if stop.is_cancelled() || !self.may_take() {
+                return;
+            }
+            beat();
+            self.waiting.remove(&id);
+            for recovered in recover_file(&self.mouth.dirs, &id, beat) {
+                self.go_on(&id, tries, recovered, beat);
+            }
+            if !self.waiting.contains_key(&id) {
+                self.mouth.left.go_on(&id);
             }
         }
-        self.unfinished = !well;
-        well
+    }
+
+    fn go_on(&mut self, id: &FileId, tries: u32, recovered: Recovered, beat: &dyn Fn()) {
+        let account = self.mouth.account();
+        match recovered {
+            Recovered::Claimed(claim) => self.take(*claim, tries, beat),
+            Recovered::Failed { error, .. } => {
+                self.wait(id, tries, Chain(&error).to_string());
+            }
+            Recovered::Finished { .. } => self.note_end(id),
+            Recovered::Orphan { path } => {
+                tracing::warn!(account = %account.id, path = %path.display(),
+                    "something in work/ is not ours: look at it, then move it away");
+            }
+            Recovered::NothingTaken { .. } | Recovered::PutBack { .. } => self.forget(id),
+        }
+    }
+
+    /// It stays in `work/` and is tried again later.
+    fn wait(&mut self, id: &FileId, tries: u32, why: String) {
+        let tries = tries.saturating_add(1);
+        let wait = self.mouth.first_wait.saturating_mul(1 << tries.saturating_sub(1).min(16));
+        let wait = wait.min(MAX_WAIT);
+        self.waiting.insert(id.clone(), Waiting { tries, due: Instant::now() + wait });
+        let next = self.mouth.intake.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+        events::file_waits(&self.mouth.account().id, id, tries, &why, next);
+        let wait = FileWait { why, tries, next };
+        let store = &self.mouth.intake.store;
+        if let Ok(Some(mut record)) = store.file(id) {
+            record.wait = Some(wait.clone());
+            // Best effort: it may be the store that failed, and `status` says it all the same.
+            drop(store.put_file(&record));
+        }
+        self.mouth.left.wait(id.clone(), wait);
+    }
+
+    /// Nothing was taken after all: nothing is remembered of it either.
+    fn forget(&self, id: &FileId) {
+        let store = &self.mouth.intake.store;
+        let claimed =
+            store.file(id).is_ok_and(|file| file.is_some_and(|f| f.state == FileState::Work));
+        if claimed && let Err(error) = store.forget_file(id) {
+            tracing::warn!(file_id = %id, error = %error, "the file could not be forgotten");
+        }
     }
 
     /// A crash came between the file's end and our note of it.
@@ -278,66 +405,118 @@ impl Bench {
         {
             record.state =
                 if record.refusal.is_some() { FileState::Rejected } else { FileState::Done };
+            record.wait = None;
             if let Err(error) = store.put_file(&record) {
                 tracing::warn!(file_id = %id, error = %error, "the file's end could not be noted");
             }
         }
     }
 
-    /// Claims one file and takes it in. False if nothing more should be claimed for a while.
-    fn claim(&mut self, candidate: &Candidate, beat: &dyn Fn()) -> bool {
+    /// Claims one file and takes it in.
+    fn claim(&mut self, candidate: &Candidate, beat: &dyn Fn()) {
         let account = self.mouth.account();
         let now = self.mouth.intake.clock.now();
-        let claimed = claim(&self.mouth.dirs, candidate, FileId::random(), &now.to_string());
-        match claimed {
+        let id = FileId::random();
+        match claim_beating(&self.mouth.dirs, candidate, id.clone(), &now.to_string(), beat) {
             Ok(claimed) => {
+                self.mouth.left.take(&candidate.name);
                 events::file_claimed(&account.id, &claimed.id, claimed.bytes);
-                self.take(claimed, beat)
+                self.take(claimed, 0, beat);
             }
-            Err(ClaimError::Gone) => true,
+            Err(ClaimError::Gone) => {}
             Err(error) => {
-                let full = error.is_disk_full();
-                match error.left() {
-                    Left::Incoming => self.scanner.returned(candidate, Instant::now()),
-                    Left::Work => self.unfinished = true,
+                let disk = matches!(error, ClaimError::Disk { .. });
+                if disk {
+                    self.claim_failed(error.is_disk_full());
                 }
-                // A disk that refused may have refused to tidy up, too: a claim.json lies about then.
-                self.unfinished |= matches!(error, ClaimError::Disk { .. });
-                tracing::warn!(account = %account.id, error = %Chain(&error),
-                    "a file could not be claimed and is tried again");
-                !full
+                match error.left() {
+                    Left::Incoming => self.leave(candidate, &Chain(&error).to_string()),
+                    Left::Work => self.wait(&id, 0, Chain(&error).to_string()),
+                }
+                if disk && !self.waiting.contains_key(&id) {
+                    // A disk that refused may have refused to tidy up, too: a claim.json lies about then.
+                    let due = Instant::now() + self.mouth.first_wait;
+                    self.waiting.insert(id, Waiting { tries: 0, due });
+                }
             }
         }
     }
 
-    /// Takes a claimed file in; a large one beside, if no other is. False if it stays in `work/`.
-    fn take(&mut self, claimed: Claim, beat: &dyn Fn()) -> bool {
-        if claimed.bytes >= LARGE_BYTES && self.large.is_none() {
-            let mouth = Arc::clone(&self.mouth);
-            self.large = Some(std::thread::spawn(move || mouth.take(claimed, &|| ())));
-            return true;
+    /// The disk refused a claim, or a file could not be read. After some of those, or with a full disk at once, it is left alone.
+    fn claim_failed(&mut self, full: bool) {
+        self.claims_failed = self.claims_failed.saturating_add(1);
+        let Some(more) = self.claims_failed.checked_sub(CLAIMS_FAILED) else {
+            if full {
+                self.no_claims_before = Some(Instant::now() + Duration::from_secs(TROUBLE_SECS));
+            }
+            return;
+        };
+        let wait = Duration::from_secs(TROUBLE_SECS).saturating_mul(1 << more.min(16));
+        self.no_claims_before = Some(Instant::now() + wait.min(MAX_WAIT));
+    }
+
+    /// It stays in `incoming/` and rests longer each time.
+    fn leave(&mut self, candidate: &Candidate, why: &str) {
+        self.scanner.returned(candidate, Instant::now());
+        if self.mouth.left.leave(candidate.name.clone(), format!("{why}; it is tried again")) {
+            let account = self.mouth.account();
+            let name = harmless_name(&candidate.name);
+            events::file_left(&account.id, name, &why, "it is tried again by itself");
         }
-        let well = self.mouth.take(claimed, beat);
-        self.unfinished |= !well;
-        well
+    }
+
+    /// Takes a claimed file in; a large one beside.
+    fn take(&mut self, claimed: Claim, tries: u32, beat: &dyn Fn()) {
+        let id = claimed.id.clone();
+        if claimed.bytes < LARGE_BYTES {
+            let outcome = self.mouth.take(claimed, beat);
+            return self.came_of(&id, tries, outcome);
+        }
+        if self.large.is_some() {
+            // Not a failure: it waits for the one before it.
+            let due = Instant::now() + Duration::from_millis(LARGE_LOOK_MS);
+            self.waiting.insert(id, Waiting { tries, due });
+            return;
+        }
+        let mouth = Arc::clone(&self.mouth);
+        let taking = std::thread::spawn(move || mouth.take(claimed, &|| ()));
+        self.large = Some((id, tries, taking));
+    }
+
+    fn came_of(&mut self, id: &FileId, tries: u32, outcome: Outcome) {
+        match outcome {
+            Outcome::Ended => {
+                self.claims_failed = 0;
+                self.mouth.left.go_on(id);
+            }
+            Outcome::Stopping => {}
+            Outcome::Waits(why) => {
+                self.wait(id, tries, why);
+                if tries == 0 {
+                    // Where one file after the other fails it is not the files.
+                    self.claim_failed(false);
+                }
+            }
+        }
     }
 
     /// Sees how the large file ended, if it did; waits for it if told to.
     fn end_large(&mut self, wait: bool) {
-        if let Some(large) = self.large.take_if(|large| wait || large.is_finished()) {
-            // A panic leaves the file in `work/`, as any trouble does.
-            self.unfinished |= !large.join().unwrap_or(false);
+        let ended = self.large.take_if(|(_, _, large)| wait || large.is_finished());
+        if let Some((id, tries, large)) = ended {
+            let outcome = large.join().unwrap_or_else(|_| {
+                Outcome::Waits("taking it in ended in an error of this program".to_owned())
+            });
+            self.came_of(&id, tries, outcome);
         }
     }
 
     fn tell(&self, notices: &[Notice]) {
         let account = self.mouth.account();
-        let mut left = self.mouth.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.retain(|name, _| self.mouth.dirs.incoming.join(name).symlink_metadata().is_ok());
+        self.mouth.left.look(&self.mouth.dirs, notices);
         for notice in notices {
             let name = harmless_name(&notice.name);
             events::file_left(&account.id, name, &notice.kind, notice.kind.cure());
-            left.insert(notice.name.clone(), notice.to_string());
         }
     }
 }

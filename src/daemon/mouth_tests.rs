@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Enough for more than a megabyte, and for a barrier in between.
 const ORDERS: u64 = 5_000;
 
-const HEADER: &str = "amazon-order-id\tmerchant-order-id\tpurchase-date\tlast-updated-date\torder-status\t\
+pub(super) const HEADER: &str = "amazon-order-id\tmerchant-order-id\tpurchase-date\tlast-updated-date\torder-status\t\
     fulfillment-channel\tsales-channel\torder-channel\turl\tship-service-level\tproduct-name\tsku\tasin\titem-status\t\
     quantity\tcurrency\titem-price\titem-tax\tshipping-price\tshipping-tax\tgift-wrap-price\tgift-wrap-tax\t\
     item-promotion-discount\tship-promotion-discount\tship-city\tship-state\tship-postal-code\tship-country\t\
     promotion-ids\n";
 
-fn report(orders: std::ops::Range<u64>) -> String {
+pub(super) fn report(orders: std::ops::Range<u64>) -> String {
     let mut text = HEADER.to_owned();
     for number in orders {
         writeln!(
@@ -45,7 +45,7 @@ fn report(orders: std::ops::Range<u64>) -> String {
     text
 }
 
-fn drop_sealed(incoming: &Path, recipient: &str, name: &str, text: &str) -> usize {
+pub(super) fn drop_sealed(incoming: &Path, recipient: &str, name: &str, text: &str) -> usize {
     let mut sealer = envelope::seal(Vec::new(), &[recipient], false).unwrap();
     sealer.write_all(text.as_bytes()).unwrap();
     let sealed = sealer.finish().unwrap();
@@ -55,7 +55,7 @@ fn drop_sealed(incoming: &Path, recipient: &str, name: &str, text: &str) -> usiz
     sealed.len()
 }
 
-fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
@@ -110,7 +110,9 @@ fn a_large_file_keeps_no_small_one_waiting() {
             settle: Duration::from_millis(10),
             poll: Duration::from_millis(50),
             wake: Arc::clone(&wake),
-            left: Arc::new(Mutex::default()),
+            first_wait: Duration::from_millis(20),
+            left: Arc::default(),
+            expected: Arc::default(),
             room: Arc::new(Room::endless()),
         });
         runtime.spawn(mouth.run(stop.clone(), || ()))

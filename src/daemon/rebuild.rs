@@ -432,6 +432,8 @@ fn record(
         faults: serde_json::from_value(part("refused_rows")).unwrap_or_default(),
         notices: serde_json::from_value(part("notices")).unwrap_or_default(),
         refusal: serde_json::from_value(part("reason")).ok(),
+        described: serde_json::from_value(part("sidecar")).unwrap_or_default(),
+        wait: None,
     })
 }
 

@@ -7,8 +7,8 @@ use super::Daemon;
 use crate::control::ControlError;
 use crate::control::wire::{Reconcile, ReconcileReport};
 use crate::deliver::reconcile::{ReconcileError, Reconciled};
-use crate::model::{FileId, FileState};
-use crate::spool::SpoolDirs;
+use crate::model::{DocumentInfo, FileRecord, FileState};
+use crate::spool::{HandedIn, SpoolDirs, hand_in};
 
 /// Reconciles, then puts what must be read again into `incoming/`.
 pub(super) async fn reconcile(
@@ -27,9 +27,9 @@ pub(super) async fn reconcile(
     let (files, files_missing) = tokio::task::spawn_blocking(move || {
         let (mut again, mut missing) = (0_u64, 0_u64);
         for id in store.files_of(&records)? {
-            let done = store.file(&id)?.is_some_and(|file| file.state == FileState::Done);
+            let file = store.file(&id)?.filter(|file| file.state == FileState::Done);
             // What cannot be read again is counted, and the person drops it.
-            if done && matches!(take_again(&dirs, &id), Ok(true)) {
+            if file.is_some_and(|file| matches!(take_again(&dirs, &file), Ok(true))) {
                 again = again.saturating_add(1);
             } else {
                 missing = missing.saturating_add(1);
@@ -42,21 +42,37 @@ pub(super) async fn reconcile(
     Ok(report(account, dry_run, &found, files, files_missing))
 }
 
-/// Copies a file of `done/` into `incoming/`, as anybody may. False where it is gone.
-fn take_again(dirs: &SpoolDirs, id: &FileId) -> io::Result<bool> {
-    let end = format!(".{id}");
+/// Copies a file of `done/` into `incoming/`, with what its sidecar said of it. False where it is gone.
+fn take_again(dirs: &SpoolDirs, file: &FileRecord) -> io::Result<bool> {
+    let end = format!(".{}", file.id);
     for entry in std::fs::read_dir(&dirs.done)? {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().ends_with(&end) {
             continue;
         }
-        let name = format!("again-{id}-{:08x}", rand::random::<u32>());
-        let hidden = dirs.incoming.join(format!(".{name}"));
-        std::fs::copy(entry.path(), &hidden)?;
-        std::fs::rename(&hidden, dirs.incoming.join(name))?;
+        let mut document = std::fs::File::open(entry.path())?;
+        let sidecar = sidecar(&file.described)?;
+        let name = HandedIn::again(&file.id);
+        hand_in(dirs, &name, &mut document, sidecar.as_deref())?;
         return Ok(true);
     }
     Ok(false)
+}
+
+/// A sidecar that says again what the first one said; none where it said nothing.
+fn sidecar(described: &DocumentInfo) -> io::Result<Option<Vec<u8>>> {
+    if described.is_empty() {
+        return Ok(None);
+    }
+    let said = serde_json::json!({
+        "reportType": described.report_type,
+        "reportDocumentId": described.document_id,
+        "compressionAlgorithm": described.compression,
+        "dataTime": described.data_time,
+        "marketplace": described.marketplace,
+        "charset": described.charset,
+    });
+    Ok(Some(serde_json::to_vec(&said)?))
 }
 
 fn report(

@@ -1,34 +1,41 @@
 //! `process --dry-run`: what a file would do, without keeping anything.
 //!
 //! The file is read as it would be when dropped, its facts are weighed against what is known, and
-//! the orders are planned with what Odoo has now. Orders that somebody else made in Odoo are not
-//! looked for: they would be adopted or held instead of created.
+//! the orders are planned with what Odoo has now, some hundred at a time: memory does not grow with the
+//! file. Orders that somebody else made in Odoo are not looked for: they would be adopted or held instead
+//! of created.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::mpsc;
+
 use super::Daemon;
 use super::desk::failed;
-use super::intake::{Failure, IntakeAccount, each_order, envelope_name};
+use super::intake::{
+    Failure, IntakeAccount, IntakeTrouble, contradiction, each_order, marketplace,
+};
+use super::sealing::envelope_name;
 use crate::control::wire::{Example, ProcessReport, Would};
 use crate::control::{ControlError, ProcessSource};
 use crate::envelope::{self, Sidecar};
 use crate::flatfile::{self, Hints};
-use crate::model::{AccountId, BuyerFact, Counts, Dossier, Fact, OrderId, Outcome};
+use crate::model::{AccountId, BuyerFact, Counts, DocumentInfo, Dossier, Fact, OrderId, Outcome};
 use crate::plan::Plan;
 use crate::store::Taken;
 
 /// Orders named for each kind of outcome.
 const EXAMPLES: usize = 5;
-/// Orders weighed at once.
+/// Orders weighed and planned at once, at most.
 const CHUNK: usize = 500;
+/// Lines of them, at most, but for the last order.
+const CHUNK_LINES: usize = 5_000;
+/// Dry runs beside each other: each holds a whole file as it was sent.
+pub(super) const AT_ONCE: usize = 2;
 
-/// What a file says, weighed against what is known.
-struct Weighed {
-    report: ProcessReport,
-    orders: Vec<(Dossier, Option<BuyerFact>)>,
-}
+/// Orders of a file, weighed against what is known.
+type Weighed = Vec<(Dossier, Option<BuyerFact>)>;
 
 /// Says what `source` would do if it were dropped for `account`.
 pub(super) async fn rehearse(
@@ -36,32 +43,50 @@ pub(super) async fn rehearse(
     account: &AccountId,
     source: ProcessSource,
 ) -> Result<ProcessReport, ControlError> {
-    let (worker, id) = (Arc::clone(daemon), account.clone());
-    let weighed = tokio::task::spawn_blocking(move || weigh(&worker, &id, &source))
-        .await
-        .map_err(|_| ControlError::Internal)??;
-    let Weighed { mut report, orders } = weighed;
-    if report.refusal.is_some() {
-        return Ok(report);
-    }
-    let plans = daemon.delivery.rehearse(account, &orders).await.map_err(|error| {
-        failed("odoo", &error.to_string(), "run `odoo-spoold check`, then try again")
+    let permit = Arc::clone(&daemon.dry_runs).try_acquire_owned().map_err(|_| {
+        failed(
+            "dry-runs-busy",
+            &format!("{AT_ONCE} dry runs are under way already"),
+            "ask again when one of them has ended",
+        )
     })?;
-    let mut would = Would {
-        unchanged: report.counts.unchanged.saturating_add(report.counts.older),
-        before_import_from: report.counts.before_import_from,
-        ..Would::default()
+    let permit = Arc::new(permit);
+    let held = Arc::clone(&permit);
+    let (sender, mut chunks) = mpsc::channel::<Weighed>(1);
+    let (worker, id) = (Arc::clone(daemon), account.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        // Held by both halves: a caller who went away does not make room for another.
+        let _held = held;
+        weigh(&worker, &id, &source, &sender)
+    });
+    let odoo = |error: crate::deliver::catalog::CatalogError| {
+        failed("odoo", &error.to_string(), "run `odoo-spoold check`, then try again")
     };
+    let mut planner = None;
+    let mut would = Would::default();
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
-    for ((dossier, _), plan) in orders.iter().zip(&plans) {
-        let words = count(dossier, plan, &mut would);
-        let times = shown.entry(words.clone()).or_default();
-        *times = times.saturating_add(1);
-        if *times <= EXAMPLES {
-            would.examples.push(Example { order_id: dossier.order_id.clone(), would: words });
+    while let Some(orders) = chunks.recv().await {
+        let planner = match &mut planner {
+            Some(planner) => planner,
+            None => planner.insert(daemon.delivery.dry_run(account).await.map_err(odoo)?),
+        };
+        let plans = planner.plan(&orders).await.map_err(odoo)?;
+        for ((dossier, _), plan) in orders.iter().zip(&plans) {
+            let words = count(dossier, plan, &mut would);
+            let times = shown.entry(words.clone()).or_default();
+            *times = times.saturating_add(1);
+            if *times <= EXAMPLES {
+                would.examples.push(Example { order_id: dossier.order_id.clone(), would: words });
+            }
         }
     }
-    report.would = Some(would);
+    let mut report = reading.await.map_err(|_| ControlError::Internal)??;
+    if report.refusal.is_none() {
+        would.unchanged = report.counts.unchanged.saturating_add(report.counts.older);
+        would.before_import_from =
+            would.before_import_from.saturating_add(report.counts.before_import_from);
+        report.would = Some(would);
+    }
     Ok(report)
 }
 
@@ -118,7 +143,8 @@ fn weigh(
     daemon: &Daemon,
     account: &AccountId,
     source: &ProcessSource,
-) -> Result<Weighed, ControlError> {
+    chunks: &mpsc::Sender<Weighed>,
+) -> Result<ProcessReport, ControlError> {
     let live = daemon
         .accounts
         .get(account)
@@ -134,11 +160,11 @@ fn weigh(
         refusal: None,
         would: None,
     };
-    match read(daemon, &intake, source, &mut report) {
-        Ok(orders) => Ok(Weighed { report, orders }),
+    match read(daemon, &intake, source, &mut report, chunks) {
+        Ok(()) => Ok(report),
         Err(Failure::Refused(refusal)) => {
             report.refusal = Some(refusal);
-            Ok(Weighed { report, orders: Vec::new() })
+            Ok(report)
         }
         Err(Failure::Trouble(trouble)) => {
             Err(failed("trouble", &trouble.to_string(), "look at `journalctl -u odoo-spoold`"))
@@ -151,18 +177,27 @@ fn read(
     account: &IntakeAccount,
     source: &ProcessSource,
     report: &mut ProcessReport,
-) -> Result<Vec<(Dossier, Option<BuyerFact>)>, Failure> {
-    let sidecar =
-        source.sidecar.as_deref().map(Sidecar::parse).transpose().map_err(Failure::sidecar)?;
+    chunks: &mpsc::Sender<Weighed>,
+) -> Result<(), Failure> {
+    let bytes = u64::try_from(source.bytes.len()).unwrap_or(u64::MAX);
+    if bytes > account.max_file_bytes {
+        return Err(Failure::too_large(bytes, account.max_file_bytes));
+    }
+    let sidecar = source
+        .sidecar
+        .as_ref()
+        .map(|bytes| Sidecar::parse(bytes))
+        .transpose()
+        .map_err(Failure::sidecar)?;
     let sidecar = sidecar.as_ref();
     let open = || -> Result<Box<dyn Read + '_>, Failure> {
         let bytes = Cursor::new(source.bytes.as_slice());
         let opened = envelope::open(bytes, sidecar, &account.keyring, &account.policy);
         Ok(opened.map_err(Failure::open)?.reader)
     };
-    let marketplace =
-        sidecar.and_then(|s| s.marketplace.as_deref()).and_then(|name| name.parse().ok());
-    let hints = Hints { charset: sidecar.and_then(|s| s.charset.clone()), marketplace };
+    let described = sidecar.map(DocumentInfo::from).unwrap_or_default();
+    let marketplace = marketplace(&described);
+    let hints = Hints { charset: described.charset.clone(), marketplace };
     let first = envelope::open(
         Cursor::new(source.bytes.as_slice()),
         sidecar,
@@ -173,6 +208,7 @@ fn read(
     envelope_name(first.format).clone_into(&mut report.envelope);
     let survey = flatfile::survey(first.reader, &hints).map_err(Failure::document)?;
     report.family = Some(survey.family);
+    contradiction(&described, &survey)?;
     report.counts = Counts {
         rows: survey.rows,
         blank: survey.blank_lines,
@@ -182,42 +218,50 @@ fn read(
     let mut weighing = Weighing {
         daemon,
         account,
+        chunks,
         facts: Vec::new(),
+        lines: 0,
         buyers: BTreeMap::new(),
         taken: Taken::default(),
-        orders: Vec::new(),
+        refused: 0,
     };
     let rows = each_order(&open, &survey, marketplace, &mut |order| {
         if let Some(buyer) = order.buyer {
             weighing.buyers.insert(order.fact.order_id.clone(), buyer);
         }
+        weighing.lines = weighing.lines.saturating_add(order.fact.lines.len());
         weighing.facts.push(order.fact);
-        if weighing.facts.len() >= CHUNK { weighing.flush() } else { Ok(()) }
+        let full = weighing.facts.len() >= CHUNK || weighing.lines >= CHUNK_LINES;
+        if full { weighing.flush() } else { Ok(()) }
     })?;
     weighing.flush()?;
     let taken = weighing.taken;
-    report.counts.refused = rows.refused;
+    report.counts.refused = rows.refused.saturating_add(weighing.refused);
     report.counts.new = taken.new;
     report.counts.changed = taken.changed;
     report.counts.unchanged = taken.unchanged;
     report.counts.older = taken.older;
     report.counts.before_import_from = taken.before_import_from;
-    Ok(weighing.orders)
+    Ok(())
 }
 
 /// Facts on their way to being weighed.
 struct Weighing<'a> {
     daemon: &'a Daemon,
     account: &'a IntakeAccount,
+    chunks: &'a mpsc::Sender<Weighed>,
     facts: Vec<Fact>,
+    lines: usize,
     buyers: BTreeMap<OrderId, BuyerFact>,
     taken: Taken,
-    orders: Vec<(Dossier, Option<BuyerFact>)>,
+    /// Orders whose record cannot be read or would be too large.
+    refused: u64,
 }
 
 impl Weighing<'_> {
     fn flush(&mut self) -> Result<(), Failure> {
         let facts = std::mem::take(&mut self.facts);
+        self.lines = 0;
         let now = self.daemon.clock.now();
         let from = Some(self.account.import_from);
         let (taken, dossiers) = self
@@ -231,11 +275,21 @@ impl Weighing<'_> {
         self.taken.older = self.taken.older.saturating_add(taken.older);
         self.taken.before_import_from =
             self.taken.before_import_from.saturating_add(taken.before_import_from);
-        for dossier in dossiers {
-            let buyer = self.buyers.remove(&dossier.order_id);
-            self.orders.push((dossier, buyer));
-        }
+        self.refused =
+            self.refused.saturating_add(u64::try_from(taken.refused.len()).unwrap_or(u64::MAX));
+        let weighed: Weighed = dossiers
+            .into_iter()
+            .map(|dossier| {
+                let buyer = self.buyers.remove(&dossier.order_id);
+                (dossier, buyer)
+            })
+            .collect();
         self.buyers.clear();
-        Ok(())
+        if weighed.is_empty() {
+            return Ok(());
+        }
+        // Waits until the chunk before it is planned. Whoever asked may have gone away.
+        let sent = self.chunks.blocking_send(weighed);
+        sent.map_err(|_| Failure::Trouble(IntakeTrouble::Stopping))
     }
 }

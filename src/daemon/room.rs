@@ -58,6 +58,17 @@ impl Room {
         self.places.iter().filter(|place| !place.enough(space(&place.dir))).count() == 0
     }
 
+    /// Why a file of so many bytes has no room in the spool now, if it has none: copying it would leave
+    /// less than the least free space.
+    pub(crate) fn lacks(&self, bytes: u64) -> Option<String> {
+        let place = self.places.first()?;
+        let space = space(&place.dir)?;
+        let spare = space.free.saturating_sub(place.limit(space));
+        (bytes > spare).then(|| {
+            format!("it has {} MiB and the disk has {} MiB to spare", bytes >> 20, spare >> 20)
+        })
+    }
+
     /// Room without end.
     #[cfg(test)]
     pub(crate) fn endless() -> Self {
@@ -81,10 +92,14 @@ impl Room {
 }
 
 impl Place {
+    /// The least free space.
+    fn limit(&self, space: Space) -> u64 {
+        self.min_free.unwrap_or_else(|| (space.total / DEFAULT_PART).min(DEFAULT_BYTES))
+    }
+
     fn enough(&self, space: Option<Space>) -> bool {
         let Some(space) = space else { return true };
-        let limit =
-            self.min_free.unwrap_or_else(|| (space.total / DEFAULT_PART).min(DEFAULT_BYTES));
+        let limit = self.limit(space);
         let mut low = self.low.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = if low.is_some() { limit.saturating_add(limit / 4) } else { limit };
         let why = if space.read_only {

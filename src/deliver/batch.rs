@@ -10,7 +10,7 @@
 //! Odoo shows: a crash anywhere redoes only what is not there yet. An order that ends early (held,
 //! dead, nothing to do) drops out and never delays the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -24,13 +24,12 @@ use super::settings::AccountSettings;
 use super::shelf::Shelf;
 use super::write::has_writes;
 use crate::model::{
-    BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Sku, Stage,
+    BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Stage,
 };
 use crate::plan::diff::{Rebased, forget_overtaken, parse_odoo_datetime};
 use crate::plan::expired::without_buyer;
 use crate::plan::{
-    Changes, Current, Desired, PartnerMode, Plan, UnknownSku, diff, external, plan,
-    rule_on_marketplace,
+    Changes, Current, Desired, PartnerMode, Plan, diff, external, plan, rule_on_marketplace,
 };
 use crate::store::{BuyerState, End, IdKey, Leased};
 
@@ -151,14 +150,7 @@ impl Batch<'_> {
     /// Asks for the products the orders name, and plans each.
     async fn decide(&self, works: &mut [Work]) -> Result<(), Stop> {
         let policy = &self.settings.policy;
-        let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
-        if let UnknownSku::Default(sku) = &policy.unknown_sku {
-            skus.insert(sku.clone());
-        }
-        for work in works.iter() {
-            let facts = work.dossier.facts.values().flat_map(|standing| &standing.fact.lines);
-            skus.extend(facts.map(|line| line.sku.clone()));
-        }
+        let skus = super::wanted_skus(policy, works.iter().map(|work| &work.dossier));
         self.catalog.want_products(self.sender.client, &skus).await?;
         for work in works {
             rule_on_marketplace(&mut work.dossier);

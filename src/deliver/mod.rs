@@ -53,7 +53,7 @@ use window::Window;
 use crate::clock::SharedClock;
 use crate::model::{AccountId, BuyerFact, Dossier, Sku};
 use crate::odoo::Client;
-use crate::plan::{Plan, plan};
+use crate::plan::{AccountPolicy, Plan, UnknownSku, plan};
 use crate::store::Store;
 
 /// Delivery of all accounts to one Odoo.
@@ -72,6 +72,46 @@ pub struct Delivery {
     connections: Arc<Throttle>,
     /// Held by the one lane that asks Odoo who it is and what it has.
     asking: tokio::sync::Mutex<()>,
+}
+
+/// Plans orders without doing anything about them.
+#[derive(Debug)]
+pub struct DryRun {
+    settings: Arc<AccountSettings>,
+    client: Client,
+    catalog: Catalog,
+}
+
+impl DryRun {
+    /// What would be done about these orders, if they were due now. Asks Odoo, writes nothing.
+    pub async fn plan(
+        &self,
+        orders: &[(Dossier, Option<BuyerFact>)],
+    ) -> Result<Vec<Plan>, CatalogError> {
+        let policy = &self.settings.policy;
+        let skus = wanted_skus(policy, orders.iter().map(|(dossier, _)| dossier));
+        self.catalog.want_products(&self.client, &skus).await?;
+        Ok(orders
+            .iter()
+            .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &self.catalog))
+            .collect())
+    }
+}
+
+/// The products that planning these orders asks Odoo for.
+fn wanted_skus<'a>(
+    policy: &AccountPolicy,
+    dossiers: impl Iterator<Item = &'a Dossier>,
+) -> BTreeSet<Sku> {
+    let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
+    if let UnknownSku::Default(sku) = &policy.unknown_sku {
+        skus.insert(sku.clone());
+    }
+    for dossier in dossiers {
+        let lines = dossier.facts.values().flat_map(|standing| &standing.fact.lines);
+        skus.extend(lines.map(|line| line.sku.clone()));
+    }
+    skus
 }
 
 impl Delivery {
@@ -156,26 +196,12 @@ impl Delivery {
         self.wake_all();
     }
 
-    /// What would be done about these orders, if they were due now. Asks Odoo, writes nothing.
-    pub async fn rehearse(
-        &self,
-        account: &AccountId,
-        orders: &[(Dossier, Option<BuyerFact>)],
-    ) -> Result<Vec<Plan>, CatalogError> {
+    /// Asks Odoo for what planning an account's orders needs, for a dry run.
+    pub async fn dry_run(&self, account: &AccountId) -> Result<DryRun, CatalogError> {
         let settings = self.settings(account).ok_or(CatalogError::Account)?;
         let client = self.client();
         let catalog = Catalog::load(&client, &settings).await?;
-        let policy = &settings.policy;
-        let mut skus: BTreeSet<Sku> = policy.products.values().cloned().collect();
-        for (dossier, _) in orders {
-            let facts = dossier.facts.values().flat_map(|standing| &standing.fact.lines);
-            skus.extend(facts.map(|line| line.sku.clone()));
-        }
-        catalog.want_products(&client, &skus).await?;
-        Ok(orders
-            .iter()
-            .map(|(dossier, buyer)| plan(dossier, buyer.as_ref(), policy, &catalog))
-            .collect())
+        Ok(DryRun { settings, client, catalog })
     }
 
     /// What another host's clock says, by Odoo's answers.

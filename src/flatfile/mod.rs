@@ -58,5 +58,6 @@ pub use charset::Charset;
 pub use draft::OrderFacts;
 pub use error::{DocumentError, MAX_LINE_BYTES, MAX_ROWS};
 pub use facts::{Context, FactReader, RowCounts, facts};
+pub use reports::family_of;
 pub use survey::{Hints, Notice, Survey, survey};
 pub use value::{DecimalMark, MAX_FRACTION_DIGITS, MAX_WHOLE_DIGITS, Notation};

@@ -40,6 +40,38 @@ pub struct FileRecord {
     pub notices: Vec<FileNotice>,
     /// Why the file was refused as a whole.
     pub refusal: Option<Refusal>,
+    /// What its sidecar said of it.
+    pub described: DocumentInfo,
+    /// Why it stays in `work/` for now, while it does.
+    pub wait: Option<FileWait>,
+}
+
+/// What a sidecar says of a document. Its keys are not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentInfo {
+    /// The report type, such as `GET_FLAT_FILE_ORDERS_DATA`.
+    pub report_type: Option<String>,
+    /// Amazon's id of the document.
+    pub document_id: Option<String>,
+    /// Amazon's word for how it was compressed.
+    pub compression: Option<String>,
+    /// The instant for which the data is true.
+    pub data_time: Option<Timestamp>,
+    /// The marketplace, as the sidecar names it.
+    pub marketplace: Option<String>,
+    /// The charset that the sidecar names.
+    pub charset: Option<String>,
+}
+
+/// Why a claimed file is not read for now. It is tried again by itself; other files go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileWait {
+    /// What failed, without the file's content.
+    pub why: String,
+    /// How often it failed.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next: Timestamp,
 }
 
 /// Something odd in a file that refused nothing.
@@ -101,6 +133,13 @@ pub struct Refusal {
     pub column: Option<String>,
     /// What to do next.
     pub next_step: String,
+}
+
+impl DocumentInfo {
+    /// Whether the sidecar said nothing, or there was none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl FileState {

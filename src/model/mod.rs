@@ -27,7 +27,7 @@ pub use fact::{
     BillTo, BuyerFact, Fact, FactLine, Family, Fulfilment, Head, ItemStatus, OrderStatus, Rank,
     RowFault, UnknownAmount, UnknownWord,
 };
-pub use file::{Counts, FileNotice, FileRecord, FileState, Refusal};
+pub use file::{Counts, DocumentInfo, FileNotice, FileRecord, FileState, FileWait, Refusal};
 pub use file_id::FileId;
 pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, IdGrammar, OdooId, OrderId, OrderItemId, Sku};

@@ -68,7 +68,7 @@ impl Spool {
 
 /// What happens at one step.
 #[derive(Debug, Clone, Copy)]
-enum Fault {
+pub(super) enum Fault {
     /// This and everything after it does not happen; a write happens by half.
     Kill,
     /// Only this does not happen.
@@ -78,7 +78,7 @@ enum Fault {
 }
 
 /// The real disk with a fault at one step, and a record of all steps.
-struct Faulty {
+pub(super) struct Faulty {
     at: usize,
     fault: Fault,
     steps: Cell<usize>,
@@ -86,11 +86,11 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new(at: usize, fault: Fault) -> Self {
+    pub(super) fn new(at: usize, fault: Fault) -> Self {
         Self { at, fault, steps: Cell::new(0), log: RefCell::default() }
     }
 
-    fn struck(&self) -> bool {
+    pub(super) fn struck(&self) -> bool {
         self.steps.get() >= self.at
     }
 
@@ -345,12 +345,16 @@ fn the_order_of_steps() {
             "fsync a/work",
             // 2: the commit; the folder it goes to first
             "from incoming/orders.txt.json",
-            "to ID.sidecar",
+            "to ID.sidecar.in",
             "from incoming/orders.txt",
             "to ID.in",
             "fsync a/work",
             "fsync a/incoming",
-            // 3: our copy
+            // 3: our copies
+            "create work/ID.sidecar.tmp",
+            "write work/ID.sidecar.tmp",
+            "fsync work/ID.sidecar.tmp",
+            "over work/ID.sidecar",
             "create work/ID.copy.tmp",
             "write work/ID.copy.tmp",
             "write work/ID.copy.tmp",
@@ -360,6 +364,8 @@ fn the_order_of_steps() {
             "fsync a/work",
             // 4: only now
             "unlink work/ID.in",
+            "unlink work/ID.sidecar.in",
+            "fsync a/work",
         ]
     );
     finish_on(&disk, &claim, End::Done, &json!({})).unwrap();

@@ -9,11 +9,19 @@
 //!
 //! [`SpoolDirs::prepare`] creates what is missing. What exists belongs to the operator: its modes are
 //! reported when they look wrong, never changed.
+//!
+//! Under the unit's sandbox (`RestrictSUIDSGID=`, no `chown`) no program may set the set-group-id bit or
+//! give a folder to another group. The kernel does both for a folder that is made in one that has the bit:
+//! the package makes the spool `2755 odoo-spoold:odoo-spoold-drop`, an account's folder inherits group and
+//! bit from it, and `incoming/` from that. The bit is then taken off the account's folder, which is allowed,
+//! so that the other three keep the daemon's own group.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+const SET_GROUP_ID: u32 = 0o2000;
 
 /// The folders of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +53,15 @@ pub enum DirNotice {
     /// Droppers may take away or replace each other's files. Set the sticky bit.
     #[error("{} has no sticky bit (mode {mode:04o}), droppers can remove each other's files: chmod 3730", path.display())]
     IncomingNotSticky {
+        /// The folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Droppers cannot put files in, or what they put in keeps a group that the daemon is not in. Root sets
+    /// group and mode.
+    #[error("{} is closed to droppers (mode {mode:04o}): as root, chgrp odoo-spoold-drop, then chmod 3730", path.display())]
+    IncomingClosed {
         /// The folder.
         path: PathBuf,
         /// Its mode.
@@ -89,8 +106,8 @@ pub struct DirsError {
 // === impl SpoolDirs ===
 
 impl SpoolDirs {
-    /// The mode of the account's folder: droppers pass it.
-    pub const ROOT_MODE: u32 = 0o751;
+    /// The mode of the account's folder: droppers pass through it, and need not list it.
+    pub const ROOT_MODE: u32 = 0o711;
     /// The mode of `incoming/`.
     pub const INCOMING_MODE: u32 = 0o3730;
     /// The mode of the other folders.
@@ -110,12 +127,28 @@ impl SpoolDirs {
 
     /// Creates what is missing, durably, and looks at what is there.
     pub fn prepare(&self) -> Result<Vec<DirNotice>, DirsError> {
-        create(&self.root, Self::ROOT_MODE)?;
-        create(&self.incoming, Self::INCOMING_MODE)?;
+        make(&self.root, Self::ROOT_MODE)?;
+        if make(&self.incoming, Self::INCOMING_MODE)? {
+            finish_incoming(&self.incoming)?;
+        }
+        if !self.work.exists() {
+            self.end_inheriting()?;
+        }
         for path in [&self.work, &self.done, &self.rejected] {
             create(path, Self::PRIVATE_MODE)?;
         }
         self.look()
+    }
+
+    /// The account's folder hands group and set-group-id bit on to `incoming/` only.
+    fn end_inheriting(&self) -> Result<(), DirsError> {
+        let fail = |source| DirsError { path: self.root.clone(), source };
+        let meta = fs::metadata(&self.root).map_err(fail)?;
+        if meta.mode() & SET_GROUP_ID == 0 {
+            return Ok(());
+        }
+        let mode = Permissions::from_mode(meta.mode() & 0o777);
+        fs::set_permissions(&self.root, mode).map_err(fail)
     }
 
     /// Looks at the folders without changing anything; an error names one that cannot be used.
@@ -127,6 +160,9 @@ impl SpoolDirs {
         let path = || self.incoming.clone();
         if mode & 0o044 != 0 {
             notices.push(DirNotice::IncomingListable { path: path(), mode });
+        }
+        if mode & 0o002 == 0 && mode & 0o2030 != 0o2030 {
+            notices.push(DirNotice::IncomingClosed { path: path(), mode });
         }
         if mode & 0o022 != 0 && mode & 0o1000 == 0 {
             notices.push(DirNotice::IncomingNotSticky { path: path(), mode });
@@ -153,16 +189,39 @@ impl SpoolDirs {
 }
 
 fn create(path: &Path, mode: u32) -> Result<(), DirsError> {
+    make(path, mode).map(|_| ())
+}
+
+/// Makes a folder with this mode, but for the set-group-id bit, which only its parent can give it. False
+/// if it is there.
+fn make(path: &Path, mode: u32) -> Result<bool, DirsError> {
+    use rustix::fs::Mode;
+
     let fail = |source| DirsError { path: path.to_owned(), source };
-    match fs::create_dir(path) {
+    // mkdir(2) obeys the umask, and chmod(2) takes away what was inherited.
+    let umask = rustix::process::umask(Mode::empty());
+    let made = rustix::fs::mkdir(path, Mode::from_raw_mode(mode & !SET_GROUP_ID));
+    rustix::process::umask(umask);
+    match made.map_err(io::Error::from) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         Err(error) => return Err(fail(error)),
     }
-    // mkdir(2) obeys the umask and ignores setgid.
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(fail)?;
     let parent = path.parent().unwrap_or(path);
-    fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail)
+    fs::File::open(parent).and_then(|dir| dir.sync_all()).map_err(fail)?;
+    Ok(true)
+}
+
+/// Sets the bit that was not inherited, where that is allowed. Where it is not, [`SpoolDirs::look`] says so.
+fn finish_incoming(path: &Path) -> Result<(), DirsError> {
+    let fail = |source| DirsError { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(fail)?.mode() & SET_GROUP_ID != 0 {
+        return Ok(());
+    }
+    match fs::set_permissions(path, Permissions::from_mode(SpoolDirs::INCOMING_MODE)) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(fail(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn usable(path: &Path) -> Result<fs::Metadata, DirsError> {
@@ -196,6 +255,31 @@ mod tests {
             assert_eq!(mode(path), 0o750);
         }
         assert_eq!(dirs.prepare().unwrap(), []);
+    }
+
+    /// As under the unit's sandbox: nothing sets the bit, everything inherits it.
+    #[test]
+    fn audit_19_incoming_inherits_group_and_bit_and_the_other_folders_do_not() {
+        let spool = tempfile::tempdir().unwrap();
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            std::os::unix::fs::chown(spool.path(), None, Some(4711)).unwrap();
+        }
+        fs::set_permissions(spool.path(), Permissions::from_mode(0o2755)).unwrap();
+        let dirs = SpoolDirs::new(spool.path(), "eu_main");
+        assert_eq!(dirs.prepare().unwrap(), []);
+        assert_eq!((mode(&dirs.incoming), mode(&dirs.root)), (0o3730, 0o711));
+        let gid = |path: &Path| fs::metadata(path).unwrap().gid();
+        assert_eq!(gid(&dirs.incoming), gid(spool.path()));
+        for path in [&dirs.work, &dirs.done, &dirs.rejected] {
+            assert_eq!(mode(path), 0o750);
+            assert!(!root || gid(path) != 4711, "{}", path.display());
+        }
+        // What was made without the bit and could not be given it is told of.
+        fs::set_permissions(&dirs.incoming, Permissions::from_mode(0o1700)).unwrap();
+        let notices = dirs.prepare().unwrap();
+        let closed = DirNotice::IncomingClosed { path: dirs.incoming.clone(), mode: 0o1700 };
+        assert_eq!(notices, [closed]);
     }
 
     #[test]

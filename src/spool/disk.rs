@@ -31,6 +31,8 @@ pub(super) trait Disk {
     fn replace(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a name away.
     fn unlink(&self, path: &Path) -> io::Result<()>;
+    /// A piece was read: no step, but a sign of life.
+    fn alive(&self) {}
 }
 
 /// The disk of this host.
@@ -76,6 +78,46 @@ impl Disk for Os {
     }
 }
 
+/// The disk of this host, for a caller who must show that it is alive while much is copied.
+pub(super) struct Beating<'a>(pub(super) &'a dyn Fn());
+
+impl Disk for Beating<'_> {
+    fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+        Os.create(path, mode)
+    }
+
+    fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        (self.0)();
+        Os.write(file, path, bytes)
+    }
+
+    fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        (self.0)();
+        Os.sync(file, path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        (self.0)();
+        Os.sync_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Os.rename(from, to)
+    }
+
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Os.replace(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        Os.unlink(path)
+    }
+
+    fn alive(&self) {
+        (self.0)();
+    }
+}
+
 /// Takes a name away that need not be there; says whether it was.
 pub(super) fn unlink_if_there(disk: &impl Disk, path: &Path) -> io::Result<bool> {
     if !exists(path)? {
@@ -111,29 +153,32 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     if meta.is_file() { Ok((file, meta)) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-/// Copies what `source` gives to a new durable file (its name is not durable yet).
+/// Copies the first `most` bytes of `source` to a new durable file (its name is not durable yet).
 /// Returns how many bytes that was, and their SHA-256.
 pub(super) fn copy(
     disk: &impl Disk,
     source: &File,
+    most: u64,
     to: &Path,
     mode: u32,
 ) -> io::Result<(u64, [u8; 32])> {
     let mut target = disk.create(to, mode)?;
-    let digest = digest(source, |chunk| disk.write(&mut target, to, chunk))?;
+    let digest = digest(disk, source.take(most), |chunk| disk.write(&mut target, to, chunk))?;
     disk.sync(&target, to)?;
     Ok(digest)
 }
 
 /// Reads to the end; length and SHA-256 of what was read. Each piece is shown to `each` first.
 pub(super) fn digest(
-    mut source: &File,
+    disk: &impl Disk,
+    mut source: impl Read,
     mut each: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<(u64, [u8; 32])> {
     let mut hash = Sha256::new();
     let mut length = 0_u64;
     let mut buffer = vec![0_u8; COPY_BUFFER_BYTES];
     loop {
+        disk.alive();
         let read = match source.read(&mut buffer) {
             Ok(0) => return Ok((length, hash.finalize().into())),
             Ok(read) => read,
@@ -149,22 +194,30 @@ pub(super) fn digest(
 
 /// Takes a file with keys in it away. Once its name is durably gone its bytes are overwritten, where
 /// that is possible and nobody else has the file under another name; file systems that copy on write
-/// keep them anyway.
+/// keep them anyway. No more is overwritten than a sidecar can have: a file without content, however
+/// long it says it is, must not become a real one.
 pub(super) fn destroy_if_there(disk: &impl Disk, path: &Path) -> io::Result<bool> {
-    if !exists(path)? {
-        return Ok(false);
-    }
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
     // Best effort: the dropper's own file need not be writable for us.
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from).ok();
-    let file =
-        file.filter(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() == 1));
+    let file = found
+        .is_file()
+        .then(|| rustix::fs::open(path, flags, Mode::empty()).map(File::from).ok())
+        .flatten()
+        .filter(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() == 1));
     disk.unlink(path)?;
     disk.sync_dir(path.parent().unwrap_or(path))?;
     if let Some(mut file) = file {
         let scrub = file
             .metadata()
-            .and_then(|meta| io::copy(&mut io::repeat(0).take(meta.len()), &mut file))
+            .and_then(|meta| {
+                let most = meta.len().min(super::claim::SIDECAR_COPY_BYTES);
+                io::copy(&mut io::repeat(0).take(most), &mut file)
+            })
             .and_then(|_| file.sync_data());
         drop(scrub);
     }

@@ -18,7 +18,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{self, Disk, Os};
+use super::disk::{self, Beating, Disk, Os};
 use super::layout::{self, EndPaths, Paths};
 use super::{Claim, ClaimError, Left, SpoolDirs};
 
@@ -38,6 +38,16 @@ pub enum End {
 /// After an error the claim is in `work/` and the same call may be made again; so it may after success.
 pub fn finish(claim: &Claim, end: End, words: &serde_json::Value) -> Result<PathBuf, ClaimError> {
     finish_on(&Os, claim, end, words)
+}
+
+/// As [`finish()`]; `beat` is called while a file is copied to another file system.
+pub fn finish_beating(
+    claim: &Claim,
+    end: End,
+    words: &serde_json::Value,
+    beat: &dyn Fn(),
+) -> Result<PathBuf, ClaimError> {
+    finish_on(&Beating(beat), claim, end, words)
 }
 
 pub(super) fn finish_on(
@@ -68,7 +78,7 @@ fn leave_other_end(disk: &impl Disk, paths: &Paths, other: &EndPaths) -> Result<
     let fail = || ClaimError::disk("tidying up", Left::Work);
     let mut changed = false;
     if disk::exists(&other.document).map_err(fail())? {
-        same_or_collision(&paths.document, &other.document)?;
+        same_or_collision(disk, &paths.document, &other.document)?;
         changed |= disk::unlink_if_there(disk, &other.document).map_err(fail())?;
     }
     for leftover in [&other.words, &other.words_tmp, &other.document_tmp] {
@@ -109,13 +119,13 @@ fn move_document(
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             disk::unlink_if_there(disk, &to.document_tmp).map_err(fail())?;
-            disk::copy(disk, &source, &to.document_tmp, super::claim::PRIVATE_FILE_MODE)
+            disk::copy(disk, &source, u64::MAX, &to.document_tmp, super::claim::PRIVATE_FILE_MODE)
                 .map_err(fail())?;
             match disk.rename(&to.document_tmp, &to.document) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     disk.unlink(&to.document_tmp).map_err(fail())?;
-                    same_or_collision(from, &to.document)?;
+                    same_or_collision(disk, from, &to.document)?;
                 }
                 Err(error) => return Err(fail()(error)),
             }
@@ -124,7 +134,7 @@ fn move_document(
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Half of a rename across file systems, or a power cut forgot half of a rename.
-            same_or_collision(from, &to.document)?;
+            same_or_collision(disk, from, &to.document)?;
             disk.sync_dir(&to.dir).map_err(fail())?;
             disk.unlink(from).map_err(fail())?;
         }
@@ -140,7 +150,7 @@ fn sync_both(disk: &impl Disk, dirs: &SpoolDirs, to: &EndPaths) -> io::Result<()
 
 /// Step 3.
 pub(super) fn clear(disk: &impl Disk, dirs: &SpoolDirs, paths: &Paths) -> io::Result<()> {
-    for keys in [&paths.sidecar, &paths.sidecar_tmp] {
+    for keys in [&paths.sidecar, &paths.sidecar_tmp, &paths.sidecar_staged] {
         disk::destroy_if_there(disk, keys)?;
     }
     let mut changed = false;
@@ -153,12 +163,12 @@ pub(super) fn clear(disk: &impl Disk, dirs: &SpoolDirs, paths: &Paths) -> io::Re
     if disk::unlink_if_there(disk, &paths.claim)? { disk.sync_dir(&dirs.work) } else { Ok(()) }
 }
 
-fn same_or_collision(ours: &Path, theirs: &Path) -> Result<(), ClaimError> {
+fn same_or_collision(disk: &impl Disk, ours: &Path, theirs: &Path) -> Result<(), ClaimError> {
     let same = || -> io::Result<bool> {
         let (ours, ours_meta) = disk::open_regular(ours)?;
         let (theirs, theirs_meta) = disk::open_regular(theirs)?;
         Ok(ours_meta.len() == theirs_meta.len()
-            && disk::digest(&ours, |_| Ok(()))? == disk::digest(&theirs, |_| Ok(()))?)
+            && disk::digest(disk, &ours, |_| Ok(()))? == disk::digest(disk, &theirs, |_| Ok(()))?)
     };
     match same() {
         Ok(true) => Ok(()),

@@ -24,9 +24,12 @@ pub(super) struct Paths {
     pub(super) copy_tmp: PathBuf,
     pub(super) document: PathBuf,
     pub(super) resealed_tmp: PathBuf,
+    /// Our copy of the sidecar.
     pub(super) sidecar: PathBuf,
-    pub(super) sidecar_here: PathBuf,
     pub(super) sidecar_tmp: PathBuf,
+    /// The dropper's sidecar after the rename; `sidecar_here` when `work/` is on another file system.
+    pub(super) sidecar_staged: PathBuf,
+    pub(super) sidecar_here: PathBuf,
 }
 
 /// Where a file ends.
@@ -54,13 +57,14 @@ impl Paths {
             document: work(""),
             resealed_tmp: work(".resealed.tmp"),
             sidecar: work(".sidecar"),
-            sidecar_here: here(".sidecar"),
             sidecar_tmp: work(".sidecar.tmp"),
+            sidecar_staged: work(".sidecar.in"),
+            sidecar_here: here(".sidecar"),
         }
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> [&Path; 10] {
+    pub(super) fn all(&self) -> [&Path; 11] {
         [
             &self.claim,
             &self.claim_tmp,
@@ -70,15 +74,16 @@ impl Paths {
             &self.document,
             &self.resealed_tmp,
             &self.sidecar,
-            &self.sidecar_here,
             &self.sidecar_tmp,
+            &self.sidecar_staged,
+            &self.sidecar_here,
         ]
     }
 }
 
 /// Reads a name in `work/`; `None` if we never made it.
 pub(super) fn parse_work(name: &OsStr) -> Option<FileId> {
-    const SUFFIXES: [&str; 8] = [
+    const SUFFIXES: [&str; 9] = [
         "",
         ".claim.json",
         ".claim.json.tmp",
@@ -87,6 +92,7 @@ pub(super) fn parse_work(name: &OsStr) -> Option<FileId> {
         ".resealed.tmp",
         ".sidecar",
         ".sidecar.tmp",
+        ".sidecar.in",
     ];
     let (id, suffix) = name.to_str()?.split_at_checked(FileId::LEN)?;
     SUFFIXES.contains(&suffix).then(|| id.parse().ok())?
@@ -167,6 +173,7 @@ mod tests {
             &paths.resealed_tmp,
             &paths.sidecar,
             &paths.sidecar_tmp,
+            &paths.sidecar_staged,
         ] {
             assert_eq!(parse_work(&name(path)), Some(id.clone()));
             assert_eq!(parse_here(&name(path)), None);

@@ -17,6 +17,7 @@ mod disk;
 pub mod ended;
 pub mod error;
 pub mod finish;
+pub mod hand_in;
 pub mod harmless;
 mod layout;
 pub mod notice;
@@ -26,16 +27,19 @@ pub mod scan;
 pub mod watch;
 
 pub use crate::model::FileId;
-pub use claim::{Claim, claim};
+pub use claim::{Claim, MAX_SIDECAR_BYTES, claim, claim_beating};
 pub use dirs::{DirNotice, SpoolDirs};
 pub use ended::{Ended, ended, remove};
 pub use error::{ClaimError, Left};
-pub use finish::{End, finish};
+pub use finish::{End, finish, finish_beating};
+pub use hand_in::{HandedIn, hand_in, sweep};
 pub use harmless::harmless_name;
 pub use notice::{Notice, NoticeKind};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, Unfinished, recover, recover_file, unfinished};
 pub use scan::{Candidate, Scan, Scanner};
 pub use watch::{Hint, HintKind, Watch};
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod swap_tests;

@@ -37,6 +37,8 @@ pub enum NoticeKind {
     ReadError(io::ErrorKind),
     /// A sidecar with keys, and no document beside it.
     LoneSidecar,
+    /// It has more bytes than the account takes.
+    TooLarge,
 }
 
 /// What this is, unless it is a regular file.
@@ -70,7 +72,10 @@ impl NoticeKind {
             }
             Self::ReadError(_) => "look at the disk and the kernel's messages",
             Self::LoneSidecar => {
-                "drop the document it belongs to under the same name without .json, or remove it: it has keys in it"
+                "drop the document it belongs to under the same name without .json and as the same user, or remove it: it has keys in it"
+            }
+            Self::TooLarge => {
+                "ask Amazon for a shorter period, or raise max_file_size of the account and run odoo-spoold reload; else remove it"
             }
         }
     }
@@ -87,6 +92,7 @@ impl fmt::Display for NoticeKind {
             Self::Unreadable => f.write_str("a file the daemon may not read"),
             Self::ReadError(kind) => write!(f, "a file that cannot be read ({kind})"),
             Self::LoneSidecar => f.write_str("a sidecar without its document"),
+            Self::TooLarge => f.write_str("a file larger than max_file_size"),
         }
     }
 }

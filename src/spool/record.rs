@@ -28,6 +28,9 @@ pub(super) struct Record {
     name_base64: Option<String>,
     pub(super) claimed_at: String,
     pub(super) sidecar: bool,
+    /// The document's length when it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +49,7 @@ impl Record {
             name_base64: text.is_none().then(|| STANDARD.encode(name.as_bytes())),
             claimed_at: claimed_at.to_owned(),
             sidecar,
+            bytes: None,
             sha256_base64: None,
             notes: None,
         }

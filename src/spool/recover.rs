@@ -20,7 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::claim;
-use super::disk::{self, Disk, Os};
+use super::disk::{self, Beating, Disk, Os};
 use super::layout::{self, Paths};
 use super::record::Record;
 use super::{Claim, ClaimError, End, FileId, Left, SpoolDirs};
@@ -72,19 +72,43 @@ pub fn recover(dirs: &SpoolDirs) -> io::Result<Vec<Recovered>> {
     recover_on(&Os, dirs)
 }
 
-pub(super) fn recover_on(disk: &impl Disk, dirs: &SpoolDirs) -> io::Result<Vec<Recovered>> {
-    let mut ids = BTreeSet::new();
-    let mut found = Vec::new();
+/// What stands in `work/` and belongs to a file, and what does not belong to any.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    /// The files, each to be continued with [`recover_file`].
+    pub ids: BTreeSet<FileId>,
+    /// Not ours. Left alone: look at it, then move or remove it.
+    pub orphans: Vec<PathBuf>,
+}
+
+/// Lists what a crash or a failure left in `work/`; nothing is changed.
+pub fn unfinished(dirs: &SpoolDirs) -> io::Result<Unfinished> {
+    let mut found = Unfinished::default();
     for entry in fs::read_dir(&dirs.work)? {
         let entry = entry?;
         match layout::parse_work(&entry.file_name()) {
-            Some(id) => drop(ids.insert(id)),
-            None => found.push(Recovered::Orphan { path: entry.path() }),
+            Some(id) => drop(found.ids.insert(id)),
+            None => found.orphans.push(entry.path()),
         }
     }
     for entry in fs::read_dir(&dirs.incoming)? {
-        ids.extend(layout::parse_here(&entry?.file_name()));
+        found.ids.extend(layout::parse_here(&entry?.file_name()));
     }
+    Ok(found)
+}
+
+/// Continues one claim, as [`recover`] does all of them; `beat` is called at every piece that is read.
+/// Not while the same file is being read. One answer as a rule; several orphans where a file lost its
+/// `claim.json`, none where nothing of it is left.
+pub fn recover_file(dirs: &SpoolDirs, id: &FileId, beat: &dyn Fn()) -> Vec<Recovered> {
+    let mut found = Vec::new();
+    recover_one(&Beating(beat), dirs, id.clone(), &mut found);
+    found
+}
+
+pub(super) fn recover_on(disk: &impl Disk, dirs: &SpoolDirs) -> io::Result<Vec<Recovered>> {
+    let Unfinished { ids, orphans } = unfinished(dirs)?;
+    let mut found: Vec<_> = orphans.into_iter().map(|path| Recovered::Orphan { path }).collect();
     for id in ids {
         recover_one(disk, dirs, id, &mut found);
     }
@@ -143,10 +167,11 @@ fn continue_claim(
         disk::unlink_if_there(disk, leftover).map_err(fail())?;
     }
     if there(&paths.document)? {
+        claim::copy_sidecar_again(disk, paths).map_err(fail())?;
         claim::drop_original(disk, dirs, paths).map_err(fail())?;
         disk::destroy_if_there(disk, &paths.sidecar_tmp).map_err(fail())?;
         let (file, _) = disk::open_regular(&paths.document).map_err(fail())?;
-        let (bytes, sha256) = disk::digest(&file, |_| Ok(())).map_err(fail())?;
+        let (bytes, sha256) = disk::digest(disk, &file, |_| Ok(())).map_err(fail())?;
         return claimed(dirs, paths, record, name, bytes, sha256).map_err(fail());
     }
     let staged = match (there(&paths.staged)?, there(&paths.staged_here)?) {
@@ -162,10 +187,12 @@ fn continue_claim(
         let name = claim::put_back(disk, dirs, paths, &id, &name).map_err(fail())?;
         Ok(Recovered::PutBack { id: id.clone(), name, why })
     };
-    if record.sidecar && !there(&paths.sidecar)? && !there(&paths.sidecar_here)? {
+    if record.sidecar && !there(&paths.sidecar_staged)? && !there(&paths.sidecar_here)? {
         return put_back(None);
     }
-    match claim::take_copy(disk, dirs, paths, staged, None) {
+    let took = claim::reopen(paths, staged)
+        .and_then(|sources| claim::take_copy(disk, dirs, paths, &sources, record.bytes));
+    match took {
         Ok((bytes, sha256)) => claimed(dirs, paths, record, name, bytes, sha256).map_err(fail()),
         Err(error) => put_back(Some(error)),
     }
@@ -186,7 +213,7 @@ fn not_taken(
             return Ok(Recovered::Finished { id, path });
         }
     }
-    claim::undo(disk, dirs, paths, name).map_err(fail())?;
+    claim::undo(disk, dirs, paths, &id, name).map_err(fail())?;
     Ok(Recovered::NothingTaken { id })
 }
 

@@ -6,13 +6,17 @@
 //! is common. Oldest first, a bounded batch a look.
 //!
 //! Not looked at: names that begin with a dot, end in `.tmp`, `.part` or `.filepart` (still on their way), and
-//! `NAME.json` beside `NAME` (a sidecar; it travels with NAME). A document that cannot be told what it
-//! is without a sidecar waits for one for a while; a sidecar with keys waits for its document for ever.
+//! `NAME.json` beside `NAME` (a sidecar; it travels with NAME) where both belong to the same user and its
+//! content begins as a JSON object does: anything else under that name is a document of its own. A document
+//! that cannot be told what it is without a sidecar waits for one for a while; a sidecar with keys waits for
+//! its document for ever.
 //!
-//! Links, pipes, sockets, devices, folders and files that may not be read are left where they are and
+//! A folder with very many files is listed once, and what is ready is then handed out batch by batch.
+//!
+//! Files that are larger than the account takes, links, pipes, sockets, devices, folders and files that may not be read are left where they are and
 //! named once, with the cure. Nothing here changes anything on disk.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -49,6 +53,7 @@ pub struct Candidate {
     /// Its length.
     pub bytes: u64,
     print: Print,
+    sidecar_print: Option<Print>,
 }
 
 /// One look at `incoming/`.
@@ -64,6 +69,8 @@ pub struct Scan {
     pub next_look: Option<Duration>,
     /// What is new about the things left where they are.
     pub notices: Vec<Notice>,
+    /// Whether the folder was listed for this look; else it continues the one before.
+    pub listed: bool,
 }
 
 /// Looks at one `incoming/`, again and again.
@@ -72,10 +79,25 @@ pub struct Scanner {
     dirs: SpoolDirs,
     settle: Duration,
     needs_sidecar: fn(&[u8]) -> bool,
+    max_bytes: u64,
     seen: HashMap<OsString, Seen>,
     hints: HashSet<OsString>,
+    /// What the last listing found ready and no look has handed out yet, oldest first.
+    backlog: VecDeque<Candidate>,
+    listing: Listing,
     told: HashMap<OsString, (Print, u32, NoticeKind)>,
     returned: HashMap<(u64, u64), Returned>,
+}
+
+/// What the last listing found beside files that are ready.
+#[derive(Debug, Default)]
+struct Listing {
+    waiting: usize,
+    blocked: usize,
+    next_look: Option<Instant>,
+    /// How many names were looked at in all listings together.
+    #[cfg(test)]
+    looked_at: usize,
 }
 
 /// What must stay the same while a file rests.
@@ -97,6 +119,8 @@ struct Seen {
     arrived: Instant,
     /// A hint said it is complete, and it has not changed since.
     complete: bool,
+    /// Whether it begins as a sidecar does, once that was looked at.
+    object: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -122,8 +146,11 @@ impl Scanner {
             dirs,
             settle,
             needs_sidecar: |_| false,
+            max_bytes: u64::MAX,
             seen: HashMap::new(),
             hints: HashSet::new(),
+            backlog: VecDeque::new(),
+            listing: Listing::default(),
             told: HashMap::new(),
             returned: HashMap::new(),
         }
@@ -134,6 +161,22 @@ impl Scanner {
     pub fn with_sidecars(mut self, needs_sidecar: fn(&[u8]) -> bool) -> Self {
         self.needs_sidecar = needs_sidecar;
         self
+    }
+
+    /// Sets how large a file may be; what is larger is left where it is.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
+    }
+
+    /// Lists the folder at the next look, whatever the last listing still has.
+    pub fn look_again(&mut self) {
+        self.backlog.clear();
+    }
+
+    /// How many names were looked at in all listings together.
+    #[cfg(test)]
+    pub(super) fn looked_at(&self) -> usize {
+        self.listing.looked_at
     }
 
     /// Takes a hint of the watch into account at the next look.
@@ -159,6 +202,30 @@ impl Scanner {
     /// Looks.
     pub fn scan(&mut self, now: Instant) -> io::Result<Scan> {
         let mut scan = Scan::default();
+        if self.backlog.is_empty() {
+            self.list(now, &mut scan)?;
+            self.listing.waiting = scan.waiting;
+            self.listing.blocked = scan.blocked;
+            self.listing.next_look = scan.next_look.map(|wait| now + wait);
+            scan.listed = true;
+        } else {
+            scan.waiting = self.listing.waiting;
+            scan.blocked = self.listing.blocked;
+            scan.next_look = self.listing.next_look.map(|at| at.saturating_duration_since(now));
+        }
+        while scan.ready.len() < BATCH
+            && let Some(candidate) = self.backlog.pop_front()
+        {
+            self.admit(candidate, now, &mut scan)?;
+        }
+        if !self.backlog.is_empty() {
+            scan.next_look = Some(Duration::ZERO);
+        }
+        Ok(scan)
+    }
+
+    /// Reads the whole folder: what is there, and what of it is ready.
+    fn list(&mut self, now: Instant, scan: &mut Scan) -> io::Result<()> {
         let mut files = HashMap::new();
         let mut present = HashSet::new();
         for entry in fs::read_dir(&self.dirs.incoming)? {
@@ -166,6 +233,10 @@ impl Scanner {
             let name = entry.file_name();
             if is_passed_over(&name) {
                 continue;
+            }
+            #[cfg(test)]
+            {
+                self.listing.looked_at += 1;
             }
             let meta = match entry.metadata() {
                 Ok(meta) => meta,
@@ -175,7 +246,7 @@ impl Scanner {
             present.insert(name.clone());
             if let Some(kind) = not_a_file(meta.file_type()) {
                 if kind != NoticeKind::Folder || name != "lost+found" {
-                    self.block(&mut scan, &name, &meta, kind);
+                    self.block(scan, &name, &meta, kind);
                 }
             } else {
                 self.see(&name, &meta, now);
@@ -186,14 +257,13 @@ impl Scanner {
         self.seen.retain(|name, _| files.contains_key(name));
         self.told.retain(|name, _| present.contains(name));
         self.returned.retain(|_, entry| now < entry.until + MAX_RETURN_WAIT);
-        self.choose(&files, now, &mut scan)?;
-        Ok(scan)
+        self.choose(&files, now, scan)
     }
 
     fn see(&mut self, name: &OsStr, meta: &Metadata, now: Instant) {
         let print = Print::of(meta);
         let complete = self.hints.contains(name) && print.size > 0;
-        let fresh = |arrived| Seen { print, since: now, arrived, complete };
+        let fresh = |arrived| Seen { print, since: now, arrived, complete, object: None };
         match self.seen.get_mut(name) {
             Some(seen) if seen.print == print => seen.complete |= complete,
             Some(seen) if seen.print.inode() == print.inode() => *seen = fresh(seen.arrived),
@@ -219,46 +289,85 @@ impl Scanner {
         now: Instant,
         scan: &mut Scan,
     ) -> io::Result<()> {
+        let sidecars = self.sidecars(files, now)?;
         let mut ready = Vec::new();
         for (name, meta) in files {
-            if is_sidecar(name, files) {
+            if sidecars.contains(name) {
                 continue;
             }
-            let sidecar = Some(layout::sidecar_name(name)).filter(|name| files.contains_key(name));
+            let sidecar = Some(layout::sidecar_name(name)).filter(|name| sidecars.contains(name));
+            if meta.len() > self.max_bytes {
+                self.block(scan, name, meta, NoticeKind::TooLarge);
+                continue;
+            }
             let rest = sidecar.as_ref().map_or(Duration::ZERO, |name| self.rest(name, now));
             let rest = rest.max(self.rest(name, now));
             if rest.is_zero() {
+                let sidecar_print =
+                    sidecar.as_ref().and_then(|name| files.get(name)).map(Print::of);
                 ready.push(Candidate {
                     name: name.clone(),
                     sidecar,
                     bytes: meta.len(),
                     print: Print::of(meta),
+                    sidecar_print,
                 });
             } else {
                 scan.wait(rest);
             }
         }
         ready.sort_unstable_by(|a, b| (a.print.mtime, &a.name).cmp(&(b.print.mtime, &b.name)));
-        for candidate in ready {
-            if scan.ready.len() == BATCH {
-                scan.next_look = Some(Duration::ZERO);
-                break;
-            }
-            self.admit(candidate, files, now, scan)?;
-        }
+        self.backlog = ready.into();
         Ok(())
     }
 
-    /// The last look before a file is handed out: may it be read, does it need company?
-    fn admit(
+    /// Which of `files` are sidecars: `NAME.json` beside NAME, by the same user and with the shape of one,
+    /// unless NAME itself is a sidecar.
+    fn sidecars(
         &mut self,
-        candidate: Candidate,
         files: &HashMap<OsString, Metadata>,
         now: Instant,
-        scan: &mut Scan,
-    ) -> io::Result<()> {
+    ) -> io::Result<HashSet<OsString>> {
+        let mut named: Vec<(&OsStr, &Metadata)> = Vec::new();
+        for (name, meta) in files {
+            let document = document_of(name).and_then(|document| files.get(document));
+            if document.is_some_and(|document| document.uid() == meta.uid()) {
+                named.push((name, meta));
+            }
+        }
+        // NAME before NAME.json before NAME.json.json.
+        named.sort_unstable_by_key(|(name, _)| name.len());
+        let mut found: HashSet<OsString> = HashSet::new();
+        for (name, meta) in named {
+            let of_a_sidecar = document_of(name).is_some_and(|document| found.contains(document));
+            if !of_a_sidecar && self.is_object(name, meta, now)? {
+                found.insert(name.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a file begins as a JSON object does. One that is empty may still become one, and one that
+    /// cannot be read is taken for one: it and its document stay where they are.
+    fn is_object(&mut self, name: &OsStr, meta: &Metadata, now: Instant) -> io::Result<bool> {
+        if meta.len() == 0 {
+            return Ok(!self.rest(name, now).is_zero());
+        }
+        if let Some(known) = self.seen.get(name).and_then(|seen| seen.object) {
+            return Ok(known);
+        }
+        let Peek::Head(head) = self.peek(name)? else { return Ok(true) };
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+        let object = text.first() == Some(&b'{');
+        if let Some(seen) = self.seen.get_mut(name) {
+            seen.object = Some(object);
+        }
+        Ok(object)
+    }
+
+    /// The last look before a file is handed out: may it be read, does it need company?
+    fn admit(&mut self, candidate: Candidate, now: Instant, scan: &mut Scan) -> io::Result<()> {
         for name in [Some(&candidate.name), candidate.sidecar.as_ref()].into_iter().flatten() {
-            let Some(meta) = files.get(name) else { continue };
             let head = match self.peek(name)? {
                 Peek::Head(head) => head,
                 Peek::Vanished => return Ok(()),
@@ -267,7 +376,7 @@ impl Scanner {
                     return Ok(());
                 }
                 Peek::Blocked(kind) => {
-                    self.block(scan, name, meta, kind);
+                    self.block_named(scan, name, kind);
                     return Ok(());
                 }
             };
@@ -284,7 +393,7 @@ impl Scanner {
                     return Ok(());
                 }
                 if keys {
-                    self.block(scan, name, meta, NoticeKind::LoneSidecar);
+                    self.block_named(scan, name, NoticeKind::LoneSidecar);
                     return Ok(());
                 }
             }
@@ -307,11 +416,18 @@ impl Scanner {
         }
     }
 
+    /// As [`Self::block`], for a file that was listed a while ago.
+    fn block_named(&mut self, scan: &mut Scan, name: &OsStr, kind: NoticeKind) {
+        if let Ok(meta) = fs::symlink_metadata(self.dirs.incoming.join(name)) {
+            self.block(scan, name, &meta, kind);
+        }
+    }
+
     fn block(&mut self, scan: &mut Scan, name: &OsStr, meta: &Metadata, kind: NoticeKind) {
         scan.blocked += 1;
         let mut print = Print::of(meta);
-        if not_a_file(meta.file_type()).is_some() {
-            // What happens inside a folder, or passes through a pipe, is no news.
+        if not_a_file(meta.file_type()).is_some() || kind == NoticeKind::TooLarge {
+            // What happens inside a folder, passes through a pipe or is still growing is no news.
             print = Print { size: 0, mtime: (0, 0), ctime: (0, 0), ..print };
         }
         let now = (print, meta.mode(), kind);
@@ -350,18 +466,9 @@ fn has_json_suffix(name: &OsStr) -> bool {
     name.as_bytes().ends_with(b".json")
 }
 
-/// `NAME.json` beside NAME, unless NAME itself is a sidecar.
-fn is_sidecar(name: &OsStr, files: &HashMap<OsString, Metadata>) -> bool {
-    let mut rest = name.as_bytes();
-    let mut depth = 0_u32;
-    while let Some(shorter) = rest.strip_suffix(b".json") {
-        if !files.contains_key(OsStr::from_bytes(shorter)) {
-            break;
-        }
-        rest = shorter;
-        depth += 1;
-    }
-    depth % 2 == 1
+/// NAME, if this is `NAME.json`.
+fn document_of(name: &OsStr) -> Option<&OsStr> {
+    name.as_bytes().strip_suffix(b".json").map(OsStr::from_bytes)
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
@@ -385,6 +492,12 @@ impl Candidate {
         let now = Print::of(meta);
         // Not the ctime: a changed mode or another hard link does not matter.
         Print { ctime: self.print.ctime, ..now } == self.print
+    }
+
+    /// Whether this is still the sidecar that was looked at.
+    pub(super) fn is_still_its_sidecar(&self, meta: &Metadata) -> bool {
+        let now = Print::of(meta);
+        self.sidecar_print.is_some_and(|print| Print { ctime: print.ctime, ..now } == print)
     }
 }
 

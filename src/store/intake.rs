@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::model::{
-    AccountId, BuyerFact, Dossier, Fact, FileId, Hold, JobState, OrderId, Outcome, Rank,
-    RefusedFact, Standing,
+    AccountId, BuyerFact, Dossier, Fact, FileId, Head, Hold, JobState, OrderId, Outcome, Rank,
+    RefusedFact, RowFault, Standing,
 };
 
 use super::Store;
@@ -37,7 +37,13 @@ pub struct Taken {
     pub before_import_from: u64,
     /// Held at once, because a row of theirs was refused: there is nothing to look at in Odoo.
     pub held: Vec<(OrderId, Vec<Hold>)>,
+    /// Orders of which the file's word could not be stored, each with why and the first of its rows.
+    /// They are refused; every other order of the file is taken.
+    pub refused: Vec<RefusedOrder>,
 }
+
+/// An order of which the file's word could not be stored, and why.
+pub type RefusedOrder = (OrderId, RowFault);
 
 /// What a fact does to a dossier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,14 @@ struct Intake<'a> {
 }
 
 impl Taken {
+    fn note(&mut self, fate: Option<Fate>, refused: Option<RefusedOrder>) {
+        self.refused.extend(refused);
+        if let Some(fate) = fate {
+            let count = self.count(fate);
+            *count = count.saturating_add(1);
+        }
+    }
+
     fn count(&mut self, fate: Fate) -> &mut u64 {
         match fate {
             Fate::New => &mut self.new,
@@ -108,9 +122,9 @@ impl Store {
             let key = account.order_key(id_key, &fact.order_id);
             let leased = queue.lease(&key).is_some();
             let held = if leased { None } else { Some(&mut taken.held) };
-            let fate = self.take_one(&mut draft, &intake, fact, buyer.as_ref(), held)?;
-            let count = taken.count(fate);
-            *count = count.saturating_add(1);
+            let (fate, refused) =
+                self.take_or_refuse(&mut draft, &intake, fact, buyer.as_ref(), held)?;
+            taken.note(fate, refused);
         }
         draft.commit(&mut queue)?;
         Ok(taken)
@@ -134,16 +148,65 @@ impl Store {
         for fact in facts {
             let mut draft = self.draft();
             let key = account.order_key(id_key, &fact.order_id);
-            let fate = self.take_one(&mut draft, &intake, fact, None, None)?;
-            let count = taken.count(fate);
-            *count = count.saturating_add(1);
-            if matches!(fate, Fate::New | Fate::Changed)
+            let (fate, refused) = self.take_or_refuse(&mut draft, &intake, fact, None, None)?;
+            taken.note(fate, refused);
+            if matches!(fate, Some(Fate::New | Fate::Changed))
                 && let Some((entry, _)) = draft.load(&key)?
             {
                 dossiers.push(entry.dossier);
             }
         }
         Ok((taken, dossiers))
+    }
+
+    /// One order whose record cannot be read or would be too large keeps no other order out: its fact
+    /// is refused. The fate is none where not even that can be stored.
+    fn take_or_refuse(
+        &self,
+        draft: &mut Draft<'_>,
+        intake: &Intake<'_>,
+        fact: Fact,
+        buyer: Option<&BuyerFact>,
+        mut held: Option<&mut Vec<(OrderId, Vec<Hold>)>>,
+    ) -> Result<(Option<Fate>, Option<RefusedOrder>), StoreError> {
+        draft.changes.attempt();
+        let line = fact.lines.first().map_or(0, |line| line.row);
+        let (order_id, family, version) = (fact.order_id.clone(), fact.family, fact.version);
+        let error = match self.take_one(draft, intake, fact, buyer, held.as_deref_mut()) {
+            Ok(fate) => {
+                draft.changes.keep();
+                return Ok((Some(fate), None));
+            }
+            Err(error) => error,
+        };
+        draft.changes.give_up();
+        let Some(fault) = fault_of(&error, line) else { return Err(error) };
+        let told = Some((order_id.clone(), fault.clone()));
+        if !matches!(error, StoreError::TooLarge { .. }) {
+            return Ok((None, told));
+        }
+        let refused = Fact {
+            order_id,
+            family,
+            version,
+            head: Head::default(),
+            lines: Vec::new(),
+            faults: vec![fault],
+            unknown_amounts: Vec::new(),
+            unknown_words: Vec::new(),
+        };
+        draft.changes.attempt();
+        match self.take_one(draft, intake, refused, None, held) {
+            Ok(fate) => {
+                draft.changes.keep();
+                Ok((Some(fate), told))
+            }
+            Err(error) => {
+                draft.changes.give_up();
+                // Beside what is known it has no room at all.
+                if fault_of(&error, line).is_some() { Ok((None, told)) } else { Err(error) }
+            }
+        }
     }
 
     fn take_one(
@@ -217,6 +280,27 @@ impl Store {
         let value = if new { TOUCHED_NEW } else { TOUCHED_CHANGED };
         draft.changes.insert(Tree::Index, touch, vec![value]);
         Ok(if new { Fate::New } else { Fate::Changed })
+    }
+}
+
+/// Why one order is refused, if this is about its record alone and not about the store.
+fn fault_of(error: &StoreError, line: u64) -> Option<RowFault> {
+    let fault = |code: &str, message: &str| {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Some(RowFault { line, column: String::new(), code, message })
+    };
+    match error {
+        StoreError::TooLarge { .. } => {
+            fault("row-order-large", "the rows of this order are more than one record may hold")
+        }
+        StoreError::Damaged { .. } => {
+            fault("record-damaged", "what is stored of this order is damaged and cannot be read")
+        }
+        StoreError::UnknownKey { .. } => fault(
+            "record-key-unknown",
+            "what is stored of this order is sealed under a master key that was not given",
+        ),
+        _ => None,
     }
 }
 
@@ -332,6 +416,42 @@ mod tests {
         let (again, said) = weighed(&[shipped.clone(), waiting.clone(), waiting]);
         assert_eq!((again.seen_unshipped, said[2]), (true, Said::Older));
         assert!(!weighed(&[shipped]).0.seen_unshipped);
+    }
+
+    #[test]
+    fn audit_06_a_damaged_record_refuses_its_own_order_and_no_other() {
+        use crate::store::{Secret, StoreKeys, StoreOptions};
+        let dir = tempfile::tempdir().unwrap();
+        let account: AccountId = "eu".parse().unwrap();
+        let secret = |byte: u8| Secret::new(Box::new([byte; 32]));
+        let keys =
+            StoreKeys::new("m1", secret(1)).unwrap().with_account(account.clone(), secret(2));
+        let store = Store::open(dir.path(), &keys, StoreOptions::default()).unwrap();
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
+        let take = |file, facts: Vec<Fact>| {
+            let facts = facts.into_iter().map(|fact| (fact, None)).collect();
+            store.take(&account, &FileId::from_bits(file), facts, None, now)
+        };
+        take(1, vec![fact("205-1", 1, 1)]).unwrap();
+        let (keyed, id_key) = store.accounts.keyed(&account).unwrap();
+        let key = keyed.order_key(id_key, &"205-1".parse().unwrap());
+        let mut changes = crate::store::vault::Changes::default();
+        changes.insert(Tree::Record, key.as_bytes().to_vec(), vec![7; 90]);
+        store.vault.apply(&changes).unwrap();
+        let taken = take(2, vec![fact("205-1", 2, 1), fact("205-2", 1, 1)]).unwrap();
+        assert_eq!((taken.new, taken.changed), (1, 0));
+        let refused: Vec<_> = taken
+            .refused
+            .iter()
+            .map(|(order, fault)| (order.as_str(), fault.code.as_str()))
+            .collect();
+        assert_eq!(refused, [("205-1", "record-damaged")]);
+        assert!(store.dossier(&account, &"205-2".parse().unwrap()).unwrap().is_some());
+        // A dry run says the same.
+        let (dry, _) = store
+            .rehearse(&account, vec![fact("205-1", 3, 1), fact("205-3", 1, 1)], None, now)
+            .unwrap();
+        assert_eq!((dry.refused.len(), dry.new), (1, 1));
     }
 
     proptest! {

@@ -77,7 +77,7 @@ pub use expiry::{Swept, Waits};
 pub use files::FileFilter;
 pub use frames::{Damage, JournalReport};
 pub use holds::{Buried, Waiting};
-pub use intake::Taken;
+pub use intake::{RefusedOrder, Taken};
 pub use keys::{IdKey, Secret, StoreKeys};
 pub use layout::RecordKey;
 pub use lost::Restored;

@@ -38,9 +38,16 @@ pub(super) struct Vault {
     pub(super) opened: std::sync::atomic::AtomicU64,
 }
 
-/// What one transaction writes (`Some`) and removes (`None`).
+/// Cells that are written (`Some`) and removed (`None`).
+type Cells = BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>;
+
+/// What one transaction writes and removes.
 #[derive(Debug, Default)]
-pub(super) struct Changes(BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>);
+pub(super) struct Changes {
+    kept: Cells,
+    /// What was gathered since [`Changes::attempt`], while it may still be given up.
+    trial: Option<Cells>,
+}
 
 /// A logical value as it was found.
 #[derive(Debug)]
@@ -63,21 +70,43 @@ pub(super) struct Opened {
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty() && self.trial.is_none()
+    }
+
+    /// From here on what is gathered may be given up.
+    pub(super) fn attempt(&mut self) {
+        self.keep();
+        self.trial = Some(Cells::new());
+    }
+
+    /// Keeps what was gathered since the attempt began.
+    pub(super) fn keep(&mut self) {
+        self.kept.extend(self.trial.take().unwrap_or_default());
+    }
+
+    /// Gives up what was gathered since the attempt began.
+    pub(super) fn give_up(&mut self) {
+        self.trial = None;
+    }
+
+    fn cells(&mut self) -> &mut Cells {
+        self.trial.as_mut().unwrap_or(&mut self.kept)
     }
 
     pub(super) fn insert(&mut self, tree: Tree, key: Vec<u8>, value: Vec<u8>) {
-        self.0.insert((tree, key), Some(value));
+        self.cells().insert((tree, key), Some(value));
     }
 
     pub(super) fn remove(&mut self, tree: Tree, key: Vec<u8>) {
-        self.0.insert((tree, key), None);
+        self.cells().insert((tree, key), None);
     }
 
     /// What will stand under `key`; none where this leaves it as it is.
     fn get(&self, tree: Tree, key: &[u8]) -> Option<&Option<Vec<u8>>> {
         // An allocation per look-up, beside a decryption.
-        self.0.get(&(tree, key.to_vec()))
+        let place = (tree, key.to_vec());
+        let trial = self.trial.as_ref().and_then(|trial| trial.get(&place));
+        trial.or_else(|| self.kept.get(&place))
     }
 }
 
@@ -186,7 +215,7 @@ impl Vault {
             &self.meta,
         );
         let done = trees.transaction(|(record, buyer, file, partner, attention, index, meta)| {
-            for ((tree, key), value) in &changes.0 {
+            for ((tree, key), value) in changes.kept.iter().chain(changes.trial.iter().flatten()) {
                 let tree: &TransactionalTree = match tree {
                     Tree::Record => record,
                     Tree::Buyer => buyer,

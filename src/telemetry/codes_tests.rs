@@ -65,6 +65,8 @@ const PLACES: &[(&str, &str)] = &[
     ("Self::new(", "cli/problem.rs"),
     ("failed(", "daemon/"),
     ("Failure::refused(", "daemon/"),
+    ("Self::refused(", "daemon/intake.rs"),
+    ("fault(", "store/intake.rs"),
     ("=> (", "daemon/reconcile.rs"),
     ("=> {\n            (", "daemon/reconcile.rs"),
     ("=> Some(", "deliver/waiting.rs"),

@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use tracing::Level;
 
 use crate::model::{
-    AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal,
+    AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal, RowFault,
 };
 
 use super::{codes, explain};
@@ -101,6 +101,24 @@ transitions! {
     fn file_rejected(account: &AccountId, file_id: &FileId, refusal: &Refusal) explains &refusal.code => {
         account = %account, file_id = %file_id, line = refusal.line, column = refusal.column, next_step = %refusal.next_step,
         "file {file_id} rejected: {}. Next: {}", refusal.sentence.trim_end_matches('.'), refusal.next_step
+    }
+
+    /// One order of a file could not be stored; the others of the file were.
+    ORDER_REFUSED: WARN, "5d0d6d0c3a5b4a0f8f6c7a1de2b94c71",
+        "What a file says of one order could not be stored: the rest of the file was taken. The \
+         message says why.";
+    fn order_refused(account: &AccountId, file_id: &FileId, order: &OrderId, fault: &RowFault) explains &fault.code => {
+        account = %account, file_id = %file_id, order_ref = %order, line = fault.line,
+        "order {order} of file {file_id} refused: {}", fault.message
+    }
+
+    /// A claimed file cannot be read for now; it stays in `work/`, other files go on.
+    FILE_WAITS: ERROR, "b0f0c1d27c4e4a5c9d1f5f0a6f1f5d3e",
+        "A claimed file cannot be read for now. It stays in work/ and is tried again by itself, \
+         each time later; other files go on. odoo-spoold status names it until then.";
+    fn file_waits(account: &AccountId, file_id: &FileId, tries: u32, why: &str, next: Timestamp) => {
+        account = %account, file_id = %file_id, attempt = tries,
+        "file {file_id} cannot be taken in now and stays in work/: {why}; next try {next}"
     }
 
     /// Something in `incoming/` is left where it is. `name` only if the spool found it harmless.

@@ -21,6 +21,8 @@ fn ids_never_change() {
         ("FILE_CLAIMED", "373c25386bc14cce910d61f85d7d890d"),
         ("FILE_DONE", "e129452ebaad40acbf4e1d0d95ff0b29"),
         ("FILE_REJECTED", "43712decca8c446ca02542108e19cea3"),
+        ("ORDER_REFUSED", "5d0d6d0c3a5b4a0f8f6c7a1de2b94c71"),
+        ("FILE_WAITS", "b0f0c1d27c4e4a5c9d1f5f0a6f1f5d3e"),
         ("FILE_LEFT", "cdf2b46638b84bf785661d785ae4783f"),
         ("ORDER_CREATED", "10f57a6e8ea8439d9228b868a25d9a55"),
         ("ORDER_CONFIRMED", "60017986a87e4c31876ff067b0a80ed8"),

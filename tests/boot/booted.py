@@ -177,7 +177,7 @@ def starting(w):
     m, check = w.machine, w.report.check
     with check('folders have the modes that keep droppers apart'):
         modes = m.run('stat', '-c', '%a %U %G', '/var/spool/odoo-spoold', INCOMING, '/var/spool/odoo-spoold/eu/done').splitlines()
-        ensure(modes[0].startswith('755 odoo-spoold') and modes[1] == '3730 odoo-spoold odoo-spoold-drop'
+        ensure(modes[0] == '2755 odoo-spoold odoo-spoold-drop' and modes[1] == '3730 odoo-spoold odoo-spoold-drop'
                and modes[2].startswith('750 odoo-spoold'), modes)
     with check('enabled and started: ready, with a status in words'):
         m.run('systemctl', 'enable', '--now', UNIT)
@@ -238,7 +238,7 @@ def main():
         w = None
         try:
             w = World(suite, os.path.abspath(package), os.path.abspath(following), scratch)
-            for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, numbers, life.reloading,
+            for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, deliver.folders, numbers, life.reloading,
                          life.activation, life.hanging, life.killed, harden.sandbox, harden.credentials,
                          life.journal_stopped, life.upgrading, life.downgrading, harden.canaries, life.removing,
                          life.purging, moved.restoring):

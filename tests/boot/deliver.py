@@ -99,3 +99,21 @@ def journal(w):
     with check('no path of the machine it was built on'):
         code, said = m.ask('grep', '-caE', os.path.expanduser('~') + '/|' + ROOT, '/usr/bin/odoo-spoold')
         ensure(code == 1, said)
+
+
+def folders(w):
+    """Audit 19: an account that somebody wrote into config.toml gets its folders from the daemon, under its sandbox."""
+    m, spool = w.machine, '/var/spool/odoo-spoold'
+    with w.report.check('folders that the daemon makes itself are open to droppers and to nobody else'):
+        m.run('systemctl', 'stop', UNIT)
+        m.run('mv', spool + '/eu', spool + '/eu.kept')
+        m.run('systemctl', 'start', UNIT)
+        modes = m.run('stat', '-c', '%a %U %G', INCOMING, *('%s/eu%s' % (spool, name) for name in ('', '/work', '/done', '/rejected')))
+        ensure(modes.splitlines() == ['3730 odoo-spoold odoo-spoold-drop', '711 odoo-spoold odoo-spoold-drop']
+               + 3 * ['750 odoo-spoold odoo-spoold'], modes)
+        m.drop('plain.txt', 'order-id\tsku\n')
+        until(lambda: 'plain.txt' in m.run('ls', spool + '/eu/rejected'), 'the dropped file is taken')
+        m.run('systemctl', 'stop', UNIT)
+        m.run('rm', '-r', spool + '/eu')
+        m.run('mv', spool + '/eu.kept', spool + '/eu')
+        m.run('systemctl', 'start', UNIT)

@@ -18,7 +18,8 @@ use odoo_spoold::control::wire::{
 use odoo_spoold::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource, bind, serve};
 use odoo_spoold::deliver::gate::Gate;
 use odoo_spoold::model::{
-    AccountId, Counts, Family, FileRecord, FileState, HoldCode, OrderId, Outcome, Refusal,
+    AccountId, Counts, DocumentInfo, Family, FileRecord, FileState, HoldCode, OrderId, Outcome,
+    Refusal,
 };
 use odoo_spoold::store::{End, Store};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ impl Desk for Notebook {
             refusal: None,
             would: None,
         };
-        let refused = source.bytes == b"refuse";
+        let refused = source.bytes.as_slice() == b"refuse";
         self.processed.lock().unwrap().push((account.clone(), source, dry_run));
         Box::pin(async move {
             if !refused {
@@ -158,6 +159,8 @@ fn fill(store: &Store) {
                 faults: faulty("205-1", ALL, None).faults,
                 notices: Vec::new(),
                 refusal,
+                described: DocumentInfo::default(),
+                wait: None,
             })
             .unwrap();
     }
@@ -379,9 +382,9 @@ fn a_document_reaches_the_desk_whole() {
     let served = served();
     let client = served.client();
     let source = |bytes: &[u8], sidecar: Option<&[u8]>| ProcessSource {
-        bytes: bytes.to_vec(),
+        bytes: bytes.to_vec().into(),
         name: "ä & b.age".into(),
-        sidecar: sidecar.map(<[u8]>::to_vec),
+        sidecar: sidecar.map(|bytes| bytes.to_vec().into()),
     };
     let large = vec![7; 3 * 1024 * 1024];
     let sidecar = vec![b'{'; 64 * 1024];
@@ -389,7 +392,7 @@ fn a_document_reaches_the_desk_whole() {
     assert!(report.dry_run && report.counts.rows == 1);
     let noted = served.desk.processed.lock().unwrap().remove(0);
     assert_eq!((noted.0, noted.2), (account(), true));
-    assert!(noted.1.bytes == large && noted.1.sidecar.as_deref() == Some(sidecar.as_slice()));
+    assert!(*noted.1.bytes == large && noted.1.sidecar.as_deref() == Some(&sidecar));
     assert_eq!(noted.1.name, "ä & b.age");
     assert_eq!(refusal(client.process(&account(), source(b"refuse", None), false)), "age-no-key");
     let other = "na".parse().unwrap();

@@ -33,6 +33,7 @@ mod marker;
 mod odoo_client;
 mod package_scripts;
 mod plan_orders;
+mod process;
 mod process_memory;
 mod real_business;
 mod real_changes;

@@ -206,6 +206,8 @@ fn a_name_dropped_again_while_the_first_goes_back_keeps_both() {
     claim(&dirs, &candidates(&dirs)[0], id.clone(), "").unwrap();
     // As if killed before the copy was made, and the file were no file.
     fs::remove_file(dirs.work.join(id.as_str())).unwrap();
+    let sidecar = |suffix: &str| dirs.work.join(format!("{id}.sidecar{suffix}"));
+    fs::rename(sidecar(""), sidecar(".in")).unwrap();
     symlink("nowhere", dirs.work.join(format!("{id}.in"))).unwrap();
     fs::write(dirs.incoming.join("orders.txt"), "second").unwrap();
     let found = recover(&dirs).unwrap();
@@ -224,7 +226,7 @@ fn a_name_dropped_again_while_the_first_goes_back_keeps_both() {
 fn sealing_at_intake_replaces_the_copy_and_destroys_the_keys() {
     let (_root, dirs) = spool();
     fs::write(dirs.incoming.join("orders.txt"), b"cipher").unwrap();
-    fs::write(dirs.incoming.join("orders.txt.json"), b"KEY").unwrap();
+    fs::write(dirs.incoming.join("orders.txt.json"), b"{\"KEY\":1}").unwrap();
     let mut claim = claim_one(&dirs).unwrap();
     let dropped = claim.sha256;
 
@@ -261,7 +263,7 @@ fn sealing_at_intake_replaces_the_copy_and_destroys_the_keys() {
 fn a_rejected_file_takes_no_keys_along() {
     let (_root, dirs) = spool();
     fs::write(dirs.incoming.join("orders.txt"), b"cipher").unwrap();
-    fs::write(dirs.incoming.join("orders.txt.json"), b"KEY").unwrap();
+    fs::write(dirs.incoming.join("orders.txt.json"), b"{\"KEY\":1}").unwrap();
     let claim = claim_one(&dirs).unwrap();
     finish(&claim, End::Rejected, &json!({"why": "not allowed"})).unwrap();
     assert_eq!((count(&dirs.work), count(&dirs.rejected)), (0, 2));

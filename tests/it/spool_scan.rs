@@ -168,7 +168,7 @@ fn sidecars_travel_with_their_document() {
 fn a_sidecar_has_a_sidecar_only_if_it_is_a_document() {
     let (_root, dirs) = spool();
     for name in ["x", "x.json", "x.json.json", "y.json", "y.json.json"] {
-        fs::write(dirs.incoming.join(name), b"age").unwrap();
+        fs::write(dirs.incoming.join(name), b"{}").unwrap();
     }
     let scan = rested(&mut scanner(&dirs));
     let mut pairs: Vec<_> = scan

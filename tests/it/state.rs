@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use odoo_spoold::model::{
-    AccountId, Attention, AttentionCode, Base, Counts, Family, FileRecord, FileState, HoldCode,
-    MappedItem, MappedLine, Mapping, Origin, OtherAmounts, Outcome, Refusal, RowFault, Stage,
-    Subject,
+    AccountId, Attention, AttentionCode, Base, Counts, DocumentInfo, Family, FileRecord, FileState,
+    HoldCode, MappedItem, MappedLine, Mapping, Origin, OtherAmounts, Outcome, Refusal, RowFault,
+    Stage, Subject,
 };
 use odoo_spoold::store::{
     BuyerState, End, FileFilter, JobFilter, Leased, Store, StoreError, StoreKeys, StoreOptions,
@@ -348,6 +348,8 @@ fn file_record(number: u64, state: FileState) -> FileRecord {
         }],
         notices: Vec::new(),
         refusal: None,
+        described: DocumentInfo::default(),
+        wait: None,
     }
 }
 

@@ -10,7 +10,8 @@
 )]
 
 use odoo_spoold::model::{
-    Attention, AttentionCode, Counts, Family, FileNotice, FileRecord, FileState, Note, Subject,
+    Attention, AttentionCode, Counts, DocumentInfo, Family, FileNotice, FileRecord, FileState,
+    Note, Subject,
 };
 use odoo_spoold::store::{Noticed, Store};
 
@@ -33,6 +34,8 @@ fn record(number: u64, state: FileState, notices: Vec<FileNotice>) -> FileRecord
         faults: Vec::new(),
         notices,
         refusal: None,
+        described: DocumentInfo::default(),
+        wait: None,
     }
 }
 

@@ -13,8 +13,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use odoo_spoold::model::{
-    Base, BuyerFact, Counts, Family, FileRecord, FileState, HoldCode, JobState, Mapping, Note,
-    Outcome,
+    Base, BuyerFact, Counts, DocumentInfo, Family, FileRecord, FileState, HoldCode, JobState,
+    Mapping, Note, Outcome,
 };
 use odoo_spoold::store::{BuyerState, End, Store, Waiting};
 
@@ -501,6 +501,8 @@ fn record(number: u64, state: FileState, ended: Timestamp) -> FileRecord {
         faults: Vec::new(),
         notices: Vec::new(),
         refusal: None,
+        described: DocumentInfo::default(),
+        wait: None,
     }
 }
 

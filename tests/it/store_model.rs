@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use odoo_spoold::model::{
-    AccountId, BuyerFact, Counts, Fact, Family, FileId, FileRecord, FileState, HoldCode, JobState,
-    Outcome, Rank, RefusedFact,
+    AccountId, BuyerFact, Counts, DocumentInfo, Fact, Family, FileId, FileRecord, FileState,
+    HoldCode, JobState, Outcome, Rank, RefusedFact,
 };
 use odoo_spoold::store::{
     Buried, BuyerState, End, FileFilter, IdKey, JobFilter, Leased, Store, StoreOptions, Taken,
@@ -618,6 +618,8 @@ fn record(number: u64, state: FileState) -> FileRecord {
         faults: Vec::new(),
         notices: Vec::new(),
         refusal: None,
+        described: DocumentInfo::default(),
+        wait: None,
     }
 }
 

@@ -12,7 +12,7 @@
     reason = "tests may panic; clippy knows test functions, not what they share"
 )]
 
-use odoo_spoold::model::{Counts, Family, FileRecord, FileState, JobState, Outcome};
+use odoo_spoold::model::{Counts, DocumentInfo, Family, FileRecord, FileState, JobState, Outcome};
 use odoo_spoold::store::{BuyerState, End, FileFilter, Taken};
 
 use crate::store_support::*;
@@ -164,6 +164,8 @@ fn files_come_newest_first_and_move_between_states() {
         faults: vec![faulty("205-1", ALL, None).faults[0].clone(); 200],
         notices: Vec::new(),
         refusal: None,
+        described: DocumentInfo::default(),
+        wait: None,
     };
     for number in 1..=5 {
         store.put_file(&record(number, FileState::Work)).unwrap();

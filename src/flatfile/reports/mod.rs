@@ -6,11 +6,14 @@ mod buyer;
 mod catalogue;
 mod head;
 mod order_report;
+mod types;
 mod unshipped;
 
 use std::fmt::Debug;
 
 use crate::model::{FactLine, Family, IdGrammar, Sku};
+
+pub use types::family_of;
 
 use super::draft::Draft;
 use super::error::DocumentError;

@@ -18,6 +18,8 @@ pub(super) const ROWS: &[Code] = &[
     row("disk-low", Nothing, "the disk is nearly full", "make room; it goes on by itself").but("No file is taken; delivery goes on. Files wait in incoming/ until there is room, without anybody doing anything."),
     row("spool", Command, "the folder incoming/ cannot be written", "odoo-spoold check --fix").but("The file was not handed over; it lies where it was."),
     row("trouble", Command, "what was handed over could not be looked at", "journalctl -u odoo-spoold, then again").but("Nothing was handed over and nothing is kept of it."),
+    row("file-waits", Command, "the file that was handed over cannot be read for now", "odoo-spoold files show ID").but("The file is in work/ and is tried again by itself; only the command does not wait for it."),
+    row("dry-runs-busy", Command, "two dry runs are under way already", "the same command, when one of them has ended").but("Nothing was handed over and nothing is kept of it."),
     row("still-working", Command, "the file is taken in, but not read to its end yet", "odoo-spoold files").but("The file is taken in and goes on by itself; only the command does not wait for its end."),
     // the state
     row("state-lost", Account, "the database is gone or was unreadable and moved aside", "odoo-spoold rebuild --dry-run, then odoo-spoold rebuild").but("The account claims and delivers nothing until it is rebuilt; its files wait in incoming/, what stands in Odoo is not touched."),

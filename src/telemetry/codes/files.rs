@@ -9,6 +9,8 @@ const SHOW: &str =
     "odoo-spoold files show ID, correct the report where it was made, and drop it again";
 const NOTED: &str =
     "Nothing is refused because of it: `odoo-spoold files show ID` and the result file show it.";
+/// A sidecar's keys are destroyed with it: only Amazon, or the dropper, still has them.
+const FETCH: &str = "correct the JSON and drop both files again; if it had Amazon's keys in it, fetch document and JSON from Amazon again";
 const WAIT: &str = "nothing; odoo-spoold status, if it lasts";
 
 pub(super) const ROWS: &[Code] = &[
@@ -38,13 +40,15 @@ pub(super) const ROWS: &[Code] = &[
     row("envelope-too-large", File, "larger than max_file_size allows", "raise max_file_size in config.toml and odoo-spoold reload, or split the report"),
     row("envelope-unauthenticated-failure", File, "an AES-CBC document did not open: wrong key, or damaged", AGAIN),
     row("envelope-io", File, "reading the file failed", "nothing, if the disk is well: journalctl -u odoo-spoold, kernel log").but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
-    row("sidecar-too-large", File, "the document's JSON is larger than any honest one", AGAIN),
-    row("sidecar-json", File, "the document's JSON is not JSON", AGAIN),
+    row("sidecar-too-large", File, "the document's JSON is larger than any honest one", FETCH),
+    row("sidecar-json", File, "the document's JSON is not JSON", FETCH),
     row("sidecar-error-answer", File, "the document's JSON is an error answer of Amazon", "fetch the report document again, then drop both files"),
-    row("sidecar-member-twice", File, "the document's JSON says something twice", AGAIN),
-    row("sidecar-member", File, "the document's JSON lacks what opens it", AGAIN),
+    row("sidecar-member-twice", File, "the document's JSON says something twice", FETCH),
+    row("sidecar-member", File, "the document's JSON lacks what opens it", FETCH),
     row("file-too-large", File, "the file has more bytes than max_file_size allows", "raise max_file_size in config.toml and odoo-spoold reload, or ask Amazon for a shorter period"),
-    row("sidecar-checksum", File, "the document is not the one whose SHA-256 its JSON gives", AGAIN),
+    row("sidecar-checksum", File, "the document is not the one whose SHA-256 its JSON gives", FETCH),
+    row("sidecar-report-type", File, "the document's JSON names another report than its header is of", "drop each document with the JSON that belongs to it"),
+    row("file-panic", File, "reading the file ended in an error of this program", "report it with the file's id; the file lies in rejected/"),
     // reports
     row("document-read", File, "reading the opened document failed", WAIT).but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
     row("document-empty", File, "the report is empty", SHOW),
@@ -89,4 +93,7 @@ pub(super) const ROWS: &[Code] = &[
     row("row-currency", Row, "not a currency", SHOW),
     row("row-differs", Row, "two rows of one order contradict each other", SHOW),
     row("row-many", Row, "more rows than one order can have", SHOW),
+    row("row-order-large", Row, "the rows of one order are more than one record may hold", SHOW).but("Only this order is refused and held under `row`, or left as it is known; every other order of the file is taken."),
+    row("record-damaged", Row, "what is stored of an order is damaged", "odoo-spoold rebuild, then drop the file again; see README.md, \"When the state is lost\"").but("Only this order is refused; every other order of the file is taken."),
+    row("record-key-unknown", Row, "what is stored of an order is under a master key that was not given", "odoo-spoold keys list; put the key back among the older ones, restart, and drop the file again").but("Only this order is refused; every other order of the file is taken."),
 ];
