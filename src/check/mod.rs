@@ -11,9 +11,11 @@
 //! warehouses, journals, users or anything that exists. Does not open the store, so that it can run
 //! beside the daemon, and prints nothing.
 
+pub mod api_key;
 mod company;
 mod create;
 mod host;
+mod key_end;
 mod keys;
 mod marketplace;
 pub mod prepare;
@@ -61,13 +63,16 @@ pub async fn run(settings: &Settings, keys: &KeysOrError, options: &Options) -> 
     host::spool(settings, &accounts, options.fix, &mut sheet);
     host::state(settings, &mut sheet);
     if let Some(odoo) = server::connect(settings, keys.as_ref().ok(), &mut sheet).await {
+        server::user(&odoo, &mut sheet).await;
+        if let Ok(keys) = keys {
+            key_end::prove(&odoo, keys, &mut sheet).await;
+        }
         in_odoo(&odoo, &accounts, options.fix, &mut sheet).await;
     }
     sheet.finish()
 }
 
 async fn in_odoo(odoo: &Connected, accounts: &[&AccountSettings], fix: bool, sheet: &mut Sheet) {
-    server::user(odoo, sheet).await;
     rights::prove(odoo, accounts, sheet).await;
     let mut companies = BTreeSet::new();
     let mut found = Vec::new();

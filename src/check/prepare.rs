@@ -16,8 +16,8 @@ use rustix::io::Errno;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::deliver::value;
-use crate::model::{AccountId, OdooId};
+use crate::deliver::{api_key, value};
+use crate::model::{AccountId, KeyEnd, KeyReading, OdooId};
 use crate::odoo::{Client, Context, Endpoint, Fault, Find};
 use crate::spool::SpoolDirs;
 
@@ -42,6 +42,8 @@ pub struct Odoo {
     pub api_key: SecretString,
     /// A private CA to trust too.
     pub ca_file: Option<PathBuf>,
+    /// When the key ends, as somebody said.
+    pub noted: KeyEnd,
 }
 
 /// An Odoo that knows the user.
@@ -51,6 +53,8 @@ pub struct Known {
     pub version: String,
     /// The companies that the user may work for.
     pub companies: Vec<(OdooId, String)>,
+    /// When the key ends.
+    pub key: KeyReading,
 }
 
 /// Why Odoo cannot be used yet.
@@ -97,6 +101,7 @@ impl AskError {
 
 /// Proves URL, database, login and key, and lists the companies.
 pub async fn ask(odoo: Odoo) -> Result<Known, AskError> {
+    let noted = odoo.noted;
     let mut endpoint = Endpoint::new(odoo.url, odoo.database, odoo.login, odoo.api_key);
     endpoint.ca_file = odoo.ca_file;
     endpoint.limit_time_real = PATIENCE;
@@ -111,7 +116,8 @@ pub async fn ask(odoo: Odoo) -> Result<Known, AskError> {
     let companies = found
         .iter()
         .map(|company| (value::id(company, "id"), value::text(company, "name").clone()));
-    Ok(Known { version: server.version, companies: companies.collect() })
+    let key = api_key::read(&client, server.uid, noted).await.map_err(fault)?;
+    Ok(Known { version: server.version, companies: companies.collect(), key })
 }
 
 /// Makes the state directory and the spool where they are missing.

@@ -82,7 +82,7 @@ pub(super) async fn connect(
             Some(Connected { client, server, modern })
         }
         Err(fault) => {
-            refused(odoo, &fault, sheet);
+            refused(odoo, keys, &fault, sheet);
             None
         }
     }
@@ -144,13 +144,16 @@ fn clock(client: &Client, sheet: &mut Sheet) {
 }
 
 /// The server is there, and did not let us in.
-fn refused(odoo: &OdooSettings, fault: &Fault, sheet: &mut Sheet) {
+fn refused(odoo: &OdooSettings, keys: Option<&Keys>, fault: &Fault, sheet: &mut Sheet) {
     let database = format!("\"{}\"", odoo.database);
     match fault.kind {
         FaultKind::AccessDenied => {
             // Both dialects look for the database before they look at the key.
             sheet.ok(Area::Server, "database", database);
-            sheet.fault(Area::User, "login", fault);
+            let now = System.now();
+            if !keys.is_some_and(|keys| super::key_end::ended(keys, now, sheet)) {
+                sheet.fault(Area::User, "login", fault);
+            }
         }
         FaultKind::AccessError => sheet.fault(Area::User, "login", fault),
         _ => {

@@ -27,7 +27,7 @@ use super::output::{Output, when_any};
 use super::problem::Problem;
 use super::prompt::Terminal;
 use super::recover::{self, RecoveryArgs};
-use super::{Global, setup};
+use super::{Global, rotate_odoo, setup};
 
 /// `keys`
 #[derive(Debug, clap::Args)]
@@ -73,6 +73,14 @@ pub enum Rotate {
         #[command(flatten)]
         recovery: RecoveryArgs,
     },
+    /// A new API key, made by Odoo where it does that for programs (Odoo 19, and a system parameter):
+    /// stored, tried, and the old one revoked; run it again where it says so, or where it was stopped
+    Odoo {
+        /// How long the new one shall live; Odoo allows internal users 90 days, and more to groups
+        #[arg(long, value_name = "DAYS", default_value_t = rotate_odoo::DAYS,
+            value_parser = clap::value_parser!(u16).range(1..))]
+        days: u16,
+    },
     /// A new master key: after a restart the daemon seals under it all that it remembers
     Master {
         /// The recovery file.
@@ -113,6 +121,9 @@ struct Listed {
     used: &'static str,
     created: Option<Timestamp>,
     age_days: Option<i64>,
+    /// Only Odoo's API key ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<String>,
 }
 
 /// What was changed.
@@ -127,18 +138,21 @@ struct Changed {
 }
 
 /// The keys of this host, ready to be changed.
-struct Bunch {
+pub(super) struct Bunch {
     store: KeyStore,
     text: SecretString,
-    keys: Keys,
-    settings: Settings,
+    pub(super) keys: Keys,
+    pub(super) settings: Settings,
 }
 
 /// Does what is asked for.
 pub(super) fn run(global: &Global, args: &Args, out: &mut Output) -> Result<ExitCode, Problem> {
     let bunch = Bunch::load(global)?;
     match &args.verb {
-        KeysVerb::List => list(&bunch.keys, out)?,
+        KeysVerb::List => list(&bunch, out)?,
+        KeysVerb::Rotate { what: Rotate::Odoo { days } } => {
+            return rotate_odoo::run(bunch, *days, out);
+        }
         KeysVerb::Rotate { what: Rotate::Identity { account, recovery } } => {
             let (identity, recipient) = generate_identity();
             let mut draft = bunch.draft()?;
@@ -186,7 +200,8 @@ pub(super) fn run(global: &Global, args: &Args, out: &mut Output) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(keys: &Keys, out: &mut Output) -> Result<(), Problem> {
+fn list(bunch: &Bunch, out: &mut Output) -> Result<(), Problem> {
+    let keys = &bunch.keys;
     let now = System.now();
     let listed = |kind, account, name, used, created: Option<Timestamp>| Listed {
         kind,
@@ -194,6 +209,7 @@ fn list(keys: &Keys, out: &mut Output) -> Result<(), Problem> {
         name,
         used,
         created,
+        ends: None,
         age_days: created.map(|created| now.duration_since(created).as_hours() / 24),
     };
     let master = &keys.master;
@@ -209,15 +225,26 @@ fn list(keys: &Keys, out: &mut Output) -> Result<(), Problem> {
             all.push(listed("identity", Some(account.id.clone()), recipient, used, created));
         }
     }
+    let mut api_key = |used| {
+        let name = bunch.settings.odoo.login.clone();
+        all.push(listed("odoo", None, name, used, None));
+    };
+    api_key("opens Odoo");
+    if keys.api_key_before.is_some() {
+        api_key("to be revoked");
+    }
+    if let Some(current) = all.iter_mut().find(|key| key.used == "opens Odoo") {
+        current.ends = Some(keys.api_key_ends.to_string());
+    }
     out.answer(&all, |out, all| {
         let row = |key: &Listed| {
             let account = key.account.as_ref().map(ToString::to_string).unwrap_or_default();
             let age = key.age_days.map(|days| days.to_string()).unwrap_or_default();
-            let name = key.name.clone();
-            vec![key.kind.into(), account, key.used.into(), age, when_any(key.created), name]
+            let (name, ends) = (key.name.clone(), key.ends.clone().unwrap_or_default());
+            vec![key.kind.into(), account, key.used.into(), age, when_any(key.created), ends, name]
         };
         let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-        out.table(&["KEY", "ACCOUNT", "USE", "DAYS", "MADE", "NAME"], &rows, "")
+        out.table(&["KEY", "ACCOUNT", "USE", "DAYS", "MADE", "ENDS", "NAME"], &rows, "")
     })
 }
 
@@ -264,8 +291,18 @@ impl Bunch {
         Ok(Self { store, text, keys, settings })
     }
 
-    fn draft(&self) -> Result<KeysDraft, Problem> {
+    pub(super) fn draft(&self) -> Result<KeysDraft, Problem> {
         Ok(KeysDraft::open(self.store.path(), &self.text)?)
+    }
+
+    /// Stores changed keys that seal what these do: the recovery file still holds them.
+    pub(super) fn write(&mut self, draft: KeysDraft) -> Result<(), Problem> {
+        let (text, keys) = draft.finish()?;
+        self.store.write(&text)?;
+        self.store.announce(&keys)?;
+        self.text = text;
+        self.keys = keys;
+        Ok(())
     }
 
     /// Stores the changed keys, and their recovery file.

@@ -29,6 +29,7 @@ mod recipient;
 mod reconcile;
 mod recover;
 mod reload;
+mod rotate_odoo;
 mod run;
 mod seal;
 mod settings_page;

@@ -143,6 +143,9 @@ fn print(out: &mut Output, status: &Status) -> Result<(), Problem> {
         let disk = size(store.disk_bytes);
         out.field("store", format!("{} orders, {disk} on disk{days}", store.orders))?;
     }
+    if let Some(ends) = status.keys.as_ref().and_then(|keys| keys.api_key_ends) {
+        out.field("API key", format!("ends {}", when(ends)))?;
+    }
     for notice in &status.notices {
         out.field("notice", notice)?;
     }

@@ -13,7 +13,7 @@ use toml_edit::{
 };
 use zeroize::Zeroizing;
 
-use crate::model::AccountId;
+use crate::model::{AccountId, KeyEnd};
 
 use super::error::ConfigError;
 use super::keygen::{pasted, random_key};
@@ -42,11 +42,38 @@ impl KeysDraft {
         Ok((text.as_str().into(), keys))
     }
 
-    /// Another API key.
+    /// Another API key. What was noted of the one before goes with it.
     pub fn set_api_key(&mut self, key: &SecretString) -> Result<(), ConfigError> {
-        let path = self.path.clone();
-        let odoo = self.table("odoo").ok_or_else(|| refused(&path, "[odoo] is missing", ""))?;
+        let odoo = self.odoo()?;
         odoo.insert("api_key", value(key.expose_secret().trim()));
+        odoo.remove("api_key_ends");
+        Ok(())
+    }
+
+    /// When the API key ends, as it is noted.
+    pub fn api_key_ends(&self) -> KeyEnd {
+        let odoo = self.document.get("odoo").and_then(Item::as_table_like);
+        let text = odoo.and_then(|odoo| odoo.get("api_key_ends")).and_then(Item::as_str);
+        text.and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    /// Notes when the API key ends.
+    pub fn set_api_key_ends(&mut self, end: KeyEnd) -> Result<(), ConfigError> {
+        let odoo = self.odoo()?;
+        match end {
+            KeyEnd::Unknown => odoo.remove("api_key_ends"),
+            KeyEnd::Never | KeyEnd::At(_) => odoo.insert("api_key_ends", value(end.to_string())),
+        };
+        Ok(())
+    }
+
+    /// The API key that is still to be revoked in Odoo; none: there is none any more.
+    pub fn set_api_key_before(&mut self, key: Option<&SecretString>) -> Result<(), ConfigError> {
+        let odoo = self.odoo()?;
+        match key {
+            None => odoo.remove("api_key_before"),
+            Some(key) => odoo.insert("api_key_before", value(key.expose_secret().trim())),
+        };
         Ok(())
     }
 
@@ -158,6 +185,11 @@ impl KeysDraft {
             None => table.insert("declined", value(true)),
         };
         self.document.insert("recovery", Item::Table(table));
+    }
+
+    fn odoo(&mut self) -> Result<&mut dyn TableLike, ConfigError> {
+        let path = self.path.clone();
+        self.table("odoo").ok_or_else(|| refused(&path, "[odoo] is missing", ""))
     }
 
     fn table(&mut self, name: &str) -> Option<&mut dyn TableLike> {

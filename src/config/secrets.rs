@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
-use crate::model::AccountId;
+use crate::model::{AccountId, KeyEnd};
 
 use super::error::{ConfigError, Fault, Faults, Show};
 use super::settings::{KeysSource, MAX_SETTINGS_BYTES, Settings};
@@ -42,6 +42,10 @@ pub type Key32 = SecretBox<[u8; 32]>;
 pub struct Keys {
     /// The API key of the integration user.
     pub api_key: SecretString,
+    /// When it ends, as Odoo or a person told when it was stored.
+    pub api_key_ends: KeyEnd,
+    /// The one before it, which a rotation has not revoked in Odoo yet.
+    pub api_key_before: Option<SecretString>,
     /// Seals what is stored from now on.
     pub master: MasterKey,
     /// Open what was sealed before the last rotation.
@@ -110,6 +114,8 @@ struct RecoveryTable {
 #[serde(deny_unknown_fields)]
 struct OdooTable {
     api_key: Spanned<Wiped>,
+    api_key_ends: Option<Spanned<String>>,
+    api_key_before: Option<Spanned<Wiped>>,
 }
 
 #[derive(Deserialize)]
@@ -209,6 +215,16 @@ impl Keys {
     pub fn generation(&self) -> String {
         let mut hash = Sha256::new_with_prefix(b"odoo-spoold generation 1\0");
         hash.update(self.seals());
+        hash.update(self.api_key.expose_secret());
+        if self.api_key_ends != KeyEnd::Unknown {
+            hash.update(self.api_key_ends.to_string());
+        }
+        short_hex(hash)
+    }
+
+    /// Names the API key without telling it: what is remembered of one key says nothing of another.
+    pub fn api_key_name(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(b"odoo-spoold api key 1\0");
         hash.update(self.api_key.expose_secret());
         short_hex(hash)
     }
@@ -328,6 +344,9 @@ impl Reader<'_> {
     fn keys(&mut self) -> Option<Keys> {
         let file = self.file()?;
         let api_key = self.api_key(&file.odoo.api_key);
+        let api_key_ends = self.api_key_ends(file.odoo.api_key_ends.as_ref());
+        let before = file.odoo.api_key_before.as_ref();
+        let api_key_before = before.map(|text| self.api_key(text));
         let mut ids = BTreeSet::new();
         let master = self.master(&file.state.master, &mut ids);
         let older: Vec<_> =
@@ -335,6 +354,8 @@ impl Reader<'_> {
         let accounts = self.accounts(&file.account);
         Some(Keys {
             api_key: api_key?,
+            api_key_ends: api_key_ends?,
+            api_key_before: api_key_before.map_or(Some(None), |key| key.map(Some))?,
             master: master?,
             older: older.into_iter().collect::<Option<_>>()?,
             accounts: accounts?,
@@ -356,6 +377,18 @@ impl Reader<'_> {
             );
         }
         Some(value.into())
+    }
+
+    fn api_key_ends(&mut self, text: Option<&Spanned<String>>) -> Option<KeyEnd> {
+        let Some(text) = text else { return Some(KeyEnd::Unknown) };
+        match text.get_ref().parse() {
+            Ok(end) => Some(end),
+            Err(_) => self.fault(
+                text.span(),
+                "this is not the end of an API key".to_owned(),
+                "a day as in 2027-02-26, an instant, or \"never\"; or remove the line",
+            ),
+        }
     }
 
     fn master(&mut self, table: &MasterTable, ids: &mut BTreeSet<String>) -> Option<MasterKey> {

@@ -99,6 +99,9 @@ pub struct KeysStatus {
     pub resealed: bool,
     /// Whether newer keys were made than the daemon has: they wait for a restart.
     pub newer: bool,
+    /// When Odoo's API key ends; none: it does not, or nobody knows.
+    #[serde(default)]
+    pub api_key_ends: Option<Timestamp>,
 }
 
 /// One account.

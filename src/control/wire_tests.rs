@@ -104,6 +104,7 @@ fn status() {
             master: "m2".into(),
             older: vec!["m1".into()],
             resealed: false,
+            api_key_ends: None,
             newer: true,
         }),
         store: Some(StoreStatus {
@@ -134,7 +135,8 @@ fn status() {
             ],
             "rejected": [{"id": "F0000000001", "account": "eu", "code": "c",
                 "since": "1970-01-01T00:00:00Z"}],
-            "keys": { "master": "m2", "older": ["m1"], "resealed": false, "newer": true },
+            "keys": { "master": "m2", "older": ["m1"], "resealed": false, "newer": true,
+                "api_key_ends": null },
             "notices": ["n"],
             "store": {"installation": "i", "disk_bytes": 1, "orders": 15, "day_keys": 1,
                 "oldest_day": "2025-11-21"},

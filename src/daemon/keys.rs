@@ -9,9 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Daemon;
+use super::api_key::{Watched, recall};
 use crate::config::{Keys, identity_created, newest_keys_path};
 use crate::control::wire::KeysStatus;
 use crate::store::Reseal;
@@ -23,14 +25,17 @@ const RESEAL_CELLS: usize = 256;
 /// What is remembered of the keys that were loaded.
 #[derive(Debug)]
 pub(super) struct KeyWatch {
-    facts: Mutex<Facts>,
+    pub(super) facts: Mutex<Facts>,
     resealed: AtomicBool,
+    /// Others were loaded.
+    pub(super) reloaded: Notify,
 }
 
 #[derive(Debug)]
-struct Facts {
+pub(super) struct Facts {
     generation: String,
     made: Vec<(String, Timestamp)>,
+    pub(super) api_key: Watched,
 }
 
 // === impl KeyWatch ===
@@ -38,7 +43,7 @@ struct Facts {
 impl KeyWatch {
     pub(super) fn new(keys: &Keys) -> Self {
         let resealed = AtomicBool::new(keys.older.is_empty());
-        Self { facts: Mutex::new(Facts::of(keys)), resealed }
+        Self { facts: Mutex::new(Facts::of(keys)), resealed, reloaded: Notify::new() }
     }
 
     /// A reload took these.
@@ -55,7 +60,8 @@ impl Facts {
             let newest = account.identities.first()?;
             Some((format!("the age identity of {}", account.id), identity_created(newest)?))
         });
-        Self { generation: keys.generation(), made: master.into_iter().chain(identities).collect() }
+        let made = master.into_iter().chain(identities).collect();
+        Self { generation: keys.generation(), made, api_key: Watched::of(keys) }
     }
 }
 
@@ -97,7 +103,8 @@ impl Daemon {
     pub(super) fn keys_status(&self) -> KeysStatus {
         let (master, older) = self.store.masters();
         let resealed = self.keys.resealed.load(Ordering::Relaxed);
-        KeysStatus { master, older, resealed, newer: self.newer_keys() }
+        let api_key_ends = self.keys.api_key(|watched| watched.ends_at());
+        KeysStatus { master, older, resealed, newer: self.newer_keys(), api_key_ends }
     }
 
     /// Old keys, and keys that wait.
@@ -115,12 +122,21 @@ impl Daemon {
                     .then(|| format!("{what} is {days} days old: `odoo-spoold keys rotate`"))
             })
             .collect();
+        notices.extend(facts.api_key.notices(now));
         drop(facts);
         if self.newer_keys() {
             notices
                 .push("newer keys wait for a restart: `systemctl restart odoo-spoold`".to_owned());
         }
         notices
+    }
+
+    /// What is remembered of the API key in use, before Odoo is asked.
+    pub(super) fn recall_api_key(&self) {
+        match self.keys.api_key(|watched| recall(&self.store, watched)) {
+            Ok(end) => self.delivery.know_key_end(end),
+            Err(error) => tracing::warn!(%error, "the end of Odoo's API key is not remembered"),
+        }
     }
 
     /// What of just loaded keys a reload cannot take.

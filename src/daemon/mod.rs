@@ -5,6 +5,7 @@
 //! finished, everything is made durable.
 
 mod again;
+mod api_key;
 mod courtesy;
 mod desk;
 mod expected;
@@ -205,7 +206,7 @@ impl Daemon {
             delivered,
         );
         let room = Arc::new(Room::of(&settings));
-        Ok(Arc::new(Self {
+        let daemon = Self {
             store,
             delivery,
             settings: Arc::new(RwLock::new(Arc::new(settings))),
@@ -220,7 +221,9 @@ impl Daemon {
             keys: keys::KeyWatch::new(keys),
             expected: Arc::default(),
             dry_runs: Arc::new(tokio::sync::Semaphore::new(rehearsal::AT_ONCE)),
-        }))
+        };
+        daemon.recall_api_key();
+        Ok(Arc::new(daemon))
     }
 
     /// Runs until `stop`: claims, delivers, answers.
@@ -264,6 +267,7 @@ impl Daemon {
             tokio::spawn(Arc::clone(&self.delivery).run(delivering.clone(), beats("delivery")));
         let house =
             tokio::spawn(Arc::clone(self).housekeep(delivering.clone(), beats("housekeeping")));
+        let watching = tokio::spawn(Arc::clone(self).watch_api_key(stop.clone()));
         let mut failed = None;
         let guard = tokio::spawn(end_when_broken(Arc::clone(&self.store), stop.clone()));
         if mouths.is_empty() {
@@ -284,6 +288,7 @@ impl Daemon {
             failed.get_or_insert(DaemonError::Ended("housekeeping"));
         }
         guard.abort();
+        watching.abort();
         if resealing.await.is_err() {
             failed.get_or_insert(DaemonError::Ended("sealing anew"));
         }
@@ -363,7 +368,9 @@ impl Daemon {
         said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
         said.extend(self.keys_wait(&keys));
         self.keys.replace(&keys);
+        self.recall_api_key();
         self.delivery.reload(client, delivered);
+        self.keys.reloaded.notify_one();
         if let Some(log) = self.log.get() {
             log.set_level(merged.log.level);
         }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
 use super::alive::beating;
+use super::api_key;
 use super::catalog::{Catalog, CatalogError};
 use super::foreign::Foreign;
 use super::gate::Gate;
@@ -21,7 +22,7 @@ use super::shelf::Shelf;
 use super::throttle::BatchSize;
 use super::window::{Hands, Window};
 use crate::model::{AccountId, HoldCode, Sku};
-use crate::odoo::Client;
+use crate::odoo::{Client, FaultKind};
 use crate::plan::{Found, Lookup};
 use crate::store::Waiting;
 use crate::telemetry::events;
@@ -302,7 +303,12 @@ impl Lane {
             }
             Stop::Pause { code, .. } => {
                 let told = self.window.told(code);
-                let next_step = told.as_deref().unwrap_or(next_step);
+                let denied = *code == FaultKind::AccessDenied.code();
+                let (code, next_step) = if denied && self.delivery.key_has_ended(now) {
+                    (api_key::ENDED, api_key::ENDED_NEXT)
+                } else {
+                    (*code, told.as_deref().unwrap_or(next_step))
+                };
                 if self.delivery.gate(&self.account, |gate| gate.pause(code, next_step, now)) {
                     if told.is_some() {
                         events::odoo_doubted(&self.account, code, next_step);

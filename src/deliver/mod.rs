@@ -7,6 +7,7 @@
 //! batches, because its job is leased.
 
 pub mod alive;
+pub mod api_key;
 pub mod backoff;
 mod batch;
 pub mod catalog;
@@ -51,7 +52,7 @@ use throttle::{BatchSize, Throttle};
 use window::Window;
 
 use crate::clock::SharedClock;
-use crate::model::{AccountId, BuyerFact, Dossier, Sku};
+use crate::model::{AccountId, BuyerFact, Dossier, KeyEnd, Sku};
 use crate::odoo::Client;
 use crate::plan::{AccountPolicy, Plan, UnknownSku, plan};
 use crate::store::Store;
@@ -70,6 +71,8 @@ pub struct Delivery {
     /// Accounts whose new settings have not been looked at yet: they may end holds.
     reloaded: Mutex<BTreeSet<AccountId>>,
     connections: Arc<Throttle>,
+    /// When the API key of `client` ends.
+    key_end: Mutex<KeyEnd>,
     /// Held by the one lane that asks Odoo who it is and what it has.
     asking: tokio::sync::Mutex<()>,
 }
@@ -137,6 +140,7 @@ impl Delivery {
             reloaded: Mutex::default(),
             wakes: Mutex::new(wakes),
             connections: Throttle::new(pace.connections),
+            key_end: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         })
     }

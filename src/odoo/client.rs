@@ -84,6 +84,12 @@ impl Client {
         probe::version(self).await
     }
 
+    /// Our user's id, once a probe has told it.
+    pub fn uid(&self) -> Option<i64> {
+        let session = *self.0.session.read().unwrap_or_else(PoisonError::into_inner);
+        session.map(|session| session.uid)
+    }
+
     /// The server's clock in its last answer.
     pub fn server_time(&self) -> Option<Timestamp> {
         *self.0.clock.read().unwrap_or_else(PoisonError::into_inner)

@@ -252,7 +252,8 @@ impl Symptom<'_> {
         let (model, method) = (self.model, self.method);
         let says = |words: String| self.text.contains(&words);
         let missing = says(format!("has no attribute '{method}'"))
-            || says(format!("'{model}.{method}' does not exist"));
+            || says(format!("'{model}.{method}' does not exist"))
+            || says(format!("The method '{method}' does not exist on the model '{model}'"));
         if missing { FaultKind::MissingMethod } else { FaultKind::InvalidValue }
     }
 
@@ -328,3 +329,6 @@ impl Symptom<'_> {
 #[cfg(test)]
 #[path = "fault_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "fault_words_tests.rs"]
+mod words_tests;

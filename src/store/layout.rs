@@ -27,6 +27,7 @@
 //!     └── meta                   name [‖ account tag]         → sealed(master)
 //!           installation, epoch, account ‖ tag (name, id key check), tally ‖ tag (counters),
 //!           pause ‖ tag, pause-all (by whom, since when)
+//!           api-key (when Odoo's API key ends, the last warning)
 //!           retention (when the clock was last believed, destroyed days, warnings given)
 //!           since ‖ tag, odoo ‖ tag (which Odoo its orders stand in: `model::marker`)
 //!

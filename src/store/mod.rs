@@ -17,6 +17,7 @@
 
 mod accounts;
 mod aging;
+mod api_key;
 mod barrier;
 mod browse;
 mod buyers;
@@ -70,6 +71,7 @@ use retention::Retained;
 use vault::{Changes, Vault, engine};
 
 pub use aging::Aged;
+pub use api_key::ApiKeyMemory;
 pub use browse::{Cursor, JobFilter, JobPage, StateName};
 pub use buyers::BuyerState;
 pub use error::StoreError;

@@ -76,6 +76,7 @@ const PLACES: &[(&str, &str)] = &[
     ("retry(&work.leased, ", "deliver/"),
     ("EXPIRED: &str = ", "store/aging.rs"),
     ("explains ", "telemetry/events.rs"),
+    ("ENDED: &str = ", "deliver/"),
     ("code: ", ""),
 ];
 

@@ -225,6 +225,16 @@ transitions! {
         "order {order} is tried again after attempt {attempt}: {}", Code(code)
     }
 
+    /// The API key ends soon.
+    API_KEY_ENDS: WARN, "7c1e0b5a94d84f2fa6d35b8c12e7f096",
+        "The API key of the integration user ends soon: since Odoo 18 keys do, mostly after 90 days. \
+         From then on Odoo refuses every call and orders wait. This is said 30, 14, 7 and 1 days \
+         before. Make a new key in time: odoo-spoold keys rotate odoo";
+    fn api_key_ends(end: Timestamp, left: &str, which: &str) explains "api-key-ends" => {
+        ends = %end, left,
+        "{which} ends on {end}, in {left}. Next: odoo-spoold keys rotate odoo"
+    }
+
     /// An account stopped: Odoo refuses its user, database or rights.
     ACCOUNT_PAUSED: ERROR, "b2db33c6a83d43139c33ae98834a99ab",
         "Odoo refuses this account's user, key, database or rights. Nothing is delivered and no \

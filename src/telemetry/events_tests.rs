@@ -36,6 +36,7 @@ fn ids_never_change() {
         ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),
         ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
         ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
+        ("API_KEY_ENDS", "7c1e0b5a94d84f2fa6d35b8c12e7f096"),
         ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
         ("ACCOUNT_PAUSED_BY_OPERATOR", "6bc0c4ed65dc4d9eac2690112eb6f37a"),
         ("ODOO_DOUBTED", "71733717b97b4ee9afb2f0d6f617d9d7"),

@@ -1,4 +1,4 @@
-"""What the two comparison scripts share: arguments, the orders, JSON-RPC, the answer.
+"""What the three comparison scripts share: arguments, the orders, JSON-RPC, the answer.
 
 They read the same neutral file, one JSON object a line:
   {"order_id": "302-...", "purchase_date": "2026-01-02 03:04:05", "buyer_email": "...", "buyer_name": "...",

@@ -1,6 +1,6 @@
 #!/bin/bash
 # odoo.sh VERSION [--rounds N] [--orders N] [--script-orders N] [--only existing,new,confirm]
-# Our daemon against two scripts on a real Odoo, as ratios of one run; see README.md beside this file.
+# Our daemon against three scripts on a real Odoo, as ratios of one run; see README.md beside this file.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=${1:?usage: odoo.sh 19|14 [options of pairs.py]}

@@ -1,4 +1,4 @@
-"""Our daemon and the two scripts side by side on one lab database; started by odoo.sh. Prints a table of ratios.
+"""Our daemon and the three scripts side by side on one lab database; started by odoo.sh. Prints a table of ratios.
 
 A round runs each contender once on orders of its own, one after the other; what counts is the median over the rounds
 of the ratio within a round, so that a machine that is busy now and then cancels out. CPU is what Odoo and PostgreSQL
@@ -18,13 +18,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LAB = os.path.join(HERE, '..', 'lab', 'odoo.sh')
 BUYERS = 50
 PRICELIST = 'Amazon USD'
+SCRIPTS = {'script': 'baseline_odoorpc.py', 'create': 'baseline_create.py', 'import': 'baseline_import.py'}
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument('--version', required=True)
 parser.add_argument('--database', required=True)
 parser.add_argument('--deliver', required=True, help='the benchmark binary of tests/bench/deliver.rs')
 parser.add_argument('--rounds', type=int, default=3)
-parser.add_argument('--orders', type=int, default=400, help='orders of ours and of the batched create in a round')
+parser.add_argument('--orders', type=int, default=400, help='orders of ours, of the batched create and of the import client in a round')
 parser.add_argument('--script-orders', type=int, default=60, help='orders of the script, which is slower')
 parser.add_argument('--only', default='', help='comma separated: existing,new,confirm')
 options = parser.parse_args()
@@ -61,11 +62,12 @@ def script(name, *words):
 
 
 def run(kind):
-    """One round of one kind: what script, create and daemon took for an order, in seconds of wall and of CPU."""
+    """One round of one kind: what each contender took for an order, in seconds of wall and of CPU."""
     new, confirm = kind == 'new', kind == 'confirm'
     more = (['--new-buyers'] if new else []) + (['--confirm'] if confirm else [])
     results = {}
-    for who, count in (('script', options.script_orders), ('create', options.orders), ('daemon', options.orders)):
+    for who in ('script', 'create', 'import', 'daemon'):
+        count = options.script_orders if who == 'script' else options.orders
         shared, earlier = {}, None
         if not new:
             # The buyers stand in Odoo before: for the daemon, from earlier orders of theirs.
@@ -77,12 +79,14 @@ def run(kind):
             command = [options.deliver, 'lab', '--env', env_file, '--measure', files + '.txt', '--cpu', cpu]
             command += ['--prepare', (earlier or fresh(5)) + '.txt'] + ([] if confirm else ['--create-only'])
         else:
-            name = 'baseline_odoorpc.py' if who == 'script' else 'baseline_create.py'
+            name = SCRIPTS[who]
             if earlier:
                 subprocess.run(script(name, '--orders', earlier + '.jsonl', '--prepare'), check=True)
             command = script(name, '--orders', files + '.jsonl', '--cpu', cpu, *more)
             if who == 'create':
                 command += ['--connections', '2']
+            if who == 'import':
+                command += ['--workers', '2']
         answer = said(command)
         results[who] = {'wall': answer['wall_s'] / answer['orders'], 'cpu': answer['cpu_s'] / answer['orders']}
         print('# %s %s: %d orders, %.1f ms an order, %.1f ms of CPU' % (
@@ -118,3 +122,7 @@ for kind in kinds:
         median(kind, 'daemon', 'cpu') * 1000, median(kind, 'create', 'cpu') * 1000))
     print('| … times as fast as batched create, two connections | – | %.1f | | %.1f orders/s |' % (
         ratio(kind, 'create', 'daemon', 'wall'), 1 / median(kind, 'create', 'wall')))
+    print('| … times as fast as odoo-import-export-client, two workers | – | %.1f | | %.1f orders/s |' % (
+        ratio(kind, 'import', 'daemon', 'wall'), 1 / median(kind, 'import', 'wall')))
+    print('| … its CPU over that of odoo-import-export-client | – | %.2f | | %.1f ms an order |' % (
+        ratio(kind, 'daemon', 'import', 'cpu'), median(kind, 'import', 'cpu') * 1000))

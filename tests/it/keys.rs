@@ -16,13 +16,13 @@ use crate::setup::{Host, fails, json, odoo, ok, recipients};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon of its own process; killed when dropped.
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     host: &'a Host,
     child: Child,
 }
 
 impl<'a> Running<'a> {
-    fn start(host: &'a Host) -> Self {
+    pub(crate) fn start(host: &'a Host) -> Self {
         std::fs::create_dir_all(host.at("run")).unwrap();
         let mut command = host.command(&["run"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -37,7 +37,7 @@ impl<'a> Running<'a> {
         running
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let done = self.host.command(&["status", "--json"]).output().unwrap();
         serde_json::from_slice(&done.stdout).unwrap_or(Value::Null)
     }
@@ -151,7 +151,7 @@ fn identities_and_the_master_key_are_rotated_with_crashes_between() {
     let kinds = json(host.command(&["keys", "list"]));
     let uses: Vec<_> =
         kinds.as_array().unwrap().iter().map(|key| key["use"].as_str().unwrap()).collect();
-    assert_eq!(uses, ["seals", "seals", "opens"]);
+    assert_eq!(uses, ["seals", "seals", "opens", "opens Odoo"]);
     assert_eq!(kinds[0]["age_days"], 0);
     assert!(!kinds.to_string().contains("SECRET"));
 

@@ -11,6 +11,7 @@
     reason = "test code: it may stop at the first surprise"
 )]
 
+mod api_key;
 mod canary;
 mod check;
 mod cli;
@@ -28,13 +29,16 @@ mod fault_power;
 mod fault_stop;
 mod fault_support;
 mod flatfile_samples;
+mod host_needs;
 mod keys;
 mod marker;
 mod odoo_client;
+mod odoo_versions;
 mod package_scripts;
 mod plan_orders;
 mod process;
 mod process_memory;
+mod real_api_key;
 mod real_business;
 mod real_changes;
 mod real_choices;

@@ -310,7 +310,7 @@ fn where_the_host_seals_credentials_the_keys_are_one() {
     ok(host.command(&["keys", "rotate", "identity", "--account", "eu"]));
     ok(host.command(&["keygen", "--credential", "--account", "na"]));
     let listed = json(host.command(&["keys", "list"]));
-    assert_eq!(listed.as_array().unwrap().len(), 4, "{listed}");
+    assert_eq!(listed.as_array().unwrap().len(), 5, "{listed}");
     // Root's check opens the credential by itself.
     let checked = host.command(&["check"]).output().unwrap();
     assert!(text(&checked.stdout).contains("id key there"), "{}", text(&checked.stdout));

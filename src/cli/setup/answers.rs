@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::check::prepare::{self, Known};
 use crate::config::{Keys, RecordRef, Region, Settings};
-use crate::model::{AccountId, OdooId};
+use crate::model::{AccountId, KeyEnd, KeyReading, OdooId};
 
 use super::super::problem::Problem;
 use super::super::prompt::Terminal;
@@ -54,6 +54,8 @@ pub(super) struct Answers {
     pub(super) login: String,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) api_key: SecretString,
+    /// When it ends, as Odoo or the person says.
+    pub(super) api_key_ends: KeyEnd,
     /// Those that this run is about.
     pub(super) accounts: Vec<AccountSpec>,
     /// Of those that config.toml does not have yet.
@@ -101,7 +103,11 @@ impl Answers {
         let ca_file = args.odoo_ca_file.clone();
         let ca_file = ca_file.or_else(|| odoo.and_then(|odoo| odoo.ca_file.clone()));
         let accounts = accounts(args, settings, keys.map(|(_, keys)| keys), terminal)?;
-        let mut answers = Self { url, database, login, ca_file, api_key, accounts, company: None };
+        let same_key = there.is_some_and(|key| key.expose_secret() == api_key.expose_secret());
+        let noted = keys.map(|(_, keys)| keys.api_key_ends).filter(|_| same_key);
+        let api_key_ends = args.odoo_api_key_ends.or(noted).unwrap_or_default();
+        let mut answers =
+            Self { url, database, login, ca_file, api_key, api_key_ends, accounts, company: None };
         let unknown = answers
             .accounts
             .iter()
@@ -110,12 +116,13 @@ impl Answers {
             odoo.url.as_str() != answers.url
                 || odoo.database != answers.database
                 || odoo.login != answers.login
-        }) || there
-            .is_none_or(|key| key.expose_secret() != answers.api_key.expose_secret());
+        }) || !same_key;
         let known = if args.skip_odoo || !(changed || unknown) {
             None
         } else {
-            Some(answers.ask_odoo(args, terminal)?)
+            let known = answers.ask_odoo(args, terminal)?;
+            answers.api_key_ends = key_end(args, known.key, answers.api_key_ends, terminal)?;
+            Some(known)
         };
         if unknown {
             answers.company = Some(company(args, known.as_ref(), terminal)?);
@@ -159,6 +166,7 @@ impl Answers {
                 login: self.login.clone(),
                 api_key: self.api_key.clone(),
                 ca_file: self.ca_file.clone(),
+                noted: self.api_key_ends,
             };
             let error = match runtime.block_on(prepare::ask(odoo)) {
                 Ok(known) => return Ok(known),
@@ -177,6 +185,37 @@ impl Answers {
             self.login = terminal.ask("The integration user's login", Some(&self.login))?;
             if args.odoo_api_key_file.is_none() {
                 self.api_key = terminal.secret("The integration user's API key")?;
+            }
+        }
+    }
+}
+
+/// When the key ends: Odoo says it, else the option, else the person, once.
+fn key_end(
+    args: &Args,
+    told: KeyReading,
+    noted: KeyEnd,
+    terminal: Option<&Terminal>,
+) -> Result<KeyEnd, Problem> {
+    let why = match told {
+        KeyReading::Sure(end) => return Ok(end),
+        KeyReading::OneOf { keys, .. } => {
+            format!("The user has {keys} API keys, and Odoo does not tell which one this is.")
+        }
+        KeyReading::Hidden => "Odoo does not show the user's API keys.".to_owned(),
+    };
+    let Some(terminal) = terminal.filter(|_| noted == KeyEnd::Unknown) else { return Ok(noted) };
+    if args.odoo_api_key_ends.is_some() {
+        return Ok(noted);
+    }
+    terminal.tell(&why);
+    loop {
+        let what = "The day on which the API key ends (as in 2027-02-26, or never)";
+        match terminal.ask(what, None)?.parse() {
+            Ok(end) => return Ok(end),
+            Err(error) => {
+                let error: crate::model::NotAnEnd = error;
+                terminal.tell(&error.to_string());
             }
         }
     }

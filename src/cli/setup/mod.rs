@@ -22,7 +22,7 @@ use crate::check::prepare::{self, Owner};
 use crate::clock::{Clock as _, System};
 use crate::config::{Keys, KeysDraft, Settings, read_id_keys};
 use crate::envelope::generate_identity;
-use crate::model::AccountId;
+use crate::model::{AccountId, KeyEnd};
 
 use super::Global;
 use super::keystore::{Keep, KeyStore, Paths, Place};
@@ -57,6 +57,10 @@ pub struct Args {
     /// Take the integration user's API key from this file, or stdin (-)
     #[arg(long, value_name = "FILE")]
     pub odoo_api_key_file: Option<PathBuf>,
+    /// The day on which that key ends (as in 2027-02-26), or `never`; only needed where Odoo does not
+    /// tell: keys end since Odoo 18
+    #[arg(long, value_name = "DAY")]
+    pub odoo_api_key_ends: Option<KeyEnd>,
     /// Trust this private certificate authority (PEM) too
     #[arg(long, value_name = "FILE")]
     pub odoo_ca_file: Option<PathBuf>,
@@ -286,6 +290,11 @@ fn made(
         && keys.api_key.expose_secret() != answers.api_key.expose_secret()
     {
         draft.set_api_key(&answers.api_key)?;
+        edited = true;
+    }
+    let noted = draft.api_key_ends();
+    if noted != answers.api_key_ends {
+        draft.set_api_key_ends(answers.api_key_ends)?;
         edited = true;
     }
     for (account, key) in id_keys {

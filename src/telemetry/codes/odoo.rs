@@ -23,6 +23,8 @@ pub(super) const ROWS: &[Code] = &[
     row("unknown_exception", Nothing, "Odoo failed in a way that is not known", "look in Odoo's log; odoo-spoold status"),
     row("no_database", Account, "there is no such database", "correct odoo.database; odoo-spoold check").but("The account stops delivering and loses nothing; it is probed again by itself. Another database name needs a restart."),
     row("access_denied", Account, "Odoo refuses the login or its key", "odoo-spoold setup --odoo-api-key-file FILE, then systemctl restart odoo-spoold"),
+    row("api-key-ended", Account, "the API key of the integration user has ended: since Odoo 18 keys do, mostly after 90 days", "make a key in Odoo; odoo-spoold setup --odoo-api-key-file FILE; systemctl restart odoo-spoold"),
+    row("api-key-ends", Nothing, "the API key of the integration user ends soon", "odoo-spoold keys rotate odoo, or make a key by hand and odoo-spoold setup --odoo-api-key-file FILE").but("Nothing yet. From its end on Odoo refuses every call: orders wait, without an attempt used, until there is another key."),
     row("access_error", Account, "the user lacks a right", "odoo-spoold check names the right; give it, then odoo-spoold reload"),
     row("missing_model", Account, "an app is not installed in Odoo", CHECK),
     row("missing_method", Account, "Odoo lacks a method: another version than proven", CHECK),

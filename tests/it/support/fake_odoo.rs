@@ -1,6 +1,6 @@
 //! An Odoo made of one HTTP port and a few tables: it exists to misbehave on command.
 //!
-//! Speaks JSON-RPC (flavours 14 and 19) and JSON-2 (19), one request per connection as Odoo does
+//! Speaks JSON-RPC (as 14, 16, 17, 18 and 19) and JSON-2 (19), one request per connection as Odoo does
 //! with workers. What real Odoo does is proven on the real ones; here only what the daemon needs
 //! to run, plus every way in which a network, a proxy or a server can fail. Runs on threads of its
 //! own, so a test may be blocking or async.
@@ -99,7 +99,6 @@ struct State {
     /// `/json/2` is not there although this is 19.
     json2_hidden: bool,
     database_missing: bool,
-    key: String,
 }
 
 // === impl FakeOdoo ===
@@ -117,7 +116,6 @@ impl FakeOdoo {
             latency: Duration::ZERO,
             json2_hidden: false,
             database_missing: false,
-            key: API_KEY.to_owned(),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -164,13 +162,16 @@ impl FakeOdoo {
         self.state().tables.external_id(name)
     }
 
-    /// Everything that was called since the start or [`Self::forget_calls`].
+    /// Everything that was called since the start or [`Self::forget_calls`], but the daily look at
+    /// when the API key ends.
     pub fn calls(&self) -> Vec<Recorded> {
-        self.state().calls.clone()
+        let mut calls = self.state().calls.clone();
+        calls.retain(|call| call.model != "res.users.apikeys");
+        calls
     }
 
     pub fn calls_of(&self, model: &str, method: &str) -> Vec<Recorded> {
-        let mut calls = self.calls();
+        let mut calls = self.state().calls.clone();
         calls.retain(|call| call.model == model && call.method == method);
         calls
     }
@@ -247,7 +248,7 @@ impl FakeOdoo {
 
     /// The key that is accepted.
     pub fn set_key(&self, key: &str) {
-        key.clone_into(&mut self.state().key);
+        self.state().tables.set_key(key);
     }
 
     /// Most calls that ever were inside at once.
@@ -461,13 +462,22 @@ fn json_rpc(shared: &Shared, request: &Request) -> Option<Reply> {
         }
         Reply::json(200, &answer)
     };
-    let (key, missing, flavor) = {
+    let opens = |key: &Value| {
+        key.as_str().is_some_and(|key| shared.state.lock().unwrap().tables.opens(key))
+    };
+    let (missing, flavor) = {
         let state = shared.state.lock().unwrap();
-        (state.key.clone(), state.database_missing, state.tables.flavor)
+        (state.database_missing, state.tables.flavor)
     };
     match (body["params"]["service"].as_str()?, body["params"]["method"].as_str()?) {
         ("common", "version") => {
-            let version = if flavor == Flavor::V19 { "19.0" } else { "14.0-20231106" };
+            let version = match flavor {
+                Flavor::V14 => "14.0-20231106",
+                Flavor::V16 => "16.0-20231208",
+                Flavor::V17 => "17.0-20240709",
+                Flavor::V18 => "18.0-20250506",
+                Flavor::V19 => "19.0",
+            };
             return Some(wrap(Ok(json!({"server_version": version, "protocol_version": 1}))));
         }
         _ if missing || args[0] != DATABASE => {
@@ -476,13 +486,13 @@ fn json_rpc(shared: &Shared, request: &Request) -> Option<Reply> {
             return Some(wrap(Err(Raise::new("psycopg2.OperationalError", 500, &text))));
         }
         ("common", "authenticate") => {
-            let known = args[1] == LOGIN && args[2] == key.as_str();
+            let known = args[1] == LOGIN && opens(&args[2]);
             return Some(wrap(Ok(if known { json!(UID) } else { json!(false) })));
         }
         ("object", "execute_kw") => {}
         _ => return Some(Reply::page(400, "?")),
     }
-    if args[1] != UID || args[2] != key.as_str() {
+    if args[1] != UID || !opens(&args[2]) {
         return Some(wrap(Err(Raise::new("odoo.exceptions.AccessDenied", 403, "Access Denied"))));
     }
     let (model, method) = (args[3].as_str()?, args[4].as_str()?);
@@ -510,14 +520,14 @@ fn json_2(shared: &Shared, request: &Request, model: &str, method: &str) -> Opti
         }
         Err(raise) => Reply::json(raise.status, &raise.json()),
     };
-    let (key, missing) = {
+    let (opens, missing) = {
         let state = shared.state.lock().unwrap();
-        (state.key.clone(), state.database_missing)
+        (state.tables.opens(&request.bearer), state.database_missing)
     };
     if missing || request.database != DATABASE {
         return Some(Reply::page(404, NO_DATABASE));
     }
-    if request.bearer != key {
+    if !opens {
         let denied = Raise::new("werkzeug.exceptions.Unauthorized", 401, "Invalid apikey");
         return Some(wrap(Err(denied)));
     }

@@ -134,7 +134,15 @@ impl Lab {
             .search_read("sale.order", json!([]), &fields, &find, context.clone())
             .await
             .unwrap();
-        let taxes = if self.version >= 18 { "tax_ids" } else { "tax_id" };
+        // Names are asked for, not known by version.
+        let there = |model: &'static str, field: &'static str| {
+            let (client, context) = (client.clone(), context.clone());
+            async move {
+                client.fields_get(model, &["type"], context).await.unwrap().contains_key(field)
+            }
+        };
+        let modern = there("sale.order.line", "tax_ids").await;
+        let taxes = if modern { "tax_ids" } else { "tax_id" };
         let fields = ["order_id", "product_id", "product_uom_qty", "price_unit", "name", taxes];
         // Notes are lines as well, without a product.
         let goods = json!([["display_type", "=", false]]);
@@ -168,7 +176,7 @@ impl Lab {
             "parent_id",
             "is_company",
         ];
-        let fields: Vec<&str> = if self.version >= 18 {
+        let fields: Vec<&str> = if there("res.partner", "country_code").await {
             fields.to_vec()
         } else {
             fields.iter().copied().filter(|f| *f != "country_code").collect()

@@ -3,6 +3,7 @@
 //! Follows what was measured on the real 14 and 19: all or nothing, skip of known ids with
 //! `noupdate`, continuation rows, renamed fields, confirm that moves the date.
 
+mod keys;
 mod load;
 mod schema;
 
@@ -11,16 +12,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{LOGIN, Record, UID};
+use super::{API_KEY, LOGIN, Record, UID};
 pub use load::refused;
 use schema::{Field, Kind, fields};
 pub use schema::{is_model_method, signature};
 
 /// Which Odoo the tables look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flavor {
     V14,
+    V16,
+    V17,
+    V18,
     V19,
+}
+
+impl Flavor {
+    pub const ALL: [Self; 5] = [Self::V14, Self::V16, Self::V17, Self::V18, Self::V19];
+
+    pub fn number(self) -> u32 {
+        match self {
+            Self::V14 => 14,
+            Self::V16 => 16,
+            Self::V17 => 17,
+            Self::V18 => 18,
+            Self::V19 => 19,
+        }
+    }
 }
 
 /// An exception on the way out.
@@ -50,8 +68,12 @@ pub struct Tables {
     pub refusals: Vec<Refusal>,
     /// Models our user may not create.
     pub forbidden: BTreeSet<String>,
-    /// 14 answers with a wizard when a confirmed order is cancelled.
+    /// Before 19 the answer is a wizard when a confirmed order is cancelled, unless the context says no.
     pub cancel_asks: bool,
+    /// Whether programs may have keys made; none: this Odoo has no method for that.
+    pub makes_keys: Option<bool>,
+    /// Our user may not see its keys.
+    pub hide_keys: bool,
     /// The server's clock minus the host's.
     pub clock_offset: SignedDuration,
 }
@@ -96,6 +118,8 @@ impl Tables {
             refusals: Vec::new(),
             forbidden: BTreeSet::new(),
             cancel_asks: false,
+            makes_keys: None,
+            hide_keys: false,
             clock_offset: SignedDuration::ZERO,
         };
         tables.next.insert("res.users".to_owned(), UID);
@@ -108,8 +132,11 @@ impl Tables {
             json!({"login": LOGIN, "name": "Bot", "lang": "en_US", "tz": "UTC",
             "company_id": company, "company_ids": [company]}),
         );
+        let key = put("res.users.apikeys", json!({"name": "test", "user_id": UID, "scope": "rpc"}));
         put("product.pricelist", json!({"name": "EUR", "currency_id": euro}));
         put("res.country", json!({"name": "Germany", "code": "DE"}));
+        // The key itself is no field, so nobody can read it.
+        tables.set("res.users.apikeys", key, "key", json!(API_KEY));
         tables
     }
 
@@ -194,7 +221,7 @@ impl Tables {
         let all = fields(self.flavor, model)
             .ok_or_else(|| Raise::user(&format!("Object {model} doesn't exist")))?;
         all.into_iter().find(|field| field.name == name).ok_or_else(|| {
-            if self.flavor == Flavor::V19 {
+            if self.flavor >= Flavor::V18 {
                 Raise::value(&format!("Invalid field name '{name}'"))
             } else {
                 Raise::new("builtins.KeyError", 500, &format!("'{name}'"))
@@ -233,6 +260,11 @@ impl Tables {
             let text =
                 format!("Private methods (such as '{model}.{method}') cannot be called remotely.");
             return Err(Raise::new("odoo.exceptions.AccessError", 403, &text));
+        }
+        if self.hide_keys && model == keys::MODEL && method == "search_read" {
+            let text =
+                "You are not allowed to access 'Users API Keys' (res.users.apikeys) records.";
+            return Err(Raise::new("odoo.exceptions.AccessError", 403, text));
         }
         if fields(self.flavor, model).is_none() {
             return Err(Raise::user(&format!("Object {model} doesn't exist")));
@@ -296,8 +328,21 @@ impl Tables {
                     }
                 }
             }
+            "check_access_rights" if self.flavor < Flavor::V18 => {
+                Ok(json!(!self.forbidden.contains(model)))
+            }
+            "has_access" if self.flavor >= Flavor::V18 => {
+                Ok(json!(!self.forbidden.contains(model)))
+            }
+            "has_group" => Ok(json!(args.get("group_ext_id") != Some(&json!("base.group_system")))),
+            "generate" | "revoke" if model == keys::MODEL && self.makes_keys.is_some() => {
+                self.manage_keys(method, args)
+            }
             "action_confirm" if model == "sale.order" => self.confirm(ids),
-            "action_cancel" if model == "sale.order" => self.cancel(ids),
+            "action_cancel" if model == "sale.order" => {
+                let quiet = context.get("disable_cancel_warning") == Some(&json!(true));
+                self.cancel(ids, quiet)
+            }
             "message_unsubscribe" => {
                 for id in ids {
                     self.set(model, *id, "message_partner_ids", json!([]));
@@ -305,10 +350,16 @@ impl Tables {
                 Ok(json!(true))
             }
             _ => {
-                let text = if self.flavor == Flavor::V19 {
-                    format!("The method '{model}.{method}' does not exist")
-                } else {
-                    format!("type object '{model}' has no attribute '{method}'")
+                let text = match self.flavor {
+                    Flavor::V14 | Flavor::V16 => {
+                        format!("type object '{model}' has no attribute '{method}'")
+                    }
+                    Flavor::V17 => {
+                        format!("The method '{method}' does not exist on the model '{model}'")
+                    }
+                    Flavor::V18 | Flavor::V19 => {
+                        format!("The method '{model}.{method}' does not exist")
+                    }
                 };
                 Err(Raise::new("builtins.AttributeError", 404, &text))
             }
@@ -328,10 +379,16 @@ impl Tables {
                 .ok_or_else(|| Raise::missing("sale.order", *id))?["state"]
                 .clone();
             if state != "draft" && state != "sent" {
-                if self.flavor == Flavor::V14 {
-                    continue;
-                }
-                return Err(Raise::user("Some orders are not in a state requiring confirmation."));
+                let text = match self.flavor {
+                    Flavor::V14 | Flavor::V16 => continue,
+                    Flavor::V17 => {
+                        "The following orders are not in a state requiring confirmation: S00001"
+                    }
+                    Flavor::V18 | Flavor::V19 => {
+                        "Some orders are not in a state requiring confirmation."
+                    }
+                };
+                return Err(Raise::user(text));
             }
             self.set("sale.order", *id, "state", json!("sale"));
             self.set("sale.order", *id, "date_order", now.clone());
@@ -343,13 +400,13 @@ impl Tables {
         Ok(json!(true))
     }
 
-    fn cancel(&mut self, ids: &[i64]) -> Result<Value, Raise> {
+    fn cancel(&mut self, ids: &[i64], quiet: bool) -> Result<Value, Raise> {
         for id in ids {
             let state = self
                 .row("sale.order", *id)
                 .ok_or_else(|| Raise::missing("sale.order", *id))?["state"]
                 .clone();
-            if self.cancel_asks && state == "sale" {
+            if self.cancel_asks && !quiet && state == "sale" {
                 return Ok(
                     json!({"type": "ir.actions.act_window", "res_model": "sale.order.cancel"}),
                 );
@@ -556,9 +613,15 @@ impl Tables {
     }
 
     fn fields_get(&self, model: &str, only: &[String]) -> Value {
+        let asked = |name: &str| only.is_empty() || only.iter().any(|n| n == name);
+        if let Some(told) = schema::told(self.flavor).get(model) {
+            let fields = told.iter().filter(|(name, _)| asked(name));
+            return Value::Object(
+                fields.map(|(n, told)| ((*n).to_owned(), told.clone())).collect(),
+            );
+        }
         let all = fields(self.flavor, model).unwrap_or_default();
-        let asked =
-            all.iter().filter(|field| only.is_empty() || only.iter().any(|n| n == field.name));
+        let asked = all.iter().filter(|field| asked(field.name));
         Value::Object(asked.map(|field| (field.name.to_owned(), field.describe())).collect())
     }
 }
