@@ -52,6 +52,8 @@ mod value;
 #[cfg(test)]
 mod case_tests;
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;
 
 pub use charset::Charset;
