@@ -19,6 +19,7 @@ use super::catalog::Catalog;
 use super::lane::Shared;
 use super::partners::Customer;
 use super::read;
+use super::refusals::Step;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
@@ -62,6 +63,8 @@ pub(super) struct Work {
     pub(super) created: bool,
     /// Its confirmation came to its end in this run.
     pub(super) confirmed: bool,
+    /// Where Odoo refused it.
+    pub(super) refused: Option<Step>,
 }
 
 /// What a batch needs besides its orders.
@@ -95,6 +98,7 @@ impl Work {
             noted,
             created: false,
             confirmed: false,
+            refused: None,
         }
     }
 
@@ -121,8 +125,24 @@ impl Work {
         self.end = Some(End::Held(vec![hold]));
     }
 
-    pub(super) fn bury(&mut self, code: &str, words: &str) {
+    /// Odoo refuses it. Whether that is its end is decided where the batch is settled.
+    pub(super) fn refuse(&mut self, step: Step, code: &str, words: &str) {
         self.end = Some(End::Dead(Death { code: code.to_owned(), words: words.to_owned() }));
+        self.refused = Some(step);
+    }
+
+    /// What Odoo did for it in this run.
+    pub(super) fn passed(&self) -> impl Iterator<Item = Step> {
+        let through = self.end.is_some() && self.refused.is_none();
+        let cancelled = self.changes.cancel && self.end == Some(End::Done(Outcome::Cancelled));
+        [
+            (self.created, Step::Create),
+            (through && has_writes(&self.changes), Step::Change),
+            (self.confirmed, Step::Confirm),
+            (cancelled, Step::Cancel),
+        ]
+        .into_iter()
+        .filter_map(|(passed, step)| passed.then_some(step))
     }
 }
 
@@ -324,6 +344,6 @@ pub(super) fn new_mapping() -> Mapping {
 
 pub(super) fn refused(work: Option<&mut Work>, loaded: Loaded) {
     if let (Some(work), Loaded::Refused(words)) = (work, loaded) {
-        work.bury("odoo-write-refused", words.expose());
+        work.refuse(Step::Change, "odoo-write-refused", words.expose());
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, refused};
+use super::refusals::Step;
 use super::send::Stop;
 use super::{read, value};
 use crate::model::{Hold, HoldCode, OdooId, Stage};
@@ -118,7 +119,11 @@ impl Batch<'_> {
             }
             work.set_stage(None);
             match refusals.remove(&id) {
-                Some((code, words)) => work.bury(code, &words),
+                Some((code, words)) => {
+                    let cancel = stage == Stage::Cancelling;
+                    let step = if cancel { Step::Cancel } else { Step::Confirm };
+                    work.refuse(step, code, &words);
+                }
                 None => work.hold(Hold::new(
                     HoldCode::Wizard,
                     method,

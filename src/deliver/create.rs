@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::batch::{Batch, Work, new_mapping};
 use super::notes::DISPLAY_TYPE;
 use super::partners::Wanted;
+use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::value;
 use crate::model::{OdooId, Outcome, Stage};
@@ -69,7 +70,7 @@ impl Batch<'_> {
             let Some(work) = works.get_mut(at) else { continue };
             if customer.ids(&known).is_none() {
                 let words = "Odoo refuses the buyer or the address of this order";
-                work.bury("odoo-partner-refused", words);
+                work.refuse(Step::Customer, "odoo-partner-refused", words);
             }
             work.customer = Some(customer);
         }
@@ -164,7 +165,7 @@ impl Batch<'_> {
                                 fault: "odoo-order-refused".to_owned(),
                             });
                         }
-                        _ => work.bury("odoo-order-refused", words.expose()),
+                        _ => work.refuse(Step::Create, "odoo-order-refused", words.expose()),
                     }
                 }
             }

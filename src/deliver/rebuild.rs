@@ -73,7 +73,7 @@ impl Delivery {
         let window = self.window_of(account);
         let hands = Hands { client: &client, shelf: &shelf, clock: &self.clock };
         let writing = Writing { window: &window, hands };
-        let sender = Sender { client: &client, account, context, split_unknown: false, writing };
+        let sender = Sender::new(&client, account, context, writing);
         let ours = ours(&sender, catalog.company, progress).await?;
         let mut ids: Vec<OdooId> = ours.values().copied().collect();
         ids.extend(

@@ -162,7 +162,8 @@ impl Window {
                 let text = doubt.explain(&hands.shelf.account, pin.as_ref());
                 *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some((doubt.code(), text));
-                Err(Stop::Pause { code: doubt.code(), next_step: "`odoo-spoold reconcile`" })
+                let next_step = "`odoo-spoold reconcile`".into();
+                Err(Stop::Pause { code: doubt.code(), next_step, by_order: false })
             }
         }
     }
@@ -339,25 +340,23 @@ impl Hands<'_> {
             Ok(reply) => reply,
             Err(fault) => return Err(self.unwritten(fault)),
         };
-        match reply.verdict(1) {
+        match reply.verdict(1, &fields) {
             Verdict::Loaded(ids) => ids.first().copied().ok_or_else(refused),
-            Verdict::Transient(_) => Err(Stop::Retry {
-                code: "odoo-serialization",
-                down: false,
-                ambiguous: false,
-                wait: None,
-            }),
-            Verdict::AllSame(_) | Verdict::Rejected(_) | Verdict::Unknown(_) => Err(refused()),
+            Verdict::Transient(_) => Err(Stop::lost_race()),
+            Verdict::Configuration { .. } | Verdict::Rejected(_) | Verdict::Unknown(_) => {
+                Err(refused())
+            }
         }
     }
 
     /// A marker that was perhaps written may still be on its way: it must not come after the next.
     fn unwritten(&self, fault: Fault) -> Stop {
         match Stop::from(fault) {
-            Stop::Retry { code, ambiguous: true, wait, .. } => {
+            Stop::Retry { code, ambiguous: true, overload, wait, doubt, .. } => {
                 let least = self.client.endpoint().limit_time_real;
                 let wait = wait.map_or(least, |wait| wait.max(least));
-                Stop::Retry { code, down: true, ambiguous: false, wait: Some(wait) }
+                let wait = Some(wait);
+                Stop::Retry { code, down: true, ambiguous: false, overload, wait, doubt }
             }
             Stop::Refused { .. } => refused(),
             stop => stop,
@@ -408,11 +407,13 @@ fn refused() -> Stop {
     Stop::Pause {
         code: "odoo-marker-refused",
         next_step: "Odoo does not let the integration user write its own marker, an archived \
-                    contact: check its rights with `odoo-spoold check`",
+                    contact: check its rights with `odoo-spoold check`"
+            .into(),
+        by_order: false,
     }
 }
 
 /// A person reconciles just now.
 fn busy() -> Stop {
-    Stop::Retry { code: "reconciling", down: false, ambiguous: false, wait: None }
+    Stop::later("reconciling")
 }

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, refused};
+use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
 use crate::model::{Hold, HoldCode, OdooId, Sku};
@@ -94,7 +95,9 @@ impl Batch<'_> {
             let Value::Object(values) = values else { continue };
             match self.sender.write("sale.order", id, values).await {
                 Ok(()) => {}
-                Err(Stop::Refused { code, words }) => work.bury(code, words.expose()),
+                Err(Stop::Refused { code, words }) => {
+                    work.refuse(Step::Change, code, words.expose());
+                }
                 Err(stop) => return Err(stop),
             }
         }

@@ -22,6 +22,7 @@ mod control_decide;
 mod delivery_existing;
 mod delivery_faults;
 mod delivery_pace;
+mod delivery_refused;
 mod envelope_vectors;
 mod fault_crash;
 mod fault_disk;

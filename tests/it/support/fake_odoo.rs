@@ -228,9 +228,19 @@ impl FakeOdoo {
         });
     }
 
-    /// Ends all refusals.
+    /// From now on `load()` of `model` must bring `field`; of records with a value only, if given.
+    pub fn require(&self, model: &str, field: &str, when: Option<(&str, Value)>) {
+        self.state().tables.required.push(table::Required {
+            model: model.to_owned(),
+            field: field.to_owned(),
+            when: when.map(|(field, value)| (field.to_owned(), value)),
+        });
+    }
+
+    /// Ends all refusals and requirements.
     pub fn refuse_nothing(&self) {
         self.state().tables.refusals.clear();
+        self.state().tables.required.clear();
     }
 
     /// Every call takes so long.

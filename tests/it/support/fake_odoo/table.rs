@@ -41,6 +41,15 @@ impl Flavor {
     }
 }
 
+/// A field that somebody's module made required.
+#[derive(Debug, Clone)]
+pub struct Required {
+    pub model: String,
+    pub field: String,
+    /// Only where this field holds this value.
+    pub when: Option<(String, Value)>,
+}
+
 /// An exception on the way out.
 #[derive(Debug, Clone)]
 pub struct Raise {
@@ -66,6 +75,8 @@ pub struct Tables {
     /// External id → (model, id, noupdate).
     names: BTreeMap<String, (String, i64, bool)>,
     pub refusals: Vec<Refusal>,
+    /// Fields that `load()` must bring: of all records of a model, or of those with a value.
+    pub required: Vec<Required>,
     /// Models our user may not create.
     pub forbidden: BTreeSet<String>,
     /// Before 19 the answer is a wizard when a confirmed order is cancelled, unless the context says no.
@@ -116,6 +127,7 @@ impl Tables {
             next: BTreeMap::new(),
             names: BTreeMap::new(),
             refusals: Vec::new(),
+            required: Vec::new(),
             forbidden: BTreeSet::new(),
             cancel_asks: false,
             makes_keys: None,
