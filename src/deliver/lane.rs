@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
+use super::absent::Absent;
 use super::alive::beating;
 use super::api_key;
 use super::catalog::{Catalog, CatalogError};
@@ -65,6 +66,8 @@ pub(super) struct Lane {
     pub(super) refusals: Mutex<Refusals>,
     /// The settings that were in force when holds were last looked at.
     pub(super) used: Mutex<Option<Arc<AccountSettings>>>,
+    /// Orders that are gone from Odoo, and doubted.
+    pub(super) absent: Absent,
 }
 
 impl Lane {
@@ -254,6 +257,9 @@ impl Lane {
         if let Err(stop) = self.look().await {
             return Err(self.close(&stop));
         }
+        if let Err(stop) = self.look_at_doubted(&client, catalog.company).await {
+            return Err(self.close(&stop));
+        }
         if self.refusals().paused().is_some() {
             drop(asking);
             self.keep_catalog(&catalog, now);
@@ -327,10 +333,12 @@ impl Lane {
                 }
             }
         }
+        self.release_visible(&self.delivery.client(), catalog.company).await?;
         if unchanged {
             return Ok(());
         }
-        for code in ODOO_HOLDS.into_iter().filter(|code| *code != HoldCode::Sku) {
+        let looked_up = [HoldCode::Sku, HoldCode::Invisible];
+        for code in ODOO_HOLDS.into_iter().filter(|code| !looked_up.contains(code)) {
             self.release_all(code, now).await?;
         }
         Ok(())
@@ -481,5 +489,11 @@ const SETTINGS_HOLDS: [HoldCode; 10] = [
 ];
 
 /// Holds that something in Odoo or in the settings can end.
-const ODOO_HOLDS: [HoldCode; 5] =
-    [HoldCode::Sku, HoldCode::Marketplace, HoldCode::Warehouse, HoldCode::Pricelist, HoldCode::Tax];
+const ODOO_HOLDS: [HoldCode; 6] = [
+    HoldCode::Sku,
+    HoldCode::Marketplace,
+    HoldCode::Warehouse,
+    HoldCode::Pricelist,
+    HoldCode::Tax,
+    HoldCode::Invisible,
+];

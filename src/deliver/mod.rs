@@ -6,6 +6,7 @@
 //! the batch is cut smaller. Orders are independent of each other; one order is never in two
 //! batches, because its job is leased.
 
+mod absent;
 pub mod alive;
 pub mod api_key;
 pub mod backoff;
@@ -34,6 +35,7 @@ pub mod settings;
 mod settle;
 mod shelf;
 mod throttle;
+mod total;
 pub(crate) mod value;
 mod waiting;
 mod window;
@@ -47,6 +49,7 @@ use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use absent::Absent;
 use catalog::{Catalog, CatalogError};
 use gate::Gate;
 use lane::Lane;
@@ -190,6 +193,7 @@ impl Delivery {
                 shared: lane::Shared::default(),
                 refusals: Mutex::default(),
                 used: Mutex::default(),
+                absent: Absent::default(),
             });
             let begun = begin(&mut lanes, &lane, &stop, &beat);
             running.insert(begun, lane);
@@ -214,6 +218,13 @@ impl Delivery {
         for account in self.account_ids() {
             self.wake(&account);
         }
+    }
+
+    /// Tries a closed gate at once: a person has decided what it waits for.
+    pub fn retry(&self, account: &AccountId) {
+        let now = self.clock.now();
+        self.gate(account, |gate| gate.retry_now(now));
+        self.look_again(account);
     }
 
     /// New settings, and a client with the newest API key: they hold from the next batch on, and

@@ -245,7 +245,8 @@ impl Search<'_> {
         let domain = json!([["id", "in", ids]]);
         let client = self.hands.client;
         let there = client.search("sale.order", domain, &Find::default(), quiet()).await?;
-        let names = self.names(&there).await?;
+        // Of all of them: what a rule hides from our user still has its external id.
+        let names = self.names(&ids).await?;
         let there: BTreeSet<OdooId> = there.into_iter().collect();
         let stands =
             |order: &MappedOrder| names.get(&order.mapping.odoo_id) == Some(&self.own(order));

@@ -164,6 +164,7 @@ impl Lane {
                     shelf: &self.shelf,
                     shared: &self.shared,
                     limit_time_real: self.delivery.pace.limit_time_real,
+                    absent: &self.absent,
                     now: started,
                 };
                 let outcome = batch.run(&mut works).await;

@@ -1,5 +1,6 @@
 //! What becomes of the leases of a task that panics.
 
+use crate::deliver::absent::Absent;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -65,6 +66,7 @@ fn lane(dir: &Path, clock: &Manual) -> Arc<Lane> {
         rest: Mutex::default(),
         shared: crate::deliver::lane::Shared::default(),
         refusals: Mutex::default(),
+        absent: Absent::default(),
         used: Mutex::default(),
         delivery,
     })

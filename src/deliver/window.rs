@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::absent::named;
 use super::send::Stop;
 use super::shelf::Shelf;
 use super::value;
@@ -382,7 +383,11 @@ impl Hands<'_> {
                     .client
                     .search("sale.order", json!([["id", "in", chunk]]), &Find::default(), quiet())
                     .await?;
-                let gone = chunk.iter().filter(|id| !there.contains(id)).count();
+                let unseen: Vec<OdooId> =
+                    chunk.iter().copied().filter(|id| !there.contains(id)).collect();
+                // What a rule hides is there all the same.
+                let hidden = named(self.client, &unseen, &quiet()).await?.len();
+                let gone = unseen.len().saturating_sub(hidden);
                 missing = missing.saturating_add(u64::try_from(gone).unwrap_or(u64::MAX));
             }
             match next {

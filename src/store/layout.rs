@@ -29,6 +29,7 @@
 //!           pause ‖ tag, pause-all (by whom, since when)
 //!           api-key (when Odoo's API key ends, the last warning)
 //!           retention (when the clock was last believed, destroyed days, warnings given)
+//!           deleted-accepted ‖ tag (as of when what is gone from Odoo was deleted on purpose),
 //!           since ‖ tag, odoo ‖ tag (which Odoo its orders stand in: `model::marker`)
 //!
 //! RecordKey   = account tag(4) ‖ kind(1; 1 = order) ‖ HMAC-SHA-256(id key, kind ‖ natural id)[..16]

@@ -388,7 +388,10 @@ impl Store {
                 for standing in entry.dossier.facts.values_mut() {
                     standing.fact.compact();
                 }
-                self.drop_buyers(draft, key, entry)?;
+                // What the buyer asked of the delivery may still have to be written there.
+                if entry.dossier.mapping.as_ref().is_none_or(|mapping| !mapping.unsaid) {
+                    self.drop_buyers(draft, key, entry)?;
+                }
             }
             End::Held(mut holds) => {
                 holds.sort();
@@ -401,7 +404,7 @@ impl Store {
                     entry.put(JobState::Held(holds), now_ms);
                     entry.last_fault = None;
                     let mapping = entry.dossier.mapping.as_ref();
-                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none()) {
+                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none() && !m.unsaid) {
                         self.drop_buyers(draft, key, entry)?;
                     }
                 }

@@ -512,6 +512,18 @@ transitions! {
         "the clock cannot be believed ({}): nothing is destroyed meanwhile. Next: timedatectl", Code(code)
     }
 
+    /// A confirmation is older than the call for it.
+    CLOCK_AHEAD: WARN, "168fa876207741459efd30777bcef557",
+        "Odoo's confirmation of an order is older than the call for it: the clock of this host and the \
+         Date header of Odoo's answers are ahead of Odoo's own clock. The purchase date was put back all \
+         the same; after a crash in such a moment it is asked about. Set the clocks right (timedatectl \
+         on this host, Odoo's and the proxy's).";
+    fn clock_ahead_of_odoo(account: &AccountId, seconds: i64) => {
+        account = %account, seconds, next_step = "timedatectl",
+        "the clock is {seconds} s ahead of Odoo's: account {account}. Next: set the clocks of this host, \
+         Odoo and the proxy right"
+    }
+
     /// The clock can be believed again.
     CLOCK_BELIEVED: INFO, "7debba4246fc415b860fc4f7007f372f",
         "The clock can be believed again; what is overdue is destroyed.";

@@ -69,6 +69,7 @@ fn ids_never_change() {
         ("FILES_EXPIRED", "89fbb9e81f0643c69e767ad7a8a2f392"),
         ("RECORDS_EXPIRED", "b893a21166e04579879b517f0f5190d6"),
         ("CLOCK_DOUBTED", "ad0b920625af4da19ac4e01840ff1253"),
+        ("CLOCK_AHEAD", "168fa876207741459efd30777bcef557"),
         ("CLOCK_BELIEVED", "7debba4246fc415b860fc4f7007f372f"),
     ];
     let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();

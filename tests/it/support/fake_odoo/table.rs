@@ -87,6 +87,18 @@ pub struct Tables {
     pub hide_keys: bool,
     /// The server's clock minus the host's.
     pub clock_offset: SignedDuration,
+    /// What the `Date` header says beyond the server's clock; none: there is no header.
+    pub date_header: Option<SignedDuration>,
+    /// What Odoo's totals are off by.
+    pub amount_off: f64,
+    /// An automation adds a line of this price to every new order.
+    pub auto_line: Option<f64>,
+    /// Orders that a record rule hides from our user, with their lines.
+    pub hidden: BTreeSet<i64>,
+    /// A rounding line counts nothing in the totals.
+    pub rounding_is_lost: bool,
+    /// The warehouse delivers in the very moment in which an order is cancelled.
+    pub delivers_on_cancel: bool,
 }
 
 // === impl Raise ===
@@ -133,6 +145,12 @@ impl Tables {
             makes_keys: None,
             hide_keys: false,
             clock_offset: SignedDuration::ZERO,
+            date_header: Some(SignedDuration::ZERO),
+            amount_off: 0.0,
+            auto_line: None,
+            hidden: BTreeSet::new(),
+            rounding_is_lost: false,
+            delivers_on_cancel: false,
         };
         tables.next.insert("res.users".to_owned(), UID);
         let mut put =
@@ -158,8 +176,9 @@ impl Tables {
         Timestamp::now().saturating_add(self.clock_offset).unwrap()
     }
 
-    pub fn http_date(&self) -> String {
-        self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    pub fn http_date(&self) -> Option<String> {
+        let date = self.now().saturating_add(self.date_header?).unwrap();
+        Some(date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
     }
 
     fn odoo_now(&self) -> Value {
@@ -378,6 +397,16 @@ impl Tables {
         }
     }
 
+    /// Whether a record rule hides it from our user.
+    pub fn is_hidden(&self, model: &str, id: i64) -> bool {
+        let order = match model {
+            "sale.order" => Some(id),
+            "sale.order.line" => self.row(model, id).and_then(|row| row["order_id"].as_i64()),
+            _ => None,
+        };
+        order.is_some_and(|order| self.hidden.contains(&order))
+    }
+
     fn name_of(&self, model: &str, id: i64) -> String {
         let found = self.names.iter().find(|(_, (m, i, _))| m == model && *i == id);
         found.map(|(name, _)| name.clone()).unwrap_or_default()
@@ -432,6 +461,11 @@ impl Tables {
                 ));
             }
             self.set("sale.order", *id, "state", json!("cancel"));
+            if self.delivers_on_cancel {
+                for line in self.children("sale.order.line", "order_id", *id) {
+                    self.set("sale.order.line", line, "qty_delivered", json!(1.0));
+                }
+            }
         }
         Ok(json!(true))
     }
@@ -598,8 +632,11 @@ impl Tables {
     fn amount(&self, order: i64, pick: fn((f64, f64)) -> f64) -> Value {
         let lines = self.children("sale.order.line", "order_id", order);
         let rows = lines.iter().filter_map(|line| self.row("sale.order.line", *line));
-        let sum =
-            rows.map(|row| self.line_amounts(row)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let counts =
+            |row: &&Record| !(self.rounding_is_lost && row.get("name") == Some(&json!("Rounding")));
+        let rows = rows.filter(counts);
+        let off = (self.amount_off, 0.0);
+        let sum = rows.map(|row| self.line_amounts(row)).fold(off, |a, b| (a.0 + b.0, a.1 + b.1));
         cents(sum, pick)
     }
 

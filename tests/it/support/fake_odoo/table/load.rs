@@ -238,6 +238,7 @@ impl Tables {
         noupdate: bool,
     ) -> Result<i64, Raise> {
         let known = record.name.as_ref().and_then(|name| self.names.get(name).cloned());
+        let fresh = known.is_none() && record.id.is_none();
         let id = match (known, record.id) {
             (Some((other, _, _)), _) if other != model => {
                 return Err(Raise::new("builtins.ValueError", 500, "external id of another model"));
@@ -259,6 +260,10 @@ impl Tables {
             // A line id that stands under another order moves the line.
             let child = Parsed { name: name.clone(), values, ..Parsed::default() };
             self.store(line, &child, false, noupdate)?;
+        }
+        if let (true, "sale.order", Some(price)) = (fresh, model, self.auto_line) {
+            let line = json!({"order_id": id, "name": "Eco fee", "product_uom_qty": 1.0, "price_unit": price});
+            self.create("sale.order.line", line.as_object().unwrap())?;
         }
         Ok(id)
     }
