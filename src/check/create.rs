@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::search::Searcher;
 use crate::deliver::{domain, value};
 use crate::model::{AccountId, Sku};
-use crate::odoo::{Fault, Find, Record, Verdict, Words, Writer};
+use crate::odoo::{Fault, FaultKind, Find, Record, Verdict, Words, Writer};
 use crate::plan::external;
 
 /// What became of it.
@@ -145,9 +145,12 @@ async fn load(
         Err(fault) => return Some(Refused::Other(Made::failed(&fault))),
     };
     // Odoo's words are shown: nothing of a buyer's was sent that they could hold.
-    let (detail, next) = match reply.verdict(1) {
+    let (detail, next) = match reply.verdict(1, fields) {
         Verdict::Loaded(_) => return None,
-        Verdict::AllSame(words) => return Some(Refused::Right(words)),
+        Verdict::Configuration { kind: FaultKind::MissingRequired, words, .. } => {
+            (format!("Odoo refuses: {}", words.expose()), FaultKind::MissingRequired.next_step())
+        }
+        Verdict::Configuration { words, .. } => return Some(Refused::Right(words)),
         Verdict::Transient(_) => {
             ("somebody else wrote at the same time".to_owned(), "run this again")
         }

@@ -37,6 +37,9 @@ pub struct ResumeArgs {
     /// All accounts, and each that was paused by itself
     #[arg(long)]
     pub all: bool,
+    /// Believe that the orders which are gone from Odoo were deleted on purpose
+    #[arg(long)]
+    pub accept_deleted: bool,
 }
 
 /// Pauses; durable when it returns.
@@ -58,7 +61,9 @@ pub(super) fn resume(
     args: &ResumeArgs,
     out: &mut Output,
 ) -> Result<ExitCode, Problem> {
-    let request = ResumeRequest { account: args.account.clone(), all: args.all };
+    let ResumeArgs { account, all, accept_deleted } = args;
+    let request =
+        ResumeRequest { account: account.clone(), all: *all, accept_deleted: *accept_deleted };
     let answer = daemon(global)?.resume(&request)?;
     out.answer(&answer, |out, answer| lines(out, answer, "it was not paused"))?;
     Ok(ExitCode::SUCCESS)

@@ -46,6 +46,11 @@ pub trait Desk: Send + Sync {
     /// Something became due for this account.
     fn wake(&self, account: &AccountId);
 
+    /// A person has decided what this account waits for: a closed gate is tried at once.
+    fn retry(&self, account: &AccountId) {
+        self.wake(account);
+    }
+
     /// When the daemon started.
     fn started_at(&self) -> Timestamp;
 

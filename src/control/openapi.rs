@@ -41,7 +41,13 @@ pub const REQUESTS: &[Request] = &[
     ("post", "/v1/dead/requeue", "Try them again, with all attempts", &[], "Moved"),
     ("post", "/v1/dead/drop", "Give dead orders up for good", &[], "Moved"),
     ("post", "/v1/pause", "Pause an account, or all", &[], "PauseAnswer"),
-    ("post", "/v1/resume", "Resume an account, or all", &[], "PauseAnswer"),
+    (
+        "post",
+        "/v1/resume",
+        "Resume an account, or all; accept_deleted believes that what is gone from Odoo was deleted",
+        &[],
+        "PauseAnswer",
+    ),
     (
         "get",
         "/v1/attention",

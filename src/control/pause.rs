@@ -65,6 +65,13 @@ pub fn resume(
         events::account_resumed(id);
         handle.desk.wake(id);
     }
+    if request.accept_deleted {
+        for id in meant(handle, account) {
+            handle.store.accept_deleted(&id, by, handle.clock.now())?;
+            handle.desk.retry(&id);
+        }
+    }
+    let changed = changed || request.accept_deleted;
     tracing::debug!(uid = by, changed, "resume");
     match account {
         Some(id) if handle.store.paused(id).is_some() => Err(ControlError::PausedByAll(id.clone())),

@@ -133,7 +133,7 @@ impl MappingInfo {
     pub fn new(account: AccountId, order_id: OrderId, mapping: Mapping) -> Self {
         let stage = mapping.stage.map(|stage| match stage {
             Stage::Creating => "creating",
-            Stage::Confirming(_) => "confirming",
+            Stage::Confirming { .. } => "confirming",
             Stage::Cancelling => "cancelling",
         });
         let lines = mapping.lines.into_iter().map(|line| MappedLineInfo {

@@ -44,6 +44,9 @@ pub struct ResumeRequest {
     /// Or all, with every single account's pause.
     #[serde(default)]
     pub all: bool,
+    /// Orders that are gone from Odoo were deleted on purpose: believe it, and go on.
+    #[serde(default)]
+    pub accept_deleted: bool,
 }
 
 /// `POST /v1/pause`, `POST /v1/resume`

@@ -97,6 +97,10 @@ impl Desk for Clerk {
         self.0.delivery.wake(account);
     }
 
+    fn retry(&self, account: &AccountId) {
+        self.0.delivery.retry(account);
+    }
+
     fn started_at(&self) -> Timestamp {
         self.0.started_at()
     }

@@ -135,7 +135,10 @@ pub(super) fn start(
     // Not awaited: it ends with its work or with the runtime, and may be repeated.
     drop(tokio::spawn(async move {
         for account in accounts {
-            let ended = rebuild(&daemon_too, &account, dry_run).await;
+            // A task of its own: a panic ends the rebuild, not the report of it.
+            let (worker, id) = (Arc::clone(&daemon_too), account.clone());
+            let rebuilding = tokio::spawn(async move { rebuild(&worker, &id, dry_run).await });
+            let ended = rebuilding.await.unwrap_or(Err(RebuildError::Ended));
             let mut report = daemon_too.rebuild.lock();
             match ended {
                 Ok(rebuilt) => report.accounts.push(rebuilt),

@@ -110,7 +110,7 @@ fn refused(error: &ReconcileError) -> ControlError {
         ReconcileError::IdKey(_) => {
             ("id-key-differs", "use the id key that this account's orders were made with")
         }
-        ReconcileError::Odoo { next_step, .. } => ("odoo", *next_step),
+        ReconcileError::Odoo { next_step, .. } => ("odoo", next_step.as_ref()),
         ReconcileError::Store(_) => ("store-failed", "do what the message says"),
     };
     super::desk::failed(code, &error.to_string(), next_step)

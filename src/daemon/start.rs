@@ -18,7 +18,7 @@ use crate::clock::{Clock, System};
 use crate::config::{Keys, Settings};
 use crate::control;
 use crate::store::StoreError;
-use crate::telemetry::{events, log};
+use crate::telemetry::{events, log, panics};
 
 /// With a store that failed nothing that is still under way can be noted: so long the rest is waited
 /// for.
@@ -57,6 +57,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> Result<(), DaemonError> {
     let started = System.now();
+    panics::tell();
     lifecycle::extend_timeout(Duration::from_mins(2));
     let path = config.to_owned();
     let opened =
@@ -65,7 +66,7 @@ async fn serve(
     daemon.log_through(log);
     let handle = daemon.handle();
     let listener = listen(&daemon.settings().control.socket)?;
-    let answering = tokio::spawn(control::serve(listener, handle.clone(), stop.clone()));
+    let answering = tokio::spawn(answer(listener, handle.clone(), stop.clone()));
     let watchdog = lifecycle::Watchdog::from_systemd();
     let watched = tokio::spawn(Arc::clone(&watchdog).run(stop.clone()));
     reload_on_hangup(&daemon, &stop)?;
@@ -94,10 +95,36 @@ async fn serve(
             tracing::warn!("a side task ended early");
         }
     }
-    if !matches!(answering.await, Ok(Ok(()))) {
+    if matches!(answering.await, Ok(Answered::Stopped)) {
+        ended
+    } else {
+        // systemd starts the daemon again.
+        ended.and(Err(DaemonError::Ended("the control socket")))
+    }
+}
+
+/// How the control socket ended.
+enum Answered {
+    Stopped,
+    Early,
+}
+
+/// Answers until `stop`. Where that ends by itself the daemon ends, too: nobody could ask or decide
+/// anything any more.
+async fn answer(
+    listener: UnixListener,
+    handle: control::Handle,
+    stop: CancellationToken,
+) -> Answered {
+    let ended = tokio::spawn(control::serve(listener, handle, stop.clone())).await;
+    if !matches!(ended, Ok(Ok(()))) {
         tracing::warn!("the control socket ended early");
     }
-    ended
+    if stop.is_cancelled() {
+        return Answered::Stopped;
+    }
+    stop.cancel();
+    Answered::Early
 }
 
 /// Returns when the store failed and the daemon cannot end because of it: where the disk refuses a

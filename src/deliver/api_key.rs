@@ -94,7 +94,7 @@ impl Delivery {
         if !self.gates().values().any(|gate| *gate == Gate::Open) {
             return None;
         }
-        let permit = self.connections.try_acquire()?;
+        let permit = self.connection()?;
         let client = self.client();
         let asked = tokio::time::timeout(PATIENCE, async {
             let uid = match client.uid() {

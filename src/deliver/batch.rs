@@ -15,10 +15,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::absent::{Absent, invisible};
 use super::catalog::Catalog;
 use super::lane::Shared;
 use super::partners::Customer;
 use super::read;
+use super::refusals::Step;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
@@ -29,14 +31,14 @@ use crate::model::{
 use crate::plan::diff::{Rebased, forget_overtaken, parse_odoo_datetime};
 use crate::plan::expired::without_buyer;
 use crate::plan::{
-    Changes, Current, Desired, PartnerMode, Plan, diff, external, plan, rule_on_marketplace,
+    Changes, Current, Desired, PartnerMode, Plan, agree, diff, external, plan, rule_on_marketplace,
 };
 use crate::store::{BuyerState, End, IdKey, Leased};
 
 /// Orders in one call that reads or searches.
 pub(super) const READ_CHUNK: usize = 500;
 
-/// For so long after a confirmation its date may still be put back, in seconds.
+/// For so long after an order was created or confirmed another host may still be at it, in seconds.
 const FRESH_SECS: i64 = 120;
 /// When such an order is looked at again, in seconds.
 const FRESH_RETRY_SECS: i64 = 2;
@@ -62,6 +64,12 @@ pub(super) struct Work {
     pub(super) created: bool,
     /// Its confirmation came to its end in this run.
     pub(super) confirmed: bool,
+    /// Where Odoo refused it.
+    pub(super) refused: Option<Step>,
+    /// `action_confirm` was called for it in this run.
+    pub(super) asked: bool,
+    /// What keeps it a quotation although nothing is in conflict.
+    pub(super) waits: Vec<Hold>,
 }
 
 /// What a batch needs besides its orders.
@@ -74,6 +82,7 @@ pub(super) struct Batch<'a> {
     pub(super) shelf: &'a Shelf,
     pub(super) shared: &'a Shared,
     pub(super) limit_time_real: Duration,
+    pub(super) absent: &'a Absent,
     pub(super) now: jiff::Timestamp,
 }
 
@@ -95,6 +104,9 @@ impl Work {
             noted,
             created: false,
             confirmed: false,
+            refused: None,
+            asked: false,
+            waits: Vec::new(),
         }
     }
 
@@ -121,8 +133,24 @@ impl Work {
         self.end = Some(End::Held(vec![hold]));
     }
 
-    pub(super) fn bury(&mut self, code: &str, words: &str) {
+    /// Odoo refuses it. Whether that is its end is decided where the batch is settled.
+    pub(super) fn refuse(&mut self, step: Step, code: &str, words: &str) {
         self.end = Some(End::Dead(Death { code: code.to_owned(), words: words.to_owned() }));
+        self.refused = Some(step);
+    }
+
+    /// What Odoo did for it in this run.
+    pub(super) fn passed(&self) -> impl Iterator<Item = Step> {
+        let through = self.end.is_some() && self.refused.is_none();
+        let cancelled = self.changes.cancel && self.end == Some(End::Done(Outcome::Cancelled));
+        [
+            (self.created, Step::Create),
+            (through && has_writes(&self.changes), Step::Change),
+            (self.confirmed, Step::Confirm),
+            (cancelled, Step::Cancel),
+        ]
+        .into_iter()
+        .filter_map(|(passed, step)| passed.then_some(step))
     }
 }
 
@@ -175,15 +203,22 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Reads what stands in Odoo. What is gone was deleted by a person, and stays deleted.
+    /// Reads what stands in Odoo. What is gone was deleted by a person, and stays deleted; what is
+    /// only hidden waits.
     async fn read_back(&self, works: &mut [Work]) -> Result<(), Stop> {
         let ids: Vec<OdooId> =
             works.iter().filter(|work| work.is_open()).filter_map(Work::odoo_id).collect();
         let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
         self.refuse_strangers(works, &found).await?;
+        let missing: Vec<OdooId> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
+        let hidden = self.hidden_among(works, &missing, found.len()).await?;
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(id) = work.odoo_id() else { continue };
             let Some(current) = found.remove(&id) else {
+                if hidden.contains(&id) {
+                    work.hold(invisible(id));
+                    continue;
+                }
                 if let Some(mapping) = &mut work.dossier.mapping {
                     mapping.deleted = true;
                 }
@@ -191,13 +226,22 @@ impl Batch<'_> {
                 continue;
             };
             if work.stage() == Some(Stage::Creating)
-                || work.dossier.mapping.as_ref().is_some_and(|m| m.name.is_empty())
+                || work
+                    .dossier
+                    .mapping
+                    .as_ref()
+                    .is_some_and(|mapping| mapping.name.is_empty() && !mapping.base_lost)
             {
                 let addressed = work.buyer.as_ref().is_some_and(BuyerFact::has_address)
                     && self.settings.policy.partner == PartnerMode::Buyer;
                 if let Some(mapping) = &mut work.dossier.mapping {
-                    read::take_base(mapping, &current);
-                    mapping.base.addressed = addressed;
+                    if mapping.lines.is_empty() {
+                        // What was sent is not known any more, as after a restored database.
+                        read::take_base(mapping, &current);
+                        mapping.base.addressed = addressed;
+                    } else {
+                        read::take_created(mapping, &current);
+                    }
                     mapping.stage = None;
                 }
                 work.touched = true;
@@ -244,12 +288,17 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Confirmed so lately that the date of it may still be the confirmation's: whoever confirms puts
-    /// the purchase date back right after.
-    fn is_fresh(&self, current: &Current) -> bool {
+    /// Created or confirmed so lately that another host may still be at it: whoever confirms puts the
+    /// purchase date back right after.
+    fn is_fresh(&self, desired: &Desired, current: &Current) -> bool {
         let Some(clock) = self.sender.client.server_time() else { return false };
-        let age = parse_odoo_datetime(&current.date_order).map(|date| clock.duration_since(date));
-        !current.is_quotation() && age.is_some_and(|age| age.as_secs() < FRESH_SECS)
+        let since = match (current.is_quotation(), desired.confirm) {
+            (true, true) => &current.create_date,
+            (true, false) => return false,
+            (false, _) => &current.date_order,
+        };
+        let age = parse_odoo_datetime(since).map(|since| clock.duration_since(since));
+        age.is_some_and(|age| age.as_secs() < FRESH_SECS)
     }
 
     pub(super) fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
@@ -260,8 +309,8 @@ impl Batch<'_> {
             else {
                 continue;
             };
-            if mapping.base_lost && !desired.cancel && self.is_fresh(current) {
-                // Another host has just confirmed it and puts the date back in a moment.
+            if mapping.base_lost && !desired.cancel && self.is_fresh(desired, current) {
+                // Another host has just made or confirmed it and goes on in a moment.
                 let soon = now.saturating_add(SignedDuration::from_secs(FRESH_RETRY_SECS));
                 work.end = Some(End::Retry {
                     due: soon.unwrap_or(now),
@@ -273,6 +322,8 @@ impl Batch<'_> {
             let wanted = work.customer.as_ref().and_then(|customer| customer.ids(partners));
             work.changes = diff(desired, mapping, current, wanted);
             work.changes.attention.extend(desired.attention.iter().cloned());
+            let has_notes = self.settings.policy.partner == PartnerMode::Buyer
+                && work.buyer.as_ref().is_some_and(|buyer| !buyer.notes.is_empty());
             if let Some(mapping) = &mut work.dossier.mapping {
                 // Nothing is left to be decided: that is a base again.
                 if let Some(Rebased { base, lines }) = work.changes.rebased.take() {
@@ -281,8 +332,13 @@ impl Batch<'_> {
                 if has_writes(&work.changes) || work.changes.confirm || work.changes.cancel {
                     mapping.written = Some(now);
                 }
-                // Lines of ours that a crash kept from being remembered.
+                // What a crash kept from being remembered.
+                agree(mapping, desired, current, wanted);
                 read::take_missing(mapping, desired, current);
+                mapping.state.clone_from(&current.state);
+                if current.is_quotation() || work.created {
+                    mapping.unsaid = has_notes && !desired.cancel;
+                }
             }
             work.take_notice();
         }
@@ -292,6 +348,7 @@ impl Batch<'_> {
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(desired) = &work.desired else { continue };
             let mut holds = work.changes.conflicts.clone();
+            holds.append(&mut work.waits);
             // What is cancelled in Odoo, and stays so, waits for nothing.
             if !work.changes.kept {
                 holds.extend(desired.holds.clone());
@@ -324,6 +381,6 @@ pub(super) fn new_mapping() -> Mapping {
 
 pub(super) fn refused(work: Option<&mut Work>, loaded: Loaded) {
     if let (Some(work), Loaded::Refused(words)) = (work, loaded) {
-        work.bury("odoo-write-refused", words.expose());
+        work.refuse(Step::Change, "odoo-write-refused", words.expose());
     }
 }

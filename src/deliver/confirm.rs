@@ -5,34 +5,64 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, refused};
+use super::refusals::Step;
 use super::send::Stop;
 use super::{read, value};
-use crate::model::{Hold, HoldCode, OdooId, Stage};
+use crate::model::{Hold, HoldCode, Mapping, OdooId, Stage, is_confirmed};
 use crate::odoo::Find;
-use crate::plan::{Changes, PartnerMode, diff};
+use crate::plan::diff::{STATE, parse_odoo_datetime};
+use crate::plan::{Changes, Current, PartnerMode, diff};
+use crate::telemetry::events;
 
 impl Batch<'_> {
     pub(super) async fn cancel(&self, works: &mut [Work]) -> Result<(), Stop> {
-        self.change_state(
-            works,
-            |changes| changes.cancel,
-            Stage::Cancelling,
-            "action_cancel",
-            "cancel",
-        )
-        .await
+        let chosen = |work: &Work| work.is_open() && work.changes.cancel;
+        let asked: Vec<bool> = works.iter().map(chosen).collect();
+        self.change_state(works, |changes| changes.cancel, Turn::Cancel).await?;
+        self.look_after_cancelling(works, &asked).await
+    }
+
+    /// Between our look and the call somebody may have delivered, invoiced or locked what we have
+    /// cancelled: on some Odoos nothing else than this look tells.
+    async fn look_after_cancelling(&self, works: &mut [Work], asked: &[bool]) -> Result<(), Stop> {
+        let cancelled = |work: &Work| work.is_open();
+        let ids: Vec<OdooId> = works
+            .iter()
+            .zip(asked)
+            .filter(|(work, asked)| **asked && cancelled(work))
+            .filter_map(|(work, _)| work.odoo_id())
+            .collect();
+        let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
+        for work in works.iter_mut().filter(|work| cancelled(work)) {
+            let Some(now) = work.odoo_id().and_then(|id| found.remove(&id)) else { continue };
+            if let (Some(desired), Some(mapping)) = (&work.desired, &work.dossier.mapping) {
+                work.changes.conflicts.extend(diff(desired, mapping, &now, None).conflicts);
+                if now.locked && work.changes.conflicts.is_empty() {
+                    work.changes.conflicts.push(Hold::new(
+                        HoldCode::Conflict,
+                        STATE,
+                        "Amazon cancelled the order and it is cancelled in Odoo, but somebody \
+                         locked it meanwhile: see to it by hand, then `odoo-spoold hold release`",
+                    ));
+                }
+            }
+            work.current = Some(now);
+        }
+        Ok(())
     }
 
     pub(super) async fn confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
-        // Odoo has just answered a read, so its clock is known.
-        let since = self.sender.client.server_time().unwrap_or(jiff::Timestamp::MAX);
-        let stage = Stage::Confirming(since);
+        // Odoo has just answered a read, so its clock is known, unless something on the way takes
+        // the header away. Of two clocks the one that is behind misses no confirmation.
+        let ours = self.sender.writing.hands.clock.now();
+        let since = self.sender.client.server_time().map_or(ours, |theirs| theirs.min(ours));
         for work in works.iter_mut() {
             // A total that differs, or a conflict, keeps it a quotation.
-            work.changes.confirm &= work.is_open();
+            work.changes.confirm &= work.is_open() && work.waits.is_empty();
             if let (true, Some(current), Some(desired)) =
                 (work.changes.confirm, &work.current, &work.desired)
                 && current.warehouse_id == 0
@@ -46,9 +76,9 @@ impl Batch<'_> {
                 ));
                 work.changes.confirm = false;
             }
+            work.asked = work.changes.confirm;
         }
-        self.change_state(works, |changes| changes.confirm, stage, "action_confirm", "sale")
-            .await?;
+        self.change_state(works, |changes| changes.confirm, Turn::Confirm(since)).await?;
         self.after_confirm(works).await
     }
 
@@ -58,10 +88,9 @@ impl Batch<'_> {
         &self,
         works: &mut [Work],
         chosen: fn(&Changes) -> bool,
-        stage: Stage,
-        method: &str,
-        state: &str,
+        turn: Turn,
     ) -> Result<(), Stop> {
+        let (method, state) = turn.call();
         let mut begun: Vec<&mut Work> =
             works.iter_mut().filter(|work| work.is_open() && chosen(&work.changes)).collect();
         if begun.is_empty() {
@@ -70,6 +99,7 @@ impl Batch<'_> {
         for work in &mut begun {
             // A stage that a crash left behind began earlier, and that is what counts.
             if work.stage().is_none() {
+                let stage = turn.stage(work.current.as_ref());
                 work.set_stage(Some(stage));
             }
         }
@@ -106,7 +136,8 @@ impl Batch<'_> {
             if now == state || (state == "sale" && now == "done") {
                 if let Some(mapping) = &mut work.dossier.mapping {
                     state.clone_into(&mut mapping.state);
-                    if stage == Stage::Cancelling {
+                    state.clone_into(&mut mapping.base.state);
+                    if matches!(turn, Turn::Cancel) {
                         mapping.stage = None;
                     }
                 }
@@ -118,7 +149,11 @@ impl Batch<'_> {
             }
             work.set_stage(None);
             match refusals.remove(&id) {
-                Some((code, words)) => work.bury(code, &words),
+                Some((code, words)) => {
+                    let cancel = matches!(turn, Turn::Cancel);
+                    let step = if cancel { Step::Cancel } else { Step::Confirm };
+                    work.refuse(step, code, &words);
+                }
                 None => work.hold(Hold::new(
                     HoldCode::Wizard,
                     method,
@@ -129,19 +164,33 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// What follows a confirmation, also one that a crash interrupted: dates and delivery notes.
+    /// What follows a confirmation, also one that a crash interrupted, and delivery notes also where
+    /// a person confirmed.
     async fn after_confirm(&self, works: &mut [Work]) -> Result<(), Stop> {
+        let is_confirmed = |work: &Work| {
+            let current = work.current.as_ref();
+            work.is_open() && current.is_some_and(|now| is_confirmed(&now.state))
+        };
+        let to_note: Vec<usize> = works
+            .iter()
+            .enumerate()
+            .filter(|(_, work)| is_confirmed(work))
+            .filter(|(_, work)| work.dossier.mapping.as_ref().is_some_and(|m| m.unsaid))
+            .map(|(at, _)| at)
+            .collect();
+        self.notes(works, &to_note).await?;
+        for at in to_note {
+            if let Some(mapping) = works.get_mut(at).and_then(|work| work.dossier.mapping.as_mut())
+            {
+                mapping.unsaid = false;
+            }
+        }
+        let confirming =
+            |work: &Work| is_confirmed(work) && work.stage().is_some_and(Stage::is_confirming);
         let confirmed: Vec<usize> = works
             .iter()
             .enumerate()
-            .filter(|(_, work)| {
-                work.is_open()
-                    && matches!(work.stage(), Some(Stage::Confirming(_)))
-                    && work
-                        .current
-                        .as_ref()
-                        .is_some_and(|c| !c.is_quotation() && c.state != "cancel")
-            })
+            .filter(|(_, work)| confirming(work))
             .map(|(at, _)| at)
             .collect();
         if confirmed.is_empty() {
@@ -156,7 +205,13 @@ impl Batch<'_> {
             else {
                 continue;
             };
-            let date = diff(desired, mapping, current, None).date_order;
+            let date = if work.asked {
+                self.notice_clock(mapping.stage, current);
+                // We saw the date before and after our own call: whatever the clocks say.
+                diff(desired, &certain(mapping), current, None).date_order
+            } else {
+                diff(desired, mapping, current, None).date_order
+            };
             if let (Some(date), Some(id)) = (date, work.odoo_id()) {
                 owners.push(*at);
                 records.push(vec![vec![Value::from(id), Value::from(date)]]);
@@ -169,7 +224,6 @@ impl Batch<'_> {
             }
         }
         self.unsubscribe(works, &confirmed).await?;
-        self.notes(works, &confirmed).await?;
         let ids: Vec<OdooId> =
             confirmed.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
         let states = read::states(&self.sender, &ids).await?;
@@ -184,6 +238,20 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A confirmation that is older than the call for it: somebody's clock is ahead of Odoo's.
+    fn notice_clock(&self, stage: Option<Stage>, current: &Current) {
+        let (Some(Stage::Confirming { since, before }), Some(date)) =
+            (stage, parse_odoo_datetime(&current.date_order))
+        else {
+            return;
+        };
+        let moved = before.map(Timestamp::as_second) != Some(date.as_second());
+        let ahead = since.as_second().saturating_sub(date.as_second());
+        if moved && ahead > 0 {
+            events::clock_ahead_of_odoo(self.sender.account, ahead);
+        }
     }
 
     /// Delivery instructions, gift messages and customisation links go on the delivery order, if
@@ -228,6 +296,43 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// A change of an order's state.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Cancel,
+    /// Begun at this time.
+    Confirm(Timestamp),
+}
+
+impl Turn {
+    /// The method, and the state that it leads to.
+    fn call(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Cancel => ("action_cancel", "cancel"),
+            Self::Confirm(_) => ("action_confirm", "sale"),
+        }
+    }
+
+    fn stage(self, current: Option<&Current>) -> Stage {
+        match self {
+            Self::Cancel => Stage::Cancelling,
+            Self::Confirm(since) => {
+                let before = current.and_then(|now| parse_odoo_datetime(&now.date_order));
+                Stage::Confirming { since, before }
+            }
+        }
+    }
+}
+
+/// The mapping as it would be if the confirmation began at the beginning of time.
+fn certain(mapping: &Mapping) -> Mapping {
+    let stage = mapping.stage.map(|stage| match stage {
+        Stage::Confirming { before, .. } => Stage::Confirming { since: Timestamp::MIN, before },
+        other => other,
+    });
+    Mapping { stage, ..mapping.clone() }
 }
 
 fn note(lines: &[String], html: bool) -> String {

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::batch::{Batch, Work, new_mapping};
 use super::notes::DISPLAY_TYPE;
 use super::partners::Wanted;
+use super::refusals::Step;
 use super::send::{Loaded, Stop};
-use super::value;
+use super::{read, value};
 use crate::model::{OdooId, Outcome, Stage};
 use crate::plan::diff::odoo_datetime;
 use crate::plan::{DesiredLine, PartnerMode};
@@ -69,7 +70,7 @@ impl Batch<'_> {
             let Some(work) = works.get_mut(at) else { continue };
             if customer.ids(&known).is_none() {
                 let words = "Odoo refuses the buyer or the address of this order";
-                work.bury("odoo-partner-refused", words);
+                work.refuse(Step::Customer, "odoo-partner-refused", words);
             }
             work.customer = Some(customer);
         }
@@ -98,8 +99,9 @@ impl Batch<'_> {
         if fresh.is_empty() {
             return Ok(());
         }
-        // The ordinals are fixed before anything exists under them. So is the time: an order that
-        // comes into being after it is one of this window, whatever happens to the answer.
+        // The ordinals are fixed before anything exists under them, and so is what we send: it is
+        // ours from this moment on, whatever a person makes of it before we look. So is the time: an
+        // order that comes into being after it is one of this window, whatever becomes of the answer.
         let now = self.sender.writing.hands.clock.now();
         for work in &mut fresh {
             let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
@@ -110,6 +112,8 @@ impl Batch<'_> {
                 mapping.items.clone_from(&desired.items);
                 mapping.marketplace = Some(desired.marketplace);
                 mapping.notes = desired.buying.notes.iter().map(|note| note.kind).collect();
+                let partners = work.customer.as_ref().and_then(|customer| customer.ids(partners));
+                read::take_sending(mapping, desired, partners);
             }
         }
         self.shelf.save(fresh).await?;
@@ -164,7 +168,7 @@ impl Batch<'_> {
                                 fault: "odoo-order-refused".to_owned(),
                             });
                         }
-                        _ => work.bury("odoo-order-refused", words.expose()),
+                        _ => work.refuse(Step::Create, "odoo-order-refused", words.expose()),
                     }
                 }
             }

@@ -80,6 +80,7 @@ impl Batch<'_> {
             };
             if let Some(mapping) = &mut work.dossier.mapping {
                 mapping.state.clone_from(&now.state);
+                mapping.base.state.clone_from(&now.state);
             }
             work.current = Some(now);
             self.compare(std::slice::from_mut(work), partners);

@@ -175,10 +175,9 @@ fn take_ours(work: &mut Work, hit: &Record) {
         mapping.name = value::text(hit, "name");
         mapping.stage = None;
         mapping.base_lost = true;
-    } else if work.desired.as_ref().is_some_and(|desired| desired.cancel) {
-        let mapping = work.dossier.mapping.get_or_insert_with(new_mapping);
+    } else if let Some(mapping) = &mut work.dossier.mapping {
+        // Not sent again: its base is what was sent then.
         mapping.odoo_id = id;
-        mapping.stage = None;
     }
 }
 

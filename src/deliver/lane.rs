@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
+use super::absent::Absent;
 use super::alive::beating;
 use super::api_key;
 use super::catalog::{Catalog, CatalogError};
 use super::foreign::Foreign;
 use super::gate::Gate;
+use super::refusals::Refusals;
 use super::send::Stop;
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
@@ -60,6 +62,12 @@ pub(super) struct Lane {
     /// The store failed: nothing is leased before then.
     pub(super) rest: Mutex<Option<Instant>>,
     pub(super) shared: Shared,
+    /// Orders that Odoo refused.
+    pub(super) refusals: Mutex<Refusals>,
+    /// The settings that were in force when holds were last looked at.
+    pub(super) used: Mutex<Option<Arc<AccountSettings>>>,
+    /// Orders that are gone from Odoo, and doubted.
+    pub(super) absent: Absent,
 }
 
 impl Lane {
@@ -80,14 +88,29 @@ impl Lane {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.wake.notified() => {}
-                    Some(_) = batches.join_next(), if !batches.is_empty() => {}
+                    Some(ended) = batches.join_next(), if !batches.is_empty() => self.seen(&ended),
                     () = tokio::time::sleep(wait) => {}
                 }
             };
             beating(waiting, beat, Duration::MAX).await;
         }
-        while beating(batches.join_next(), beat, TURN_PATIENCE).await.is_some() {}
+        while let Some(ended) = beating(batches.join_next(), beat, TURN_PATIENCE).await {
+            self.seen(&ended);
+        }
         self.last_close().await;
+    }
+
+    /// A batch that panicked gave its leases back. It is not begun again at once.
+    fn seen(&self, ended: &Result<(), JoinError>) {
+        if ended.is_err() {
+            events::task_ended(&self.account, "a batch");
+            self.rest_a_while();
+        }
+    }
+
+    fn rest_a_while(&self) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) =
+            Instant::now().checked_add(Duration::from_secs(STORE_TROUBLE_SECS));
     }
 
     /// One look at the gate, the catalog and the queue. Says how long nothing will happen.
@@ -112,7 +135,9 @@ impl Lane {
             return wait;
         }
         let Some(settings) = delivery.settings(&self.account) else { return idle };
-        if !batches.is_empty() && delivery.connections.is_full() {
+        if !batches.is_empty()
+            && delivery.connections.is_full(delivery.people.pacing().connections())
+        {
             return idle;
         }
         if delivery.reloaded.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account) {
@@ -130,7 +155,7 @@ impl Lane {
         let waits =
             |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due_now = due.is_some_and(|due| due <= now);
-        let held = self.holds_odoo_can_end();
+        let held = self.holds_can_end(&settings);
         // A closed gate is knocked at whether or not there is work, in its own rhythm: an Odoo that
         // is right again is told as such. Open, and nothing due or to look after: it is left alone.
         let closed = delivery.gate(&self.account, |gate| *gate != Gate::Open);
@@ -152,7 +177,7 @@ impl Lane {
         }
         let Some((catalog, _)) = self.catalog() else { return idle };
         // Only as many batches as there are connections: the rest stays in the store.
-        while let Some(permit) = delivery.connections.try_acquire() {
+        while let Some(permit) = delivery.connection() {
             let size = self.size().now();
             let leased =
                 self.shelf.run(move |store, account| store.lease(account, now, size)).await;
@@ -187,16 +212,22 @@ impl Lane {
         self.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn holds_odoo_can_end(&self) -> bool {
+    /// Whether something is held that may end by itself, under the settings in force.
+    fn holds_can_end(&self, settings: &AccountSettings) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let changed = used.is_some_and(|used| *used != *settings);
+        let by_settings = SETTINGS_HOLDS.iter().filter(|_| changed);
         let counts = self.delivery.store.counts();
         let tally = counts.get(&self.account);
         ODOO_HOLDS
             .iter()
+            .chain([&HoldCode::Refused])
+            .chain(by_settings)
             .any(|code| tally.is_some_and(|t| t.holds.get(code).is_some_and(|n| *n > 0)))
     }
 
     /// Asks for the catalog, and releases what it ends. An error says how long to wait.
-    async fn refresh(&self, settings: &AccountSettings) -> Result<(), Duration> {
+    async fn refresh(self: &Arc<Self>, settings: &Arc<AccountSettings>) -> Result<(), Duration> {
         let delivery = &self.delivery;
         let client = delivery.client();
         // One account asks at a time, and tells the others what it learned meanwhile.
@@ -214,17 +245,25 @@ impl Lane {
         let catalog = match asked {
             Ok(catalog) => Arc::new(catalog),
             Err(CatalogError::Fault(fault)) => {
-                let stop = Stop::from(fault);
+                let stop = Stop::from(fault).or_pause();
                 delivery.close_others(&self.account, &stop, now);
                 return Err(self.close(&stop));
             }
             Err(error) => {
-                let stop = Stop::Pause { code: "odoo-catalog", next_step: "" };
-                return Err(self.close_with(&stop, &error.to_string()));
+                let (code, next_step) = ("odoo-catalog", error.to_string().into());
+                return Err(self.close(&Stop::Pause { code, next_step, by_order: false }));
             }
         };
         if let Err(stop) = self.look().await {
             return Err(self.close(&stop));
+        }
+        if let Err(stop) = self.look_at_doubted(&client, catalog.company).await {
+            return Err(self.close(&stop));
+        }
+        if self.refusals().paused().is_some() {
+            drop(asking);
+            self.keep_catalog(&catalog, now);
+            return Box::pin(self.probe(settings, &catalog)).await;
         }
         let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
         match delivery.gate(&self.account, opened) {
@@ -239,15 +278,39 @@ impl Lane {
         }
         drop(asking);
         let before = self.catalog().map(|(catalog, _)| catalog);
-        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Arc::clone(&catalog), now));
+        self.keep_catalog(&catalog, now);
         let unchanged = before.is_some_and(|before| before.offers_the_same(&catalog));
-        self.release(&catalog, unchanged).await.map_err(|stop| self.close(&stop))
+        self.release(settings, &catalog, unchanged).await.map_err(|stop| self.close(&stop))
+    }
+
+    fn keep_catalog(&self, catalog: &Arc<Catalog>, now: Timestamp) {
+        *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Arc::clone(catalog), now));
+    }
+
+    /// The undecided refusals. Held for a moment only.
+    pub(super) fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases what Odoo now has.
-    async fn release(&self, catalog: &Catalog, unchanged: bool) -> Result<(), Stop> {
+    async fn release(
+        &self,
+        settings: &Arc<AccountSettings>,
+        catalog: &Catalog,
+        unchanged: bool,
+    ) -> Result<(), Stop> {
         let now = self.delivery.clock.now();
+        let used =
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(settings));
+        self.look_at_refused(now).await?;
+        if used.is_none_or(|used| used != *settings) {
+            // Also at the start: what was held under other settings may not be any more.
+            for code in SETTINGS_HOLDS {
+                self.release_all(code, now).await?;
+            }
+            return Ok(());
+        }
         let (skus, _) = self
             .shelf
             .run(|store, account| store.held_keys(account, HoldCode::Sku, usize::MAX))
@@ -270,29 +333,28 @@ impl Lane {
                 }
             }
         }
+        self.release_visible(&self.delivery.client(), catalog.company).await?;
         if unchanged {
             return Ok(());
         }
-        for code in ODOO_HOLDS.into_iter().filter(|code| *code != HoldCode::Sku) {
-            let count = self
-                .shelf
-                .run(move |store, account| store.release(Waiting::For(account, code, None), now))
-                .await?;
-            events::released(&self.account, code.name(), count);
+        let looked_up = [HoldCode::Sku, HoldCode::Invisible];
+        for code in ODOO_HOLDS.into_iter().filter(|code| !looked_up.contains(code)) {
+            self.release_all(code, now).await?;
         }
+        Ok(())
+    }
+
+    async fn release_all(&self, code: HoldCode, now: Timestamp) -> Result<(), Stop> {
+        let count = self
+            .shelf
+            .run(move |store, account| store.release(Waiting::For(account, code, None), now))
+            .await?;
+        events::released(&self.account, code.name(), count);
         Ok(())
     }
 
     /// Closes the gate where a stop asks for it. Says how long to wait.
     pub(super) fn close(&self, stop: &Stop) -> Duration {
-        let next_step = match stop {
-            Stop::Pause { next_step, .. } => *next_step,
-            Stop::Retry { .. } | Stop::Refused { .. } | Stop::Store(_) => "",
-        };
-        self.close_with(stop, next_step)
-    }
-
-    fn close_with(&self, stop: &Stop, next_step: &str) -> Duration {
         let now = self.delivery.clock.now();
         match stop {
             Stop::Retry { code, down: true, wait, .. } => {
@@ -301,7 +363,7 @@ impl Lane {
                 }
                 self.forget_catalog();
             }
-            Stop::Pause { code, .. } => {
+            Stop::Pause { code, next_step, .. } => {
                 let told = self.window.told(code);
                 let denied = *code == FaultKind::AccessDenied.code();
                 let (code, next_step) = if denied && self.delivery.key_has_ended(now) {
@@ -318,7 +380,14 @@ impl Lane {
                 }
                 self.forget_catalog();
             }
-            Stop::Retry { down: false, .. } | Stop::Refused { .. } => {
+            Stop::Retry { down: false, doubt, .. } => {
+                if doubt.is_some() {
+                    // What was asked for may be gone from Odoo.
+                    self.forget_catalog();
+                }
+                return Duration::from_secs(1);
+            }
+            Stop::Refused { .. } => {
                 return Duration::from_secs(1);
             }
             Stop::Store(_) => return self.trouble(stop),
@@ -336,12 +405,12 @@ impl Lane {
             return Ok(());
         }
         let client = self.delivery.client();
-        self.window.verify(self.hands(&client)).await
+        self.window.verify(self.hands(&client)).await.map_err(Stop::or_pause)
     }
 
     async fn close_window(&self) -> Result<(), Stop> {
         let client = self.delivery.client();
-        self.window.close(self.hands(&client)).await
+        self.window.close(self.hands(&client)).await.map_err(Stop::or_pause)
     }
 
     /// Whoever starts with a known Odoo says at once if it is another one, whether or not there is
@@ -405,6 +474,26 @@ impl Lane {
     }
 }
 
+/// Holds that another setting can end: the order is planned again under it.
+const SETTINGS_HOLDS: [HoldCode; 10] = [
+    HoldCode::Sku,
+    HoldCode::Marketplace,
+    HoldCode::Warehouse,
+    HoldCode::Pricelist,
+    HoldCode::Tax,
+    HoldCode::Existing,
+    HoldCode::Account,
+    HoldCode::Address,
+    HoldCode::AddressExpired,
+    HoldCode::Total,
+];
+
 /// Holds that something in Odoo or in the settings can end.
-const ODOO_HOLDS: [HoldCode; 5] =
-    [HoldCode::Sku, HoldCode::Marketplace, HoldCode::Warehouse, HoldCode::Pricelist, HoldCode::Tax];
+const ODOO_HOLDS: [HoldCode; 6] = [
+    HoldCode::Sku,
+    HoldCode::Marketplace,
+    HoldCode::Warehouse,
+    HoldCode::Pricelist,
+    HoldCode::Tax,
+    HoldCode::Invisible,
+];

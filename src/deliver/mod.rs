@@ -6,6 +6,7 @@
 //! the batch is cut smaller. Orders are independent of each other; one order is never in two
 //! batches, because its job is leased.
 
+mod absent;
 pub mod alive;
 pub mod api_key;
 pub mod backoff;
@@ -20,16 +21,21 @@ mod foreign;
 pub mod gate;
 mod lane;
 mod notes;
+mod pacing;
 mod partners;
+mod people;
+mod probe;
 mod quiet;
 mod read;
 pub mod rebuild;
 pub mod reconcile;
+mod refusals;
 mod send;
 pub mod settings;
 mod settle;
 mod shelf;
 mod throttle;
+mod total;
 pub(crate) mod value;
 mod waiting;
 mod window;
@@ -38,17 +44,20 @@ mod write;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use absent::Absent;
 use catalog::{Catalog, CatalogError};
 use gate::Gate;
 use lane::Lane;
+use people::People;
 use send::Stop;
 use settings::{AccountSettings, Pace};
 use shelf::Shelf;
-use throttle::{BatchSize, Throttle};
+use throttle::{BatchSize, Permit, Throttle};
 use window::Window;
 
 use crate::clock::SharedClock;
@@ -56,6 +65,21 @@ use crate::model::{AccountId, BuyerFact, Dossier, KeyEnd, Sku};
 use crate::odoo::Client;
 use crate::plan::{AccountPolicy, Plan, UnknownSku, plan};
 use crate::store::Store;
+use crate::telemetry::events;
+
+/// How long a lane that panicked rests.
+const LANE_REST: Duration = Duration::from_secs(10);
+
+/// Starts an account's lane.
+fn begin(
+    lanes: &mut JoinSet<()>,
+    lane: &Arc<Lane>,
+    stop: &CancellationToken,
+    beat: &Arc<impl Fn() + Send + Sync + 'static>,
+) -> Id {
+    let (lane, stop, beat) = (Arc::clone(lane), stop.clone(), Arc::clone(beat));
+    lanes.spawn(async move { Box::pin(lane.run(stop, beat.as_ref())).await }).id()
+}
 
 /// Delivery of all accounts to one Odoo.
 #[derive(Debug)]
@@ -73,6 +97,7 @@ pub struct Delivery {
     connections: Arc<Throttle>,
     /// When the API key of `client` ends.
     key_end: Mutex<KeyEnd>,
+    people: People,
     /// Held by the one lane that asks Odoo who it is and what it has.
     asking: tokio::sync::Mutex<()>,
 }
@@ -141,6 +166,7 @@ impl Delivery {
             wakes: Mutex::new(wakes),
             connections: Throttle::new(pace.connections),
             key_end: Mutex::default(),
+            people: People::new(pace.connections),
             asking: tokio::sync::Mutex::default(),
         })
     }
@@ -153,6 +179,7 @@ impl Delivery {
     ) {
         let beat = Arc::new(beat);
         let mut lanes = JoinSet::new();
+        let mut running = std::collections::HashMap::new();
         for account in self.account_ids() {
             let lane = Arc::new(Lane {
                 shelf: Shelf { store: Arc::clone(&self.store), account: account.clone() },
@@ -164,11 +191,22 @@ impl Delivery {
                 size: Mutex::new(BatchSize::new(self.pace.batch)),
                 rest: Mutex::default(),
                 shared: lane::Shared::default(),
+                refusals: Mutex::default(),
+                used: Mutex::default(),
+                absent: Absent::default(),
             });
-            let (stop, beat) = (stop.clone(), Arc::clone(&beat));
-            lanes.spawn(async move { lane.run(stop, beat.as_ref()).await });
+            let begun = begin(&mut lanes, &lane, &stop, &beat);
+            running.insert(begun, lane);
         }
-        while lanes.join_next().await.is_some() {}
+        // A lane that panicked begins again: without it its account would stand still in silence.
+        while let Some(ended) = lanes.join_next_with_id().await {
+            let Err(error) = ended else { continue };
+            let Some(lane) = running.remove(&error.id()) else { continue };
+            events::task_ended(&lane.account, "delivery");
+            tokio::time::sleep(LANE_REST).await;
+            let begun = begin(&mut lanes, &lane, &stop, &beat);
+            running.insert(begun, lane);
+        }
     }
 
     /// There is something new for an account.
@@ -180,6 +218,13 @@ impl Delivery {
         for account in self.account_ids() {
             self.wake(&account);
         }
+    }
+
+    /// Tries a closed gate at once: a person has decided what it waits for.
+    pub fn retry(&self, account: &AccountId) {
+        let now = self.clock.now();
+        self.gate(account, |gate| gate.retry_now(now));
+        self.look_again(account);
     }
 
     /// New settings, and a client with the newest API key: they hold from the next batch on, and
@@ -226,6 +271,11 @@ impl Delivery {
     fn look_again(&self, account: &AccountId) {
         self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone());
         self.wake(account);
+    }
+
+    /// A connection, if one is free and people leave it to us.
+    fn connection(&self) -> Option<Permit> {
+        self.connections.try_acquire(self.people.pacing().connections())
     }
 
     fn client(&self) -> Client {

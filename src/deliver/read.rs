@@ -8,10 +8,10 @@ use serde_json::json;
 use super::catalog::Catalog;
 use super::send::{Sender, Stop};
 use super::value;
-use crate::model::{MappedLine, Mapping, OdooId};
+use crate::model::{Base, MappedLine, Mapping, OdooId};
 use crate::odoo::Find;
-use crate::plan::diff::same_price;
-use crate::plan::{Changes, Current, CurrentLine, Desired, external};
+use crate::plan::diff::{Partners, odoo_datetime, same_price};
+use crate::plan::{Changes, Current, CurrentLine, Desired, DesiredLine, external};
 
 /// Orders in one call.
 const CHUNK: usize = 500;
@@ -57,6 +57,7 @@ async fn chunk_of_orders(
         "client_order_ref",
         "origin",
         "state",
+        "create_date",
         "date_order",
         "commitment_date",
         "partner_id",
@@ -102,6 +103,7 @@ async fn chunk_of_orders(
                 origin: value::text(head, "origin"),
                 locked: value::flag(head, "locked") || state == "done",
                 state,
+                create_date: value::text(head, "create_date"),
                 date_order: value::text(head, "date_order"),
                 commitment_date: value::text(head, "commitment_date"),
                 partner_id: value::id(head, "partner_id"),
@@ -142,7 +144,54 @@ pub(super) fn take_base(mapping: &mut Mapping, current: &Current) {
     mapping.base.partner_shipping_id = current.partner_shipping_id;
     mapping.base.amount_total = current.amount_total;
     mapping.base.warehouse_id = current.warehouse_id;
+    mapping.base.state.clone_from(&current.state);
     mapping.lines = current.lines.iter().filter_map(mapped).collect();
+}
+
+/// What is about to be sent to create an order: its base until it is read back, and where a person
+/// was faster than that, afterwards.
+pub(super) fn take_sending(mapping: &mut Mapping, desired: &Desired, partners: Option<Partners>) {
+    mapping.base = Base {
+        date_order: odoo_datetime(desired.purchase_date),
+        commitment_date: desired.promise_date.map(odoo_datetime).unwrap_or_default(),
+        partner_id: partners.map_or(0, |partners| partners.partner),
+        partner_shipping_id: partners.map_or(0, |partners| partners.shipping),
+        addressed: partners.is_some_and(|partners| partners.addressed),
+        // None: Odoo chooses.
+        warehouse_id: desired.warehouse.unwrap_or(0),
+        state: "draft".to_owned(),
+        ..Base::default()
+    };
+    let sending = |line: &DesiredLine| MappedLine {
+        external: line.external.clone(),
+        odoo_id: 0,
+        quantity: line.quantity,
+        price_unit: line.price_unit,
+        taxes: line.taxes.clone(),
+    };
+    mapping.lines = desired.lines.iter().map(sending).collect();
+}
+
+/// Seen for the first time since it was created: what stands there as it was sent is our base in
+/// Odoo's rounding. What does not is a person's, who was faster: there the base stays what was sent,
+/// and a line that is missing stays deleted.
+pub(super) fn take_created(mapping: &mut Mapping, current: &Current) {
+    mapping.name.clone_from(&current.name);
+    mapping.state.clone_from(&current.state);
+    mapping.base.amount_total = current.amount_total;
+    if mapping.base.warehouse_id == 0 {
+        mapping.base.warehouse_id = current.warehouse_id;
+    }
+    for base in &mut mapping.lines {
+        let external = Some(&base.external);
+        let Some(now) = current.lines.iter().find(|line| line.external.as_ref() == external) else {
+            continue;
+        };
+        base.odoo_id = now.odoo_id;
+        if same_price(base.price_unit, now.price_unit) {
+            base.price_unit = now.price_unit;
+        }
+    }
 }
 
 /// After writing: the fields that were written have a new base, the others keep theirs.
@@ -186,8 +235,10 @@ pub(super) fn take_written(mapping: &mut Mapping, current: &Current, changes: &C
     }
 }
 
-/// Lines that stand as they are wanted, but were never remembered, have a base now.
+/// Lines that stand as they are wanted, but were never remembered, have a base now. So has our
+/// rounding line, which nothing else asks for.
 pub(super) fn take_missing(mapping: &mut Mapping, desired: &Desired, current: &Current) {
+    let rounding = external::rounding(&desired.order_id);
     for line in &current.lines {
         let known = mapping.lines.iter().any(|mapped| mapped.odoo_id == line.odoo_id);
         let wanted = desired.lines.iter().any(|want| {
@@ -196,19 +247,28 @@ pub(super) fn take_missing(mapping: &mut Mapping, desired: &Desired, current: &C
                 && line.taxes == want.taxes
                 && same_price(line.price_unit, want.price_unit)
         });
-        if !known && wanted {
+        let rounding = line.external.as_deref() == Some(&rounding);
+        if !known && (wanted || rounding) {
             mapping.lines.extend(mapped(line));
         }
     }
 }
 
-/// Whether the order has exactly our lines, as they were when we last wrote them.
+/// After writing our rounding line: that line as Odoo holds it.
+pub(super) fn take_rounding(mapping: &mut Mapping, desired: &Desired, current: &Current) {
+    let name = external::rounding(&desired.order_id);
+    mapping.lines.retain(|line| line.external != name);
+    let ours = current.lines.iter().filter(|line| line.external.as_ref() == Some(&name));
+    mapping.lines.extend(ours.filter_map(mapped));
+}
+
+/// Whether our lines stand as we last wrote them, and nothing beside them that costs anything.
 pub(super) fn as_based(mapping: &Mapping, current: &Current) -> bool {
-    current.lines.len() == mapping.lines.len()
-        && current
-            .lines
-            .iter()
-            .all(|line| mapped(line).is_some_and(|now| mapping.lines.contains(&now)))
+    let ours: Vec<MappedLine> = current.lines.iter().filter_map(mapped).collect();
+    let foreign = current.lines.iter().filter(|line| line.external.is_none());
+    ours.len() == mapping.lines.len()
+        && ours.iter().all(|now| mapping.lines.contains(now))
+        && foreign.into_iter().all(|line| line.price_unit.is_zero() || line.quantity.is_zero())
 }
 
 fn mapped(line: &CurrentLine) -> Option<MappedLine> {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Delivery;
+use super::absent::named;
 use super::batch::new_mapping;
 use super::catalog::{Catalog, CatalogError};
 use super::read;
@@ -73,7 +74,7 @@ impl Delivery {
         let window = self.window_of(account);
         let hands = Hands { client: &client, shelf: &shelf, clock: &self.clock };
         let writing = Writing { window: &window, hands };
-        let sender = Sender { client: &client, account, context, split_unknown: false, writing };
+        let sender = Sender::new(&client, account, context, writing);
         let ours = ours(&sender, catalog.company, progress).await?;
         let mut ids: Vec<OdooId> = ours.values().copied().collect();
         ids.extend(
@@ -83,6 +84,12 @@ impl Delivery {
         for chunk in ids.chunks(READ) {
             found.extend(read::orders(&sender, &catalog, chunk).await?);
         }
+        let unseen: Vec<OdooId> = noted
+            .iter()
+            .filter(|(order, (id, _))| !ours.contains_key(*order) && !found.contains_key(id))
+            .map(|(_, (id, _))| *id)
+            .collect();
+        let hidden = named(&client, &unseen, &sender.context).await?;
         let anonymous = anonymous(&client, &sender, &found).await?;
         let mut mappings = BTreeMap::new();
         for (order, id) in &ours {
@@ -106,12 +113,24 @@ impl Delivery {
                     stage: None,
                     ..new_mapping()
                 },
+                // It exists and is not shown to our user: delivery holds it.
+                None if hidden.get(id) == Some(&own(&sender, order)) => {
+                    Mapping { odoo_id: *id, stage: None, base_lost: true, ..new_mapping() }
+                }
+                None if hidden.contains_key(id) => {
+                    Mapping { odoo_id: *id, origin: Origin::Adopted, stage: None, ..new_mapping() }
+                }
                 None => Mapping { odoo_id: *id, stage: None, deleted: true, ..new_mapping() },
             };
             mappings.insert(order.clone(), mapping);
         }
         Ok(mappings)
     }
+}
+
+/// The full external id of an order of ours.
+fn own(sender: &Sender<'_>, order: &OrderId) -> String {
+    external::full(sender.account, &external::order(order))
 }
 
 /// An adopted order carries the id that it was found by. Otherwise the database id is another

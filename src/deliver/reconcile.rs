@@ -81,7 +81,7 @@ pub enum ReconcileError {
         /// The fault's code.
         code: &'static str,
         /// What helps.
-        next_step: &'static str,
+        next_step: std::borrow::Cow<'static, str>,
     },
     /// The store failed.
     #[error("store: {0}")]
@@ -91,12 +91,12 @@ pub enum ReconcileError {
 impl From<Stop> for ReconcileError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Retry { code, .. } => {
-                Self::Odoo { code, next_step: "try again once Odoo answers" }
+            Stop::Retry { code, doubt: None, .. } => {
+                Self::Odoo { code, next_step: "try again once Odoo answers".into() }
             }
-            Stop::Pause { code, next_step } => Self::Odoo { code, next_step },
-            Stop::Refused { code, .. } => {
-                Self::Odoo { code, next_step: "`odoo-spoold check` says what is refused" }
+            Stop::Pause { code, next_step, .. } => Self::Odoo { code, next_step },
+            Stop::Retry { code, .. } | Stop::Refused { code, .. } => {
+                Self::Odoo { code, next_step: "`odoo-spoold check` says what is refused".into() }
             }
             Stop::Store(error) => Self::Store(error),
         }
@@ -245,7 +245,8 @@ impl Search<'_> {
         let domain = json!([["id", "in", ids]]);
         let client = self.hands.client;
         let there = client.search("sale.order", domain, &Find::default(), quiet()).await?;
-        let names = self.names(&there).await?;
+        // Of all of them: what a rule hides from our user still has its external id.
+        let names = self.names(&ids).await?;
         let there: BTreeSet<OdooId> = there.into_iter().collect();
         let stands =
             |order: &MappedOrder| names.get(&order.mapping.odoo_id) == Some(&self.own(order));

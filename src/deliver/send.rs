@@ -3,13 +3,17 @@
 //! A refused record is the record's affair; anything else stops the batch: its jobs go back, or
 //! the account pauses.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::people::People;
 use super::window::Writing;
 use crate::model::{AccountId, OdooId};
-use crate::odoo::{Call, Class, Client, Context, Fault, Record, Verdict, Words};
+use crate::odoo::{Call, Class, Client, Context, Fault, FaultKind, Record, Verdict, Words};
 use crate::plan::external;
 
 /// Calls of one account in its company.
@@ -22,6 +26,23 @@ pub(super) struct Sender<'a> {
     pub(super) split_unknown: bool,
     /// Gives what writes.
     pub(super) writing: Writing<'a>,
+    /// Who listens for people after a call, and the company that is read for it.
+    pub(super) people: Option<(&'a People, OdooId)>,
+    /// Required fields that only some orders lack: those orders are refused.
+    pub(super) excused: BTreeSet<String>,
+    /// What `load()` said of each model.
+    pub(super) said: Mutex<BTreeMap<String, Said>>,
+}
+
+/// What the calls of one batch said about the records of one model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// A record of it was stored.
+    pub(super) stored: bool,
+    /// The last refusal's words.
+    pub(super) refused: Option<Words>,
+    /// The field that Odoo requires and that is not sent.
+    pub(super) required: Option<String>,
 }
 
 /// What became of one record of a `load()`.
@@ -32,6 +53,10 @@ pub(super) enum Loaded {
     /// Odoo refuses it.
     Refused(Words),
 }
+
+/// What helps where Odoo refuses a question that is no order's affair.
+const REFUSED_READ: &str = "Odoo refuses to answer a question of odoo-spoold, which concerns every \
+                            order: `odoo-spoold check` says which; Odoo's log says why";
 
 /// Why a batch cannot go on.
 #[derive(Debug, Clone)]
@@ -44,17 +69,23 @@ pub(super) enum Stop {
         down: bool,
         /// The call may still be running in Odoo.
         ambiguous: bool,
+        /// Odoo got too much at once.
+        overload: bool,
         /// What the server asked for.
         wait: Option<Duration>,
+        /// Nothing says that it passes: what Odoo said, for a person to see after many attempts.
+        doubt: Option<Words>,
     },
     /// Configuration: the account waits.
     Pause {
         /// A code for logs.
         code: &'static str,
         /// What helps.
-        next_step: &'static str,
+        next_step: Cow<'static, str>,
+        /// Only an order that is sent shows whether it is over.
+        by_order: bool,
     },
-    /// The records of the call are refused together.
+    /// The records of a call that writes are refused together.
     Refused {
         /// A code for logs.
         code: &'static str,
@@ -67,40 +98,87 @@ pub(super) enum Stop {
 
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
-        use crate::odoo::FaultKind as Kind;
         let code = fault.code();
         match fault.class() {
-            Class::Pause => Self::Pause { code, next_step: fault.next_step() },
+            Class::Pause => Self::configuration(fault.kind, fault.field.as_deref()),
             Class::Reject => Self::Refused { code, words: fault.words },
             Class::Retry => Self::Retry {
                 code,
-                down: matches!(
-                    fault.kind,
-                    Kind::Unreachable
-                        | Kind::Timeout
-                        | Kind::ConnectionLost
-                        | Kind::ErrorPage
-                        | Kind::Unavailable
-                        | Kind::Overloaded
-                        | Kind::DatabaseDown
-                        | Kind::DatabaseGone
-                        | Kind::BadAnswer
-                ),
-                ambiguous: fault.ambiguous,
+                down: fault.is_down(),
+                ambiguous: fault.ambiguous && !fault.reading,
+                overload: fault.is_overload(),
                 wait: fault.retry_after,
+                doubt: fault.is_doubtful().then_some(fault.words),
             },
         }
     }
 }
 
 impl Stop {
-    /// A lost race, or a text that nobody understands.
-    fn transient(code: &'static str) -> Self {
-        Self::Retry { code, down: false, ambiguous: false, wait: None }
+    /// It passes: later again.
+    pub(super) const fn later(code: &'static str) -> Self {
+        Self::Retry {
+            code,
+            down: false,
+            ambiguous: false,
+            overload: false,
+            wait: None,
+            doubt: None,
+        }
+    }
+
+    /// A lost race that `load()` told of.
+    pub(super) const fn lost_race() -> Self {
+        Self::Retry {
+            code: "odoo-serialization",
+            down: false,
+            ambiguous: false,
+            overload: true,
+            wait: None,
+            doubt: None,
+        }
+    }
+
+    /// What is configured wrongly, in Odoo or here.
+    fn configuration(kind: FaultKind, field: Option<&str>) -> Self {
+        let next_step = match field {
+            Some(field) => Cow::Owned(format!("Odoo requires `{field}`: {}", kind.next_step())),
+            None => Cow::Borrowed(kind.next_step()),
+        };
+        Self::Pause { code: kind.code(), next_step, by_order: kind.is_shown_by_orders() }
+    }
+
+    /// For calls that are no order's affair: a question that Odoo refuses there stops the account.
+    pub(super) fn or_pause(self) -> Self {
+        match self {
+            Self::Retry { code, doubt: Some(_), .. } | Self::Refused { code, .. } => {
+                Self::Pause { code, next_step: Cow::Borrowed(REFUSED_READ), by_order: false }
+            }
+            stop => stop,
+        }
     }
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    /// Calls of an account that has failed at nothing so far.
+    pub(super) fn new(
+        client: &'a Client,
+        account: &'a AccountId,
+        context: Context,
+        writing: Writing<'a>,
+    ) -> Self {
+        Self {
+            client,
+            account,
+            context,
+            split_unknown: false,
+            writing,
+            people: None,
+            excused: BTreeSet::new(),
+            said: Mutex::default(),
+        }
+    }
+
     /// `module.name` as a cell of `load()`.
     pub(super) fn external(&self, name: &str) -> Value {
         Value::from(external::full(self.account, name))
@@ -136,7 +214,17 @@ impl Sender<'_> {
         context: Context,
     ) -> Result<Value, Stop> {
         let odoo = self.writing.begin().await?;
-        odoo.execute(model, method, ids, context).await.map_err(Stop::from)
+        let sent = Instant::now();
+        let answer = odoo.execute(model, method, ids, context).await;
+        self.listen(sent).await;
+        answer.map_err(Stop::from)
+    }
+
+    /// A call is over that others may have waited for.
+    async fn listen(&self, sent: Instant) {
+        if let Some((people, company)) = self.people {
+            people.after_call(self.client, company, sent.elapsed()).await;
+        }
     }
 
     /// The same values on one record, by a plain `write`: where a `load()` would not do.
@@ -175,7 +263,10 @@ impl Sender<'_> {
             }
             let rows = group.iter().filter_map(|at| records.get(*at)).flatten().cloned().collect();
             let odoo = self.writing.begin().await?;
-            let reply = match odoo.load(model, fields, rows, context.clone()).await {
+            let sent = Instant::now();
+            let reply = odoo.load(model, fields, rows, context.clone()).await;
+            self.listen(sent).await;
+            let reply = match reply {
                 Ok(reply) => reply,
                 Err(fault) if fault.class() == Class::Reject => {
                     self.divide(&group, &fault.words, &mut groups, &mut results);
@@ -183,31 +274,34 @@ impl Sender<'_> {
                 }
                 Err(fault) => return Err(fault.into()),
             };
-            match reply.verdict(group.len()) {
+            match reply.verdict(group.len(), fields) {
                 Verdict::Loaded(ids) => {
+                    self.say(model, |said| said.stored = true);
                     for (at, id) in group.iter().zip(ids) {
                         set(&mut results, *at, Loaded::Id(id));
                     }
                 }
-                Verdict::Transient(_) => return Err(Stop::transient("odoo-serialization")),
+                Verdict::Transient(_) => return Err(Stop::lost_race()),
                 Verdict::Unknown(words) if group.len() > 1 && self.split_unknown => {
                     self.divide(&group, &words, &mut groups, &mut results);
                 }
                 // The whole again first: such a text may be a lost race in an unknown language.
                 Verdict::Unknown(_) if group.len() > 1 || !self.split_unknown => {
-                    return Err(Stop::transient("odoo-load-unclear"));
+                    return Err(Stop::later("odoo-load-unclear"));
                 }
                 Verdict::Unknown(words) => {
                     for at in group {
                         set(&mut results, at, Loaded::Refused(words.clone()));
                     }
                 }
-                Verdict::AllSame(_) => {
-                    return Err(Stop::Pause {
-                        code: "odoo-refuses-all",
-                        next_step: "Odoo refuses every record with the same words: check the \
-                                    integration user's rights with `odoo-spoold check`",
-                    });
+                Verdict::Configuration { field: Some(field), words, .. }
+                    if self.excused.contains(&field) =>
+                {
+                    self.divide(&group, &words, &mut groups, &mut results);
+                }
+                Verdict::Configuration { kind, field, .. } => {
+                    self.say(model, |said| said.required.clone_from(&field));
+                    return Err(Stop::configuration(kind, field.as_deref()));
                 }
                 Verdict::Rejected(refusals) => {
                     let mut rest = group.clone();
@@ -230,10 +324,21 @@ impl Sender<'_> {
                 }
             }
         }
-        Ok(results
+        let results: Vec<Loaded> = results
             .into_iter()
             .map(|r| r.unwrap_or_else(|| Loaded::Refused(Words::default())))
-            .collect())
+            .collect();
+        let words = results.iter().rev().find_map(|loaded| match loaded {
+            Loaded::Refused(words) => Some(words.clone()),
+            Loaded::Id(_) => None,
+        });
+        self.say(model, |said| said.refused = words.or(said.refused.take()));
+        Ok(results)
+    }
+
+    fn say(&self, model: &str, change: impl FnOnce(&mut Said)) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        change(said.entry(model.to_owned()).or_default());
     }
 
     /// A call was refused as a whole: halves find the culprit in log₂ calls.

@@ -1,6 +1,7 @@
 //! A batch from lease to settlement: what stopped it decides where its jobs go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,19 +11,45 @@ use super::batch::{Batch, Work};
 use super::catalog::Catalog;
 use super::gate::Gate;
 use super::lane::Lane;
-use super::send::{Sender, Stop};
+use super::probe::reason;
+use super::refusals::{Fate, Refused, Step};
+use super::send::{Said, Sender, Stop};
 use super::settings::AccountSettings;
 use super::throttle::{Permit, Went};
 use super::window::Writing;
-use crate::model::{Family, OdooId, OrderId, Outcome};
+use crate::model::{Death, Family, Hold, HoldCode, OdooId, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
-use crate::store::{BuyerState, End, Leased, Settlement};
+use crate::store::{BuyerState, End, Leased, RecordKey, Settlement};
 use crate::telemetry::events;
 
 /// From this attempt on an order is a suspect: its batch has failed often enough. Suspects go apart
 /// from the others, in groups that halve with each attempt, so that one bad order costs log₂ calls.
 const SUSPECT_FROM_ATTEMPT: u32 = 3;
+/// From this attempt on a failure of an order that stands alone, of which nothing says that it
+/// passes, counts as a refusal: somebody has to see it.
+const DOUBTED_ATTEMPTS: u32 = 10;
+/// What `load()` creates customers in.
+const PARTNERS: &str = "res.partner";
+
+/// What became of a group.
+pub(super) enum Sent {
+    /// Odoo did something for one of its orders.
+    Through,
+    /// One was refused; of several the last.
+    Refused {
+        /// The order.
+        key: RecordKey,
+        /// What it died of, if others get through.
+        death: Death,
+        /// The required field that it lacks.
+        field: Option<String>,
+    },
+    /// It did not come to its end.
+    Stopped(Stop),
+    /// Nothing was to be done.
+    Neither,
+}
 
 /// What became of one order, for the journal: said once it is durable.
 struct Transition {
@@ -36,12 +63,14 @@ struct Transition {
 impl Lane {
     /// Delivers one batch and settles it.
     pub(super) async fn deliver(
-        &self,
-        settings: &AccountSettings,
-        catalog: &Catalog,
+        self: &Arc<Self>,
+        settings: &Arc<AccountSettings>,
+        catalog: &Arc<Catalog>,
         leased: Vec<Leased>,
         permit: &Permit,
     ) {
+        // Whatever happens: what is not settled goes back.
+        let _back = Back { lane: self, leases: leased.iter().map(Lease::of).collect() };
         for group in groups(leased) {
             let group = self.without_shut_buyers(group).await;
             if group.is_empty() {
@@ -53,7 +82,41 @@ impl Lane {
                 self.delivery.store.give_back(&group);
                 continue;
             }
-            self.deliver_group(settings, catalog, group, permit).await;
+            self.deliver_guarded(settings, catalog, group, permit).await;
+        }
+    }
+
+    /// Delivers a group as a task of its own: its panic is no other's.
+    pub(super) async fn deliver_guarded(
+        self: &Arc<Self>,
+        settings: &Arc<AccountSettings>,
+        catalog: &Arc<Catalog>,
+        group: Vec<Leased>,
+        permit: &Permit,
+    ) -> Sent {
+        let leases: Vec<Lease> = group.iter().map(Lease::of).collect();
+        let (lane, settings, catalog) =
+            (Arc::clone(self), Arc::clone(settings), Arc::clone(catalog));
+        let delivering = async move { lane.deliver_group(&settings, &catalog, group).await };
+        let Some((went, sent)) = self.guarded(leases, delivering).await else {
+            return Sent::Neither;
+        };
+        permit.learn(went);
+        sent
+    }
+
+    /// Runs what works on leased jobs as a task of its own; none if it panicked.
+    async fn guarded<T: Send + 'static>(
+        &self,
+        leases: Vec<Lease>,
+        working: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        match tokio::spawn(working).await {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.panicked(leases, error.is_panic()).await;
+                None
+            }
         }
     }
 
@@ -62,8 +125,7 @@ impl Lane {
         settings: &AccountSettings,
         catalog: &Catalog,
         leased: Vec<Leased>,
-        permit: &Permit,
-    ) {
+    ) -> (Went, Sent) {
         let suspects = leased.iter().any(|leased| leased.job.attempt >= SUSPECT_FROM_ATTEMPT);
         let mut works: Vec<Work> = leased
             .into_iter()
@@ -82,16 +144,19 @@ impl Lane {
             .collect();
         let started = self.delivery.clock.now();
         let (client, meter) = self.delivery.client().metered();
+        let mut said = BTreeMap::new();
         let outcome = match self.delivery.store.id_key(&self.account) {
             Ok(id_key) => {
+                let writing = Writing { window: &self.window, hands: self.hands(&client) };
+                let context = Context::new(&[catalog.company]);
+                let sender = Sender {
+                    split_unknown: suspects,
+                    excused: self.refusals().excused(started),
+                    people: Some((&self.delivery.people, catalog.company)),
+                    ..Sender::new(&client, &self.account, context, writing)
+                };
                 let batch = Batch {
-                    sender: Sender {
-                        client: &client,
-                        account: &self.account,
-                        context: Context::new(&[catalog.company]),
-                        split_unknown: suspects,
-                        writing: Writing { window: &self.window, hands: self.hands(&client) },
-                    },
+                    sender,
                     settings,
                     catalog,
                     id_key,
@@ -99,25 +164,37 @@ impl Lane {
                     shelf: &self.shelf,
                     shared: &self.shared,
                     limit_time_real: self.delivery.pace.limit_time_real,
+                    absent: &self.absent,
                     now: started,
                 };
-                batch.run(&mut works).await
+                let outcome = batch.run(&mut works).await;
+                said = batch.sender.said.into_inner().unwrap_or_else(PoisonError::into_inner);
+                outcome
             }
             Err(error) => Err(Stop::Store(error.to_string())),
         };
         let went = went(&outcome, meter.slowest());
-        permit.learn(went);
-        self.size().learn(went, works.len());
-        self.settle(works, outcome, started).await;
+        let target = self.delivery.people.pacing().target();
+        self.size().learn(went, works.len(), target);
+        (went, self.settle(works, outcome, said, started).await)
     }
 
-    async fn settle(&self, mut works: Vec<Work>, outcome: Result<(), Stop>, started: Timestamp) {
+    async fn settle(
+        &self,
+        mut works: Vec<Work>,
+        outcome: Result<(), Stop>,
+        said: BTreeMap<String, Said>,
+        started: Timestamp,
+    ) -> Sent {
         let now = self.delivery.clock.now();
+        doubt(&mut works, &outcome);
+        let passed = passed(&works, &said);
+        let (mut sent, pause) = self.judge(&mut works, &said, &passed);
         if let Err(stop) = self.note(&mut works, now).await {
             // Not stored before it is noted: the orders are found in Odoo by their external ids.
             self.delivery.store.give_back(works.iter().map(|work| &work.leased));
             self.trouble(&stop);
-            return;
+            return Sent::Stopped(stop);
         }
         // One for all: what failed together goes together again, not one by one.
         let random = rand::random();
@@ -133,7 +210,7 @@ impl Lane {
                 (Some(end), _) => end,
                 // A stage ran to its end without a word on this order: a bug, but never a loss.
                 (None, Ok(())) => retry(&work.leased, "delivery-incomplete", None, random, now),
-                (None, Err(Stop::Retry { code, down: false, ambiguous, wait })) => {
+                (None, Err(Stop::Retry { code, down: false, ambiguous, wait, .. })) => {
                     let least = ambiguous.then_some(self.delivery.pace.limit_time_real);
                     retry(&work.leased, code, wait.or(least), random, now)
                 }
@@ -150,10 +227,10 @@ impl Lane {
                         fault: (*code).to_owned(),
                     }
                 }
-                (None, Err(Stop::Refused { code, words })) => End::Dead(crate::model::Death {
-                    code: (*code).to_owned(),
-                    words: words.expose().to_owned(),
-                }),
+                // Nobody's in particular: it is tried again.
+                (None, Err(Stop::Refused { code, .. })) => {
+                    retry(&work.leased, code, None, random, now)
+                }
                 (None, Err(Stop::Pause { .. } | Stop::Store(_))) => {
                     back.push(work.leased);
                     continue;
@@ -170,12 +247,120 @@ impl Lane {
         }
         self.delivery.store.give_back(&back);
         let done = self.store_settlements(settlements, now).await;
-        if let Err(stop) = &outcome {
-            self.close(stop);
+        let probing = self.refusals().paused().is_some();
+        self.pause_for(&outcome, pause, &back);
+        // A customer alone is no order.
+        let through = passed.iter().any(|step| *step != Step::Customer);
+        if through && outcome.is_ok() && matches!(sent, Sent::Neither) {
+            sent = Sent::Through;
         }
-        match done {
-            Ok(()) => self.announce(&transitions, started),
+        if let Err(stop) = outcome {
+            // While one order is sent alone, who sends it decides what comes of the pause.
+            if !probing || !matches!(stop, Stop::Pause { by_order: true, .. }) {
+                self.close(&stop);
+            }
+            if let (Stop::Pause { by_order: true, code, next_step }, [only]) = (&stop, &*back) {
+                let death = Death { code: (*code).to_owned(), words: next_step.to_string() };
+                let field = said.into_values().find_map(|said| said.required);
+                sent = Sent::Refused { key: only.key, death, field };
+            } else {
+                sent = Sent::Stopped(stop);
+            }
+        }
+        let done = match done {
+            Ok(()) => {
+                self.announce(&transitions, started);
+                self.release_refused(|step| passed.contains(&step), now).await
+            }
+            Err(stop) => Err(stop),
+        };
+        if let Err(stop) = done {
+            self.trouble(&stop);
+        }
+        sent
+    }
+
+    /// Decides what becomes of the refused orders of a batch. True if the account is to pause.
+    fn judge(
+        &self,
+        works: &mut [Work],
+        said: &BTreeMap<String, Said>,
+        passed: &BTreeSet<Step>,
+    ) -> (Sent, bool) {
+        let mut found = Vec::new();
+        let mut places = Vec::new();
+        let mut sent = Sent::Neither;
+        for (place, work) in works.iter().enumerate().filter(|(_, work)| !work.lost) {
+            let (Some(step), Some(End::Dead(death))) = (work.refused, &work.end) else { continue };
+            let words = said
+                .get(PARTNERS)
+                .and_then(|said| said.refused.as_ref())
+                .filter(|_| step == Step::Customer)
+                .map_or(death.words.as_str(), |words| words.expose());
+            let reason = reason(&death.code, words);
+            found.push(Refused { order: work.leased.key, step, reason });
+            places.push(place);
+            sent = Sent::Refused { key: work.leased.key, death: death.clone(), field: None };
+        }
+        let lesson = self.refusals().learn(&found, passed);
+        for ((place, refused), fate) in places.into_iter().zip(&found).zip(lesson.fates) {
+            let Some(work) = works.get_mut(place) else { continue };
+            let (Fate::Held, Some(End::Dead(death))) = (fate, &work.end) else { continue };
+            let text = format!(
+                "Odoo refuses it ({}), and nothing shows yet whether this order is to blame or a \
+                 setting: it is sent again by itself",
+                death.code
+            );
+            work.hold(Hold::new(HoldCode::Refused, refused.key(), text));
+        }
+        (sent, lesson.pause)
+    }
+
+    /// Remembers which orders are sent alone, where only that shows the end of a pause.
+    fn pause_for(&self, outcome: &Result<(), Stop>, same: bool, back: &[Leased]) {
+        let orders = back.iter().map(|leased| leased.key);
+        if let Err(Stop::Pause { code, next_step, by_order: true }) = outcome {
+            self.refusals().pause(code, next_step.to_string(), orders);
+        } else if same {
+            let (code, next_step) = ("odoo-refuses-all", REFUSES_ALL);
+            let begins = self.refusals().paused().is_none();
+            self.refusals().pause(code, next_step.to_owned(), []);
+            if begins {
+                self.close(&Stop::Pause { code, next_step: next_step.into(), by_order: true });
+            }
+        }
+    }
+
+    /// A group's task panicked: its leases go back, and it is tried again in halves, until the one
+    /// that makes it panic stands alone and is dead.
+    async fn panicked(&self, leases: Vec<Lease>, panicked: bool) {
+        let now = self.delivery.clock.now();
+        events::batch_panicked(&self.account, leases.len());
+        let alone = leases.len() == 1;
+        let random = rand::random();
+        let mut told = Vec::new();
+        let mut settlements = Vec::new();
+        for lease in &leases {
+            let attempt = lease.attempt.saturating_add(1).max(SUSPECT_FROM_ATTEMPT);
+            let end = if alone && panicked && lease.attempt > 0 {
+                let words = "odoo-spoold panicked over this order, alone and before".to_owned();
+                told.push(lease.order.clone());
+                End::Dead(Death { code: "delivery-panicked".to_owned(), words })
+            } else {
+                let wait = backoff::retry(1, random);
+                let due = now.saturating_add(wait).unwrap_or(now);
+                End::Retry { due, attempt, fault: "delivery-panicked".to_owned() }
+            };
+            settlements.push(lease.settlement(end));
+        }
+        match self.store_settlements(settlements, now).await {
+            Ok(()) => {
+                for order in told {
+                    events::order_dead(&self.account, &order, "delivery-panicked");
+                }
+            }
             Err(stop) => {
+                self.delivery.store.return_leases(leases.iter().map(|l| (l.key, l.fence)));
                 self.trouble(&stop);
             }
         }
@@ -239,6 +424,69 @@ fn retry(leased: &Leased, code: &str, least: Option<Duration>, random: u64, now:
     End::Retry { due: now.saturating_add(wait).unwrap_or(now), attempt, fault: code.to_owned() }
 }
 
+/// What is kept of a leased job beside the task that works on it.
+struct Lease {
+    key: RecordKey,
+    fence: u64,
+    generation: u64,
+    attempt: u32,
+    order: OrderId,
+}
+
+/// Gives leases back when it is dropped, also by a panic; those that are settled are none any more.
+struct Back<'a> {
+    lane: &'a Lane,
+    leases: Vec<Lease>,
+}
+
+impl Drop for Back<'_> {
+    fn drop(&mut self) {
+        let leases = self.leases.iter().map(|lease| (lease.key, lease.fence));
+        self.lane.delivery.store.return_leases(leases);
+    }
+}
+
+impl Lease {
+    fn of(leased: &Leased) -> Self {
+        let job = &leased.job;
+        Self {
+            key: leased.key,
+            fence: job.fence,
+            generation: job.generation,
+            attempt: job.attempt,
+            order: job.order_id.clone(),
+        }
+    }
+
+    fn settlement(&self, end: End) -> Settlement {
+        let Self { key, fence, generation, .. } = *self;
+        Settlement { key, fence, generation, dossier: None, end }
+    }
+}
+
+/// What helps where Odoo refuses different orders in the same words.
+const REFUSES_ALL: &str = "Odoo refused different orders in the same words, and let none through: \
+                           it is a setting there; the refused orders are held and one of them is \
+                           sent now and then";
+
+/// An order that stands alone and failed for long in a way of which nothing says that it passes
+/// counts as refused.
+fn doubt(works: &mut [Work], outcome: &Result<(), Stop>) {
+    let (Err(Stop::Retry { code, doubt: Some(words), .. }), [work]) = (outcome, works) else {
+        return;
+    };
+    if work.is_open() && work.leased.job.attempt.saturating_add(1) >= DOUBTED_ATTEMPTS {
+        work.refuse(Step::Any, code, words.expose());
+    }
+}
+
+/// What Odoo did for the orders of a batch.
+fn passed(works: &[Work], said: &BTreeMap<String, Said>) -> BTreeSet<Step> {
+    let customers = said.get(PARTNERS).is_some_and(|said| said.stored);
+    let of_orders = works.iter().filter(|work| !work.lost).flat_map(Work::passed);
+    of_orders.chain(customers.then_some(Step::Customer)).collect()
+}
+
 /// The orders that go together: those that never failed first, suspects after them. Those of one
 /// attempt fail together again, or were cleared: half of them is tried next time.
 fn groups(leased: Vec<Leased>) -> Vec<Vec<Leased>> {
@@ -268,10 +516,13 @@ fn groups(leased: Vec<Leased>) -> Vec<Vec<Leased>> {
 fn went(outcome: &Result<(), Stop>, slowest: Duration) -> Went {
     match outcome {
         Ok(()) => Went::Well(slowest),
-        Err(
-            Stop::Retry { ambiguous: true, .. }
-            | Stop::Retry { code: "overloaded" | "serialization" | "odoo-serialization", .. },
-        ) => Went::TooMuch,
+        Err(Stop::Retry { ambiguous: true, .. } | Stop::Retry { overload: true, .. }) => {
+            Went::TooMuch
+        }
         Err(_) => Went::Otherwise,
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -1,19 +1,18 @@
 //! How much at once: as many connections and as large batches as Odoo takes well.
 //!
-//! Additive increase, multiplicative decrease (Chiu & Jain 1989), twice: [`Throttle`] for the
-//! connections of all accounts together, [`BatchSize`] for the orders of one account's next batch.
-//! What counts as "too much" is an answer: Odoo is overloaded, lost a race, or took longer for one
-//! call than [`TARGET`]. Limits are the operator's (`odoo.connections`, `odoo.batch`): nothing here
+//! [`Throttle`] counts the connections of all accounts together: additive increase, multiplicative
+//! decrease (Chiu & Jain 1989), where Odoo answers that it is overloaded or lost a race.
+//! [`BatchSize`] sizes one account's next batch, so that no call takes longer than its target,
+//! which [`super::pacing`] says: shorter where people wait. Limits are the operator's (`odoo.connections`, `odoo.batch`): nothing here
 //! ever goes beyond them. All of it is memory: a restart begins anew.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The longest a call should take: long enough to be worth it, short enough that Odoo's workers
-/// stay free for people and no limit of the server is near.
-pub(super) const TARGET: Duration = Duration::from_secs(10);
-/// Orders that the next batch may have more after a good one.
-const STEP: usize = 10;
+/// Orders in the first batch: nothing is known of Odoo yet, nor of who works there.
+const FIRST: usize = 10;
+/// A batch grows to at most so many times the last one.
+const GROWTH: usize = 2;
 
 /// How a batch went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,20 +66,20 @@ impl Throttle {
         Arc::new(Self { most, state: Mutex::new(state) })
     }
 
-    /// A connection, if one is free.
-    pub(super) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+    /// A connection, if one is free and fewer than `most` are in use.
+    pub(super) fn try_acquire(self: &Arc<Self>, most: usize) -> Option<Permit> {
         let mut state = self.lock();
-        if state.used >= state.allowed {
+        if state.used >= state.allowed.min(most) {
             return None;
         }
         state.used = state.used.saturating_add(1);
         Some(Permit { throttle: Arc::clone(self), round: state.round })
     }
 
-    /// Whether no connection is free.
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether no connection of `most` is free.
+    pub(super) fn is_full(&self, most: usize) -> bool {
         let state = self.lock();
-        state.used >= state.allowed
+        state.used >= state.allowed.min(most)
     }
 
     #[cfg(test)]
@@ -141,10 +140,10 @@ impl Drop for Permit {
 // === impl BatchSize ===
 
 impl BatchSize {
-    /// At most `most` orders, and so many to begin with.
+    /// At most `most` orders, and few to begin with.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self { most, now: most }
+        Self { most, now: most.min(FIRST) }
     }
 
     /// Orders in the next batch.
@@ -157,20 +156,27 @@ impl BatchSize {
         (most.saturating_mul(self.now) / self.most).max(1)
     }
 
-    /// A batch of `sent` orders went like that.
-    pub(super) fn learn(&mut self, went: Went, sent: usize) {
+    /// A batch of `sent` orders went like that, and no call should take longer than `target`.
+    pub(super) fn learn(&mut self, went: Went, sent: usize, target: Duration) {
+        let sent = sent.min(self.now).max(1);
         match went {
-            Went::TooMuch => self.now = (sent.min(self.now) / 2).max(1),
-            Went::Well(slowest) if slowest > TARGET => {
-                self.now = (sent.min(self.now) / 2).max(1);
-            }
+            Went::TooMuch => self.now = (sent / 2).max(1),
+            Went::Well(slowest) if slowest > target => self.now = fitting(sent, slowest, target),
             // A small batch does not show what a large one would do.
-            Went::Well(slowest) if sent >= self.now && slowest <= TARGET / 2 => {
-                self.now = self.now.saturating_add(STEP).min(self.most);
+            Went::Well(slowest) if sent >= self.now => {
+                let larger = fitting(sent, slowest, target).min(sent.saturating_mul(GROWTH));
+                self.now = larger.clamp(self.now, self.most);
             }
             Went::Well(_) | Went::Otherwise => {}
         }
     }
+}
+
+/// How many orders take `target`, if `sent` took `slowest`; at least one.
+fn fitting(sent: usize, slowest: Duration, target: Duration) -> usize {
+    let (slowest, target) = (slowest.as_micros().max(1), target.as_micros());
+    let fitting = u128::try_from(sent).unwrap_or(u128::MAX).saturating_mul(target) / slowest;
+    usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -178,19 +184,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const QUICK: Went = Went::Well(Duration::from_secs(1));
+    const QUICK: Went = Went::Well(Duration::from_millis(100));
+    const ALL: usize = usize::MAX;
 
     #[test]
     fn batches_that_fail_together_halve_once() {
         let throttle = Throttle::new(8);
-        let permits: Vec<Permit> = (0..8).map(|_| throttle.try_acquire().unwrap()).collect();
-        assert!(throttle.is_full() && throttle.try_acquire().is_none());
+        let permits: Vec<Permit> = (0..8).map(|_| throttle.try_acquire(ALL).unwrap()).collect();
+        assert!(throttle.is_full(ALL) && throttle.try_acquire(ALL).is_none());
         for permit in &permits {
             permit.learn(Went::TooMuch);
         }
         assert_eq!(throttle.allowed(), 4);
         drop(permits);
-        let one = throttle.try_acquire().unwrap();
+        let one = throttle.try_acquire(ALL).unwrap();
         one.learn(Went::TooMuch);
         assert_eq!(throttle.allowed(), 2);
         one.learn(Went::Otherwise);
@@ -203,32 +210,42 @@ mod tests {
         throttle.restart();
         let mut allowed = Vec::new();
         for _ in 0..6 {
-            throttle.try_acquire().unwrap().learn(QUICK);
+            throttle.try_acquire(ALL).unwrap().learn(QUICK);
             allowed.push(throttle.allowed());
         }
         assert_eq!(allowed, [2, 2, 3, 3, 3, 3]);
     }
 
     #[test]
-    fn a_slow_odoo_gets_smaller_batches_and_a_quick_one_larger_ones() {
+    fn batches_are_as_large_as_the_target_of_a_call_allows() {
+        let full = Duration::from_secs(1);
         let mut size = BatchSize::new(100);
-        size.learn(Went::Well(Duration::from_secs(11)), 100);
-        assert_eq!(size.now(), 50);
-        size.learn(Went::Well(Duration::from_secs(9)), 50);
-        assert_eq!(size.now(), 50, "as slow as it may be");
-        size.learn(QUICK, 20);
-        assert_eq!(size.now(), 50, "a small batch shows nothing");
-        size.learn(QUICK, 50);
-        assert_eq!((size.now(), size.share_of(50)), (60, 30));
+        assert_eq!(size.now(), 10, "few to begin with");
+        size.learn(QUICK, 5, full);
+        assert_eq!(size.now(), 10, "a small batch shows nothing");
+        let mut sizes = Vec::new();
+        for _ in 0..5 {
+            size.learn(Went::Well(Duration::from_millis(200)), size.now(), full);
+            sizes.push(size.now());
+        }
+        assert_eq!(sizes, [20, 40, 80, 100, 100]);
+        assert_eq!(size.share_of(50), 50);
+        size.learn(Went::Well(Duration::from_secs(4)), 100, full);
+        assert_eq!(size.now(), 25);
+        size.learn(Went::Well(full), 25, full);
+        assert_eq!(size.now(), 25, "as slow as it may be");
+        // People wait: a few orders a call.
+        size.learn(Went::Well(full), 25, full / 5);
+        assert_eq!((size.now(), size.share_of(50)), (5, 2));
         for _ in 0..9 {
-            size.learn(Went::TooMuch, size.now());
+            size.learn(Went::TooMuch, size.now(), full);
         }
         assert_eq!((size.now(), size.share_of(50)), (1, 1));
     }
 
     fn went() -> impl Strategy<Value = Went> {
         prop_oneof![
-            (0..30_u64).prop_map(|secs| Went::Well(Duration::from_secs(secs))),
+            (0..3000_u64).prop_map(|ms| Went::Well(Duration::from_millis(ms))),
             Just(Went::TooMuch),
             Just(Went::Otherwise),
         ]
@@ -243,15 +260,15 @@ mod tests {
             let throttle = Throttle::new(most);
             let mut size = BatchSize::new(most * 10);
             for (went, sent) in steps {
-                throttle.try_acquire().unwrap().learn(went);
-                size.learn(went, sent);
+                throttle.try_acquire(ALL).unwrap().learn(went);
+                size.learn(went, sent, Duration::from_secs(1));
                 prop_assert!((1..=most).contains(&throttle.allowed()));
                 prop_assert!((1..=most * 10).contains(&size.now()));
             }
             // Whatever was learned: when all goes well it is at full speed again.
             for _ in 0..most * most + 20 {
-                throttle.try_acquire().unwrap().learn(QUICK);
-                size.learn(QUICK, size.now());
+                throttle.try_acquire(ALL).unwrap().learn(QUICK);
+                size.learn(QUICK, size.now(), Duration::from_secs(1));
             }
             prop_assert_eq!((throttle.allowed(), size.now()), (most, most * 10));
         }

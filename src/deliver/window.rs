@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::absent::named;
 use super::send::Stop;
 use super::shelf::Shelf;
 use super::value;
@@ -162,7 +163,8 @@ impl Window {
                 let text = doubt.explain(&hands.shelf.account, pin.as_ref());
                 *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some((doubt.code(), text));
-                Err(Stop::Pause { code: doubt.code(), next_step: "`odoo-spoold reconcile`" })
+                let next_step = "`odoo-spoold reconcile`".into();
+                Err(Stop::Pause { code: doubt.code(), next_step, by_order: false })
             }
         }
     }
@@ -339,25 +341,23 @@ impl Hands<'_> {
             Ok(reply) => reply,
             Err(fault) => return Err(self.unwritten(fault)),
         };
-        match reply.verdict(1) {
+        match reply.verdict(1, &fields) {
             Verdict::Loaded(ids) => ids.first().copied().ok_or_else(refused),
-            Verdict::Transient(_) => Err(Stop::Retry {
-                code: "odoo-serialization",
-                down: false,
-                ambiguous: false,
-                wait: None,
-            }),
-            Verdict::AllSame(_) | Verdict::Rejected(_) | Verdict::Unknown(_) => Err(refused()),
+            Verdict::Transient(_) => Err(Stop::lost_race()),
+            Verdict::Configuration { .. } | Verdict::Rejected(_) | Verdict::Unknown(_) => {
+                Err(refused())
+            }
         }
     }
 
     /// A marker that was perhaps written may still be on its way: it must not come after the next.
     fn unwritten(&self, fault: Fault) -> Stop {
         match Stop::from(fault) {
-            Stop::Retry { code, ambiguous: true, wait, .. } => {
+            Stop::Retry { code, ambiguous: true, overload, wait, doubt, .. } => {
                 let least = self.client.endpoint().limit_time_real;
                 let wait = wait.map_or(least, |wait| wait.max(least));
-                Stop::Retry { code, down: true, ambiguous: false, wait: Some(wait) }
+                let wait = Some(wait);
+                Stop::Retry { code, down: true, ambiguous: false, overload, wait, doubt }
             }
             Stop::Refused { .. } => refused(),
             stop => stop,
@@ -383,7 +383,11 @@ impl Hands<'_> {
                     .client
                     .search("sale.order", json!([["id", "in", chunk]]), &Find::default(), quiet())
                     .await?;
-                let gone = chunk.iter().filter(|id| !there.contains(id)).count();
+                let unseen: Vec<OdooId> =
+                    chunk.iter().copied().filter(|id| !there.contains(id)).collect();
+                // What a rule hides is there all the same.
+                let hidden = named(self.client, &unseen, &quiet()).await?.len();
+                let gone = unseen.len().saturating_sub(hidden);
                 missing = missing.saturating_add(u64::try_from(gone).unwrap_or(u64::MAX));
             }
             match next {
@@ -408,11 +412,13 @@ fn refused() -> Stop {
     Stop::Pause {
         code: "odoo-marker-refused",
         next_step: "Odoo does not let the integration user write its own marker, an archived \
-                    contact: check its rights with `odoo-spoold check`",
+                    contact: check its rights with `odoo-spoold check`"
+            .into(),
+        by_order: false,
     }
 }
 
 /// A person reconciles just now.
 fn busy() -> Stop {
-    Stop::Retry { code: "reconciling", down: false, ambiguous: false, wait: None }
+    Stop::later("reconciling")
 }

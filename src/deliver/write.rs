@@ -1,20 +1,16 @@
-//! Writing what changed: headers, lines, and the visible rounding line.
+//! Writing what changed: headers and lines.
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, refused};
+use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
-use crate::model::{Hold, HoldCode, OdooId, Sku};
-use crate::plan::cause::of_difference;
+use crate::model::OdooId;
 use crate::plan::diff::Partners;
-use crate::plan::{Changes, Current, DesiredLine, Fee, Found, Lookup, external};
-
-/// How many minor units a line Odoo's rounding may differ from Amazon's before a person must look.
-const ROUNDING_PER_LINE: u32 = 2;
+use crate::plan::{Changes, Current, DesiredLine};
 
 /// One call that writes lines: whose they are, and their records.
 type LineCall = (Vec<usize>, Vec<Vec<Vec<Value>>>);
@@ -94,7 +90,9 @@ impl Batch<'_> {
             let Value::Object(values) = values else { continue };
             match self.sender.write("sale.order", id, values).await {
                 Ok(()) => {}
-                Err(Stop::Refused { code, words }) => work.bury(code, words.expose()),
+                Err(Stop::Refused { code, words }) => {
+                    work.refuse(Step::Change, code, words.expose());
+                }
                 Err(stop) => return Err(stop),
             }
         }
@@ -177,13 +175,16 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn line_row(&self, order: Option<OdooId>, line: &DesiredLine) -> Vec<Value> {
+    pub(super) fn line_row(&self, order: Option<OdooId>, line: &DesiredLine) -> Vec<Value> {
         let mut row = vec![value::id_cell(order)];
         row.extend(self.line_cells(line));
         row
     }
 
-    async fn load_lines(&self, records: Vec<Vec<Vec<Value>>>) -> Result<Vec<Loaded>, Stop> {
+    pub(super) async fn load_lines(
+        &self,
+        records: Vec<Vec<Vec<Value>>>,
+    ) -> Result<Vec<Loaded>, Stop> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -191,96 +192,6 @@ impl Batch<'_> {
         fields.extend(self.line_fields());
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         self.sender.load("sale.order.line", &fields, records).await
-    }
-
-    /// Odoo's total against what the buyer paid: cents become one visible line, more is a hold.
-    pub(super) async fn round(&self, works: &mut [Work]) -> Result<(), Stop> {
-        let rounding = self.settings.policy.products.get(&Fee::Rounding).cloned();
-        let product = rounding.as_ref().map(|sku| self.catalog.product(sku));
-        let mut owners = Vec::new();
-        let mut records = Vec::new();
-        let mut renewed = Vec::new();
-        for (at, work) in
-            works.iter_mut().enumerate().filter(|(_, work)| work.touched && work.is_open())
-        {
-            let (Some(desired), Some(current)) = (&work.desired, &work.current) else { continue };
-            let Some(off) = desired.total.ok().map(|total| total - current.amount_total) else {
-                continue;
-            };
-            if off.is_zero() || desired.cancel || !work.changes.conflicts.is_empty() {
-                continue;
-            }
-            // What people changed or added makes another total, and that is theirs.
-            if work
-                .dossier
-                .mapping
-                .as_ref()
-                .is_some_and(|mapping| !read::as_based(mapping, current))
-            {
-                continue;
-            }
-            let count = u32::try_from(desired.lines.len()).unwrap_or(u32::MAX);
-            let limit = desired.currency.minor_units(count.saturating_mul(ROUNDING_PER_LINE));
-            let name = external::rounding(&desired.order_id);
-            let known = current.lines.iter().find(|line| line.external.as_ref() == Some(&name));
-            let amount = off + known.map_or(Decimal::ZERO, |line| line.price_unit);
-            if amount.abs() > limit {
-                let text = format!(
-                    "Odoo's total is {} and Amazon's {}: {}",
-                    current.amount_total,
-                    desired.total.unwrap_or_default(),
-                    of_difference(desired, current)
-                );
-                work.hold(Hold::new(HoldCode::Total, desired.currency.code(), text));
-                continue;
-            }
-            if let Some(line) = known {
-                renewed
-                    .push((at, vec![vec![Value::from(line.odoo_id), value::decimal_cell(amount)]]));
-                continue;
-            }
-            let Some(Found::One(product)) = product else {
-                let key = rounding.as_ref().map(Sku::as_str).unwrap_or_default();
-                let text = "no product for the rounding line: run `odoo-spoold check --fix`";
-                work.hold(Hold::new(HoldCode::Sku, key, text));
-                continue;
-            };
-            let line = DesiredLine {
-                external: name,
-                product,
-                name: "Rounding".to_owned(),
-                quantity: Decimal::ONE,
-                price_unit: amount,
-                taxes: Vec::new(),
-            };
-            owners.push(at);
-            records.push(vec![self.line_row(work.odoo_id(), &line)]);
-        }
-        let loaded = self.load_lines(records).await?;
-        for (at, loaded) in owners.iter().zip(loaded) {
-            refused(works.get_mut(*at), loaded);
-        }
-        if !renewed.is_empty() {
-            let (renewers, records): (Vec<usize>, Vec<_>) = renewed.into_iter().unzip();
-            let fields = [".id", "price_unit"];
-            let loaded = self.sender.update("sale.order.line", &fields, records).await?;
-            for (at, loaded) in renewers.iter().zip(loaded) {
-                refused(works.get_mut(*at), loaded);
-            }
-            owners.extend(renewers);
-        }
-        let ids: Vec<OdooId> =
-            owners.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
-        let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
-        for at in owners {
-            let Some(work) = works.get_mut(at).filter(|work| work.is_open()) else { continue };
-            let Some(current) = work.odoo_id().and_then(|id| found.remove(&id)) else { continue };
-            if let Some(mapping) = &mut work.dossier.mapping {
-                read::take_written(mapping, &current, &work.changes);
-            }
-            work.current = Some(current);
-        }
-        Ok(())
     }
 }
 

@@ -81,7 +81,8 @@ pub enum Outcome {
     Empty,
     /// Given up by a person: later reports are remembered and change nothing until it is requeued.
     Dropped,
-    /// Alive in one place and cancelled in the other, and a person decided that Odoo is right.
+    /// Odoo and the marketplace differ in the order's state (cancelled in one of them, or made a
+    /// quotation again in Odoo), and a person decided that Odoo is right.
     KeptInOdoo,
 }
 

@@ -28,7 +28,8 @@ pub struct Mapping {
     pub items: Vec<MappedItem>,
     /// The order's lines in Odoo.
     pub lines: Vec<MappedLine>,
-    /// Header fields as Odoo answered them after our last write.
+    /// Header fields as Odoo answered them after our last write. While an order is being created,
+    /// this and `lines` are what we sent.
     pub base: Base,
     /// Gone from Odoo although it stood there: a person deleted it.
     pub deleted: bool,
@@ -49,6 +50,8 @@ pub struct Mapping {
     pub written: Option<Timestamp>,
     /// Note lines that were sent; each is sent once.
     pub notes: Vec<NoteKind>,
+    /// What the buyer asked of the delivery does not stand on a delivery order yet.
+    pub unsaid: bool,
 }
 
 /// A line of an order that only says something.
@@ -98,6 +101,7 @@ impl Mapping {
             created: None,
             written: None,
             notes: Vec::new(),
+            unsaid: false,
         }
     }
 
@@ -124,11 +128,23 @@ pub enum Origin {
 pub enum Stage {
     /// The first `load()` is on its way; the ordinals are fixed.
     Creating,
-    /// `action_confirm` is on its way, begun at this server time: a `date_order` newer than that
-    /// is the confirmation's, and ours to put back.
-    Confirming(Timestamp),
+    /// `action_confirm` is on its way. It moves `date_order` to its own time, which is ours to put
+    /// back.
+    Confirming {
+        /// When it began, by the earlier of Odoo's clock and ours.
+        since: Timestamp,
+        /// `date_order` just before.
+        before: Option<Timestamp>,
+    },
     /// `action_cancel` is on its way.
     Cancelling,
+}
+
+impl Stage {
+    /// Whether `action_confirm` is on its way.
+    pub fn is_confirming(self) -> bool {
+        matches!(self, Self::Confirming { .. })
+    }
 }
 
 /// The ordinal of one Amazon line within (order, SKU), and what it is matched by later.
@@ -199,4 +215,11 @@ pub struct Base {
     pub warehouse_id: OdooId,
     /// The partners are the buyer and the ship address, not the anonymous partner.
     pub addressed: bool,
+    /// `state` as we left it, or as we last agreed with it.
+    pub state: String,
+}
+
+/// Whether a `state` of Odoo is that of a confirmed order, locked or not.
+pub fn is_confirmed(state: &str) -> bool {
+    matches!(state, "sale" | "done")
 }

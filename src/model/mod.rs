@@ -34,7 +34,9 @@ pub use hold::{EndedBy, Hold, HoldCode};
 pub use ids::{AccountId, IdError, IdGrammar, OdooId, OrderId, OrderItemId, Sku};
 pub use job::{Death, Job, JobState, Outcome};
 pub use key_end::{KeyEnd, KeyReading, NotAnEnd, WARNING_DAYS};
-pub use mapping::{Base, MappedItem, MappedLine, Mapping, NoteKind, Origin, OtherAmounts, Stage};
+pub use mapping::{
+    Base, MappedItem, MappedLine, Mapping, NoteKind, Origin, OtherAmounts, Stage, is_confirmed,
+};
 pub use marker::{Doubt, Marker, OdooPin};
 pub use marketplace::Marketplace;
 pub use money::Currency;

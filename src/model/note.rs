@@ -144,6 +144,16 @@ pub enum Note {
         /// When.
         at: Timestamp,
     },
+    /// A person says that orders which are gone from Odoo were deleted on purpose: all that were
+    /// last written before. The last note counts.
+    DeletedAccepted {
+        /// The account.
+        account: AccountId,
+        /// The user who said so, as the control socket knew them.
+        by: Option<u32>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// What a person decided on an order as a whole. On its conflicts: [`Note::Ruled`].
@@ -196,6 +206,7 @@ impl Note {
             Self::Dismissed { account, subject, code, key, .. } => {
                 vec![format!("dismissed {account} {subject} {} {key}", code.name())]
             }
+            Self::DeletedAccepted { account, .. } => vec![format!("deleted {account}")],
         }
     }
 
@@ -220,7 +231,8 @@ impl Note {
             | Self::Installation { .. }
             | Self::Ruled { .. }
             | Self::Released { .. }
-            | Self::Dismissed { .. } => Vec::new(),
+            | Self::Dismissed { .. }
+            | Self::DeletedAccepted { .. } => Vec::new(),
         }
     }
 }
@@ -244,7 +256,8 @@ impl Note {
             | Self::Since { account, .. }
             | Self::Ruled { account, .. }
             | Self::Released { account, .. }
-            | Self::Dismissed { account, .. } => Some(account),
+            | Self::Dismissed { account, .. }
+            | Self::DeletedAccepted { account, .. } => Some(account),
             Self::Paused { account, .. } | Self::Resumed { account, .. } => account.as_ref(),
             Self::DayDestroyed { .. } | Self::Installation { .. } => None,
         }
@@ -275,6 +288,7 @@ mod tests {
             Note::Ruled { .. } => 10,
             Note::Released { .. } => 11,
             Note::Dismissed { .. } => 12,
+            Note::DeletedAccepted { .. } => 13,
         }
     }
 
@@ -320,6 +334,10 @@ mod tests {
             (Note::DayDestroyed { day: "2025-11-21".parse().unwrap() }, "070a323032352d31312d3231"),
             (Note::Since { account: account.clone(), at }, held(format!("08026575{instant}"))),
             (Note::Installation { id: "ab".into() }, "09026162"),
+            (
+                Note::DeletedAccepted { account: account.clone(), by: Some(7), at },
+                held(format!("0d0265750107{instant}")),
+            ),
             (
                 Note::Dismissed {
                     account,

@@ -67,6 +67,11 @@ const READS: [&str; 14] = [
     "search_read",
 ];
 
+/// Whether a method only reads.
+pub(super) fn reads(method: &str) -> bool {
+    READS.contains(&method)
+}
+
 // === impl Call ===
 
 impl<'a> Call<'a> {
@@ -98,7 +103,7 @@ impl<'a> Call<'a> {
 
     /// The method is one that only reads, in every version of Odoo.
     pub(super) fn only_reads(&self) -> bool {
-        READS.contains(&self.method)
+        reads(self.method)
     }
 
     /// Model and method can stand in a URL path without meaning something else there.

@@ -244,13 +244,14 @@ impl Client {
             Dialect::JsonRpc => {
                 let database = &self.0.endpoint.database;
                 let body = jsonrpc::call_body(call, database, session.uid, self.key());
-                self.post(jsonrpc::PATH, &body, Dialect::JsonRpc).await?
+                self.post(jsonrpc::PATH, &body, Dialect::JsonRpc).await
             }
             Dialect::Json2 => {
                 let path = json2::path(&call);
-                self.post(&path, &json2::call_body(call), Dialect::Json2).await?
+                self.post(&path, &json2::call_body(call), Dialect::Json2).await
             }
         };
+        let answer = answer.map_err(|fault| fault.of(method))?;
         let asked = self.asked(model, method);
         let value = match session.dialect {
             Dialect::JsonRpc => jsonrpc::result(&answer, &asked)?,

@@ -1,13 +1,15 @@
 //! The one table that decides what a failure means: retry, pause or reject.
 //!
 //! Rule: the name of Odoo's exception first, the HTTP status second; what is unknown is retried,
-//! without end. Promises: [`Fault`]'s `Display` and `Debug` are fit for any log;
+//! until somebody sees it. A *question* that Odoo refuses
+//! never condemns the data it was asked for: it is retried. Promises: [`Fault`]'s `Display` and `Debug` are fit for any log;
 //! Odoo's own text stays inside [`Words`]; tracebacks (`debug`) are never kept. Failures that hide
 //! inside a successful `load()` are judged in [`super::LoadReply::verdict`], with the same classes.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::call::reads;
 use super::kind::{Class, FaultKind};
 
 /// Longer texts are cut: Odoo puts whole tracebacks and SQL statements into some of them.
@@ -31,6 +33,10 @@ pub struct Fault {
     pub status: Option<u16>,
     /// What Odoo said.
     pub words: Words,
+    /// Technical name of the field that Odoo requires and does not get.
+    pub field: Option<String>,
+    /// The call only asked: its refusal says nothing about anybody's data.
+    pub reading: bool,
     /// What this host's network or TLS layer said; holds nothing from Odoo.
     pub cause: Option<String>,
     /// Odoo may have done what was asked: the request may have arrived, a complete answer did not.
@@ -89,6 +95,8 @@ impl Fault {
             exception: None,
             status: None,
             words: Words::default(),
+            field: None,
+            reading: false,
             cause: None,
             ambiguous,
             retry_after: None,
@@ -121,13 +129,40 @@ impl Fault {
             retry_after: symptom
                 .retry_after
                 .map(|wait| wait.min(Duration::from_secs(MAX_RETRY_AFTER_SECS))),
+            field: required_field(symptom.text).filter(|_| kind == FaultKind::MissingRequired),
+            reading: reads(symptom.method),
             ..Self::new(kind, ambiguous)
         }
     }
 
+    /// The same, of a call of `method`.
+    pub(super) fn of(self, method: &str) -> Self {
+        Self { reading: reads(method), ..self }
+    }
+
     /// Retry, pause or reject.
     pub fn class(&self) -> Class {
-        self.kind.class()
+        match self.kind.class() {
+            Class::Reject if self.reading => Class::Retry,
+            class => class,
+        }
+    }
+
+    /// Retried, but nothing says that it passes: what still fails after many attempts is to be
+    /// shown to a person.
+    pub fn is_doubtful(&self) -> bool {
+        let refused_question = self.reading && self.kind.class() == Class::Reject;
+        refused_question || self.kind == FaultKind::UnknownException
+    }
+
+    /// Odoo, or its database, is not there: no call needs to be tried before a probe succeeds.
+    pub fn is_down(&self) -> bool {
+        self.kind.is_down()
+    }
+
+    /// Odoo got too much at once: less of it may pass.
+    pub fn is_overload(&self) -> bool {
+        self.kind.is_overload()
     }
 
     /// A stable word for logs, JSON and metrics.
@@ -161,6 +196,40 @@ pub(super) fn is_record_rule(text: &str) -> bool {
         || (text.contains("(id=") && text.contains("\n- "))
 }
 
+/// Odoo's words for a required field without a value, 14 to 19: [`load()`](super::LoadReply), an
+/// exception (14 to 16), PostgreSQL itself.
+const REQUIRED: [&str; 3] = [
+    "Missing required value for the field '",
+    "a mandatory field is not set",
+    "violates not-null constraint",
+];
+
+/// The technical name of the field that a text says is required and missing.
+pub(super) fn required_field(text: &str) -> Option<String> {
+    if !REQUIRED.iter().any(|words| text.contains(words)) {
+        return None;
+    }
+    let within = |line: &str, open: &str, close: char| {
+        let (_, rest) = line.rsplit_once(open)?;
+        rest.split_once(close).map(|(name, _)| name.to_owned()).filter(|name| is_field_name(name))
+    };
+    let of_line = |line: &str| {
+        let field = line.contains("Missing required value") || line.contains("Field:");
+        let labelled = if field { within(line, "(", ')') } else { None };
+        let quoted = if field { within(line, "field '", '\'') } else { None };
+        let column = line.contains("column \"").then(|| within(line, "column \"", '"')).flatten();
+        labelled.or(quoted).or(column)
+    };
+    text.lines().find_map(of_line)
+}
+
+/// A field's technical name: letters, digits and `_`, never a text from a record.
+pub(super) fn is_field_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    first && name.len() <= 63 && name.bytes().all(rest)
+}
+
 /// An exception's class name if it is one; anything else could be text from a record.
 fn class_name(name: &str) -> Option<String> {
     let fits = !name.is_empty()
@@ -185,6 +254,9 @@ impl Symptom<'_> {
                 FaultKind::AccessDenied
             }
             ("odoo", "AccessError") => self.access_error(),
+            ("odoo", "ValidationError") if required_field(self.text).is_some() => {
+                FaultKind::MissingRequired
+            }
             ("odoo", "ValidationError") => FaultKind::Validation,
             ("odoo", "MissingError") => self.missing_record(),
             ("odoo", "UserError" | "Warning" | "RedirectWarning" | "except_orm") => {
@@ -297,6 +369,9 @@ impl Symptom<'_> {
             | "DatetimeFieldOverflow"
             | "UntranslatableCharacter"
             | "CharacterNotInRepertoire" => FaultKind::InvalidValue,
+            "IntegrityError" | "NotNullViolation" if required_field(self.text).is_some() => {
+                FaultKind::MissingRequired
+            }
             "IntegrityError"
             | "UniqueViolation"
             | "NotNullViolation"

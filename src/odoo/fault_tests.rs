@@ -115,6 +115,71 @@ fn rows_of_json_rpc() {
 }
 
 #[test]
+fn audit_48_a_missing_method_of_every_version_is_configuration() {
+    for text in [
+        "type object 'sale.order' has no attribute 'action_nope'",
+        "The method 'action_nope' does not exist on the model 'sale.order'",
+        "The method 'sale.order.action_nope' does not exist",
+    ] {
+        row(200, "builtins.AttributeError", text, K::MissingMethod, Pause, false);
+    }
+}
+
+#[test]
+fn case_r20_a_required_field_is_configuration_whatever_exception_says_so() {
+    let new = "Missing required value for the field 'Project' (project_code).\nModel: 'Sales Order' \
+               (sale.order)\n- create/update: a mandatory field is not set\n";
+    row(200, "odoo.exceptions.ValidationError", new, K::MissingRequired, Pause, false);
+    let raw = "null value in column \"project_code\" of relation \"sale_order\" violates not-null \
+               constraint\nDETAIL:  Failing row contains (7, Ada).\n";
+    row(200, "psycopg2.errors.NotNullViolation", raw, K::MissingRequired, Pause, false);
+    let fault = judge(200, "psycopg2.errors.NotNullViolation", raw, true);
+    assert_eq!(fault.field.as_deref(), Some("project_code"));
+    row(200, "psycopg2.errors.UniqueViolation", "twice", K::Validation, Reject, false);
+}
+
+#[test]
+fn audit_14_a_refused_question_rejects_nothing() {
+    for (name, text) in [
+        ("builtins.ValueError", "Invalid field 'carrier_id' on model 'sale.order'"),
+        ("odoo.exceptions.UserError", "no"),
+        ("odoo.exceptions.AccessError", "Due to security restrictions, you are not allowed"),
+    ] {
+        for method in ["search_read", "read", "get_external_id"] {
+            let fault = Fault::from_symptom(&Symptom {
+                status: 200,
+                exception: Some(name),
+                text,
+                model: "sale.order",
+                method,
+                ..Symptom::default()
+            });
+            assert_eq!((fault.class(), fault.is_doubtful()), (Retry, true), "{method} {name}");
+        }
+        let written = judge(200, name, text, true);
+        assert_eq!((written.class(), written.is_doubtful()), (Reject, false), "{name}");
+    }
+    // What is missing for all stays configuration, also where it is only asked for.
+    let gone = Fault::from_symptom(&Symptom {
+        status: 200,
+        exception: Some("odoo.exceptions.UserError"),
+        text: "Object sale.order doesn't exist",
+        model: "sale.order",
+        method: "search_read",
+        ..Symptom::default()
+    });
+    assert_eq!(gone.class(), Pause);
+    let large = Fault::new(K::TooLarge, true).of("search_read");
+    assert_eq!((large.class(), large.is_overload()), (Retry, true));
+}
+
+#[test]
+fn audit_35_what_nobody_knows_is_retried_and_doubted() {
+    assert!(judge(200, "acme.Boom", "?", true).is_doubtful());
+    assert!(!judge(200, "psycopg2.errors.DeadlockDetected", "", true).is_doubtful());
+}
+
+#[test]
 fn rows_of_json_2() {
     row(401, "werkzeug.exceptions.Unauthorized", "Invalid apikey", K::AccessDenied, Pause, false);
     row(

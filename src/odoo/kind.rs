@@ -53,7 +53,9 @@ pub enum FaultKind {
     Tls,
     /// The server sends us elsewhere; redirects are not followed.
     Redirected,
-    /// A required value is missing or a constraint failed.
+    /// Odoo requires a field that is not sent: somebody's module made it required.
+    MissingRequired,
+    /// A constraint failed.
     Validation,
     /// Odoo says no, with a reason meant for a person.
     UserError,
@@ -73,7 +75,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unreachable,
         Self::Timeout,
         Self::ConnectionLost,
@@ -92,6 +94,7 @@ impl FaultKind {
         Self::MissingMethod,
         Self::Tls,
         Self::Redirected,
+        Self::MissingRequired,
         Self::Validation,
         Self::UserError,
         Self::MissingRecord,
@@ -121,7 +124,8 @@ impl FaultKind {
             | Self::MissingModel
             | Self::MissingMethod
             | Self::Tls
-            | Self::Redirected => Class::Pause,
+            | Self::Redirected
+            | Self::MissingRequired => Class::Pause,
             Self::Validation
             | Self::UserError
             | Self::MissingRecord
@@ -130,6 +134,35 @@ impl FaultKind {
             | Self::BadRequest
             | Self::TooLarge => Class::Reject,
         }
+    }
+
+    /// Odoo, or its database, is not there: no call needs to be tried before a probe succeeds.
+    pub(super) const fn is_down(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable
+                | Self::Timeout
+                | Self::ConnectionLost
+                | Self::BadAnswer
+                | Self::ErrorPage
+                | Self::Unavailable
+                | Self::Overloaded
+                | Self::DatabaseDown
+                | Self::DatabaseGone
+        )
+    }
+
+    /// A pause that only a call about an order shows to be over; for the others a probe does.
+    pub(crate) const fn is_shown_by_orders(self) -> bool {
+        matches!(
+            self,
+            Self::AccessError | Self::MissingModel | Self::MissingMethod | Self::MissingRequired
+        )
+    }
+
+    /// Odoo got too much at once: less of it may pass.
+    pub(super) const fn is_overload(self) -> bool {
+        matches!(self, Self::Overloaded | Self::Serialization | Self::TooLarge)
     }
 
     /// A stable word for logs, JSON and metrics.
@@ -239,6 +272,11 @@ impl FaultKind {
                 "redirected",
                 "the server sends us to another address",
                 "put the final address (https?) into odoo.url, then restart odoo-spoold",
+            ),
+            Self::MissingRequired => (
+                "missing_required",
+                "Odoo requires a field that odoo-spoold does not send",
+                "a module made this field required: give it a default in Odoo, or make it optional; orders go on by themselves",
             ),
             Self::Validation => (
                 "validation",

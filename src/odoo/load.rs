@@ -17,13 +17,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::{Fault, Words, is_record_rule};
-use super::kind::Class;
-
-/// From so many equal refusals on they are taken for configuration.
-const ALL_SAME_MIN: usize = 3;
-/// `load()` stops after so many errors.
-const ERRORS_SHOWN: usize = 10;
+use super::fault::{Fault, Words, is_field_name, is_record_rule, required_field};
+use super::kind::{Class, FaultKind};
 
 /// The answer of one `load()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +60,15 @@ pub enum Verdict {
     Loaded(Vec<i64>),
     /// Retry: another transaction was faster, or the database went away. Nothing is stored.
     Transient(Words),
-    /// Pause: a missing right, or the same refusal for every record. Configuration, not data.
-    AllSame(Words),
+    /// Pause: a missing right, or a required field that is not sent. Configuration, not data.
+    Configuration {
+        /// Which of the two.
+        kind: FaultKind,
+        /// The technical name of the required field.
+        field: Option<String>,
+        /// Odoo's words.
+        words: Words,
+    },
     /// Reject: these records are refused; the others of the call were not stored either.
     Rejected(Vec<Refusal>),
     /// Retry within a budget, then send the records one by one: the text is not understood.
@@ -95,7 +97,7 @@ impl Verdict {
         match self {
             Self::Loaded(_) => None,
             Self::Transient(_) | Self::Unknown(_) => Some(Class::Retry),
-            Self::AllSame(_) => Some(Class::Pause),
+            Self::Configuration { kind, .. } => Some(kind.class()),
             Self::Rejected(_) => Some(Class::Reject),
         }
     }
@@ -136,8 +138,8 @@ impl LoadReply {
         Ok(Self { ids, messages })
     }
 
-    /// What this answer to a call with `sent` records means.
-    pub fn verdict(&self, sent: usize) -> Verdict {
+    /// What this answer to a call with `sent` records of these fields means.
+    pub fn verdict(&self, sent: usize, fields: &[&str]) -> Verdict {
         if let Some(ids) = &self.ids {
             return if ids.len() == sent {
                 Verdict::Loaded(ids.clone())
@@ -147,17 +149,20 @@ impl LoadReply {
         }
         let errors: Vec<&LoadMessage> =
             self.messages.iter().filter(|message| message.is_error()).collect();
-        let Some(first) = errors.first() else {
+        if errors.is_empty() {
             return Verdict::Unknown(Words::default());
-        };
+        }
         if let Some(lost) = errors.iter().find(|error| error.is_lost_race()) {
             return Verdict::Transient(lost.message.clone());
         }
         if let Some(denied) = errors.iter().find(|error| error.is_missing_right()) {
-            return Verdict::AllSame(denied.message.clone());
+            let (kind, words) = (FaultKind::AccessError, denied.message.clone());
+            return Verdict::Configuration { kind, field: None, words };
         }
-        if all_same(&errors, sent) {
-            return Verdict::AllSame(first.message.clone());
+        let required = errors.iter().find_map(|error| Some((error, error.not_sent(fields)?)));
+        if let Some((error, field)) = required {
+            let (kind, words) = (FaultKind::MissingRequired, error.message.clone());
+            return Verdict::Configuration { kind, field: Some(field), words };
         }
         let unclear =
             |error: &&&LoadMessage| error.record.is_none() || error.is_raw_database_text();
@@ -166,17 +171,6 @@ impl LoadReply {
         }
         Verdict::Rejected(refusals(&errors, sent))
     }
-}
-
-/// Every record (or as many as Odoo shows) got the same text, none about a field of its own.
-fn all_same(errors: &[&LoadMessage], sent: usize) -> bool {
-    let Some(first) = errors.first() else { return false };
-    let same = errors.iter().all(|error| error.message == first.message && error.field.is_none());
-    let records: std::collections::BTreeSet<_> =
-        errors.iter().filter_map(|error| error.record).collect();
-    same && sent >= ALL_SAME_MIN
-        && records.len() >= sent.min(ERRORS_SHOWN)
-        && !first.is_raw_database_text()
 }
 
 /// One refusal a record, the first text each, in record order.
@@ -306,6 +300,21 @@ impl LoadMessage {
         let class = text.contains("<class 'odoo.exceptions.AccessError'>")
             || text.contains("<class 'odoo.exceptions.AccessDenied'>");
         self.field.is_none() && !is_record_rule(text) && (lacks || class)
+    }
+
+    /// The required field that Odoo misses, where it is none of those sent. Odoo names a field of
+    /// its own accord (in whatever language the text is) where a required value is missing or one
+    /// is there twice.
+    fn not_sent(&self, fields: &[&str]) -> Option<String> {
+        let text = self.message.expose();
+        let twice = ["already exist", "unique", "duplicate key"];
+        let named = self
+            .field
+            .clone()
+            .filter(|name| is_field_name(name) && !twice.iter().any(|words| text.contains(words)));
+        let field = required_field(text).or(named)?;
+        let sent = |path: &&str| path.split('/').any(|part| part == field);
+        (!fields.is_empty() && !fields.iter().any(sent)).then_some(field)
     }
 
     fn is_raw_database_text(&self) -> bool {

@@ -12,6 +12,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::order::{Desired, DesiredLine};
 use crate::model::{
     Accept, AttentionCode, Base, Declined, Hold, HoldCode, MappedLine, Mapping, OdooId, Stage,
+    is_confirmed,
 };
 
 /// A `sale.order` as it stands.
@@ -29,6 +30,8 @@ pub struct Current {
     pub state: String,
     /// Locked (`locked` on newer Odoos, state `done` on older ones).
     pub locked: bool,
+    /// When it was created, Odoo's text.
+    pub create_date: String,
     /// `date_order`, Odoo's text.
     pub date_order: String,
     /// `commitment_date`, empty where unset.
@@ -218,8 +221,9 @@ pub fn diff(
             scales.partner(partners);
             scales.lines();
         }
-        let free = scales.changes.conflicts.is_empty();
-        scales.changes.confirm = desired.confirm && current.is_quotation() && free;
+        if desired.confirm && current.is_quotation() {
+            scales.confirm();
+        }
     }
     scales.changes
 }
@@ -266,10 +270,17 @@ impl Scales<'_> {
 
     fn cancel(&mut self) {
         let current = self.current;
+        let gone_out = current.delivered() || current.invoiced;
         if current.state == "cancel" {
+            // We cancelled it, and somebody delivered or invoiced it in the same moment.
+            if gone_out && self.mapping.base.state == "cancel" {
+                let hold = Hold::new(HoldCode::Conflict, STATE, CANCELLED_TOO_LATE);
+                let values = [current.state.clone(), CANCELLED.to_owned()];
+                self.clash(STATE, values, Can::OnlyByHand, hold);
+            }
             return;
         }
-        if !(current.delivered() || current.invoiced || current.locked) {
+        if !(gone_out || current.locked) {
             self.changes.cancel = true;
             return;
         }
@@ -288,13 +299,44 @@ impl Scales<'_> {
         self.changes.kept = self.changes.conflicts.is_empty();
     }
 
+    /// Whether a quotation is confirmed: not while anything is to be decided, and not where it was
+    /// confirmed before and a person made a quotation of it again, or where nobody knows that any
+    /// more.
+    fn confirm(&mut self) {
+        let (mapping, now) = (self.mapping, self.current.state.clone());
+        let why = if mapping.base_lost {
+            Some("the order is a quotation in Odoo, and the state was lost that would tell why")
+        } else if is_confirmed(&mapping.base.state) {
+            Some("the order was confirmed and is a quotation again in Odoo")
+        } else {
+            None
+        };
+        let wanted = why.is_none_or(|why| {
+            let text = format!(
+                "{why}, and Amazon wants it shipped: `odoo-spoold hold accept-odoo` leaves it so, \
+                 `accept-marketplace` confirms it"
+            );
+            let hold = Hold::new(HoldCode::Conflict, STATE, text);
+            self.clash(STATE, [now, CONFIRMED.to_owned()], Can::Write, hold)
+        });
+        let free = self.changes.conflicts.is_empty();
+        self.changes.confirm = wanted && free;
+        self.changes.kept = !wanted && free;
+        if !free {
+            self.changes.rebased = None;
+        } else if let (false, Some(rebased)) = (wanted, &mut self.changes.rebased) {
+            // As the marketplace has it: what a person decided to leave is not taken for ours.
+            "sale".clone_into(&mut rebased.base.state);
+        }
+    }
+
     /// Cancelled in Odoo, alive at the marketplace: nothing revives it but a decision.
     fn revive(&mut self) {
         // Without a base nobody knows who cancelled it, but perhaps what was decided then.
         let by_us = if self.mapping.base_lost {
             self.mapping.has_ruled_on(REOPENED)
         } else {
-            self.mapping.state == "cancel"
+            self.mapping.base.state == "cancel"
         };
         let (key, text) = if by_us {
             let text = "Amazon had cancelled the order, and now it is alive again; it stays \
@@ -320,19 +362,22 @@ impl Scales<'_> {
         let (desired, mapping, current) = (self.desired, self.mapping, self.current);
         let want = odoo_datetime(desired.purchase_date);
         if current.date_order != want {
-            let reset_by_confirm = match mapping.stage {
-                Some(Stage::Confirming(since)) => {
-                    // Odoo stores whole seconds; a date on a quotation is a person's.
-                    !current.is_quotation()
-                        && parse_odoo_datetime(&current.date_order)
-                            .is_some_and(|date| date.as_second() >= since.as_second())
-                }
-                Some(Stage::Creating | Stage::Cancelling) | None => false,
+            let date = parse_odoo_datetime(&current.date_order);
+            // Whether the confirmation moved it, and whether that is certain. Odoo stores whole
+            // seconds; a date on a quotation is a person's.
+            let (moved, by_confirm) = match mapping.stage {
+                Some(Stage::Confirming { since, before }) if !current.is_quotation() => (
+                    before.map(Timestamp::as_second) != date.map(Timestamp::as_second),
+                    date.is_some_and(|date| date.as_second() >= since.as_second()),
+                ),
+                Some(_) | None => (false, false),
             };
             let wanted = want != mapping.base.date_order;
-            if reset_by_confirm || (wanted && current.date_order == mapping.base.date_order) {
+            if (moved && by_confirm) || (wanted && current.date_order == mapping.base.date_order) {
                 self.changes.date_order = Some(want);
-            } else if wanted {
+            } else if wanted || moved {
+                // Also where it is not certain: clocks may disagree, and a date that nobody put back
+                // must be seen.
                 let hold = conflict("date_order", &current.date_order, &want);
                 let values = [current.date_order.clone(), want.clone()];
                 if self.clash("date_order", values, Can::Write, hold) {
@@ -447,6 +492,9 @@ pub const MARKETPLACE: &str = "marketplace";
 const WAREHOUSE: &str = "warehouse_id";
 const LIVE: &str = "live";
 const CANCELLED: &str = "cancelled";
+const CONFIRMED: &str = "confirmed";
+const CANCELLED_TOO_LATE: &str = "Amazon cancelled the order and it is cancelled in Odoo, but meanwhile it was delivered or \
+     invoiced there: see to the goods and the invoice by hand, then `odoo-spoold hold accept-odoo`";
 pub(super) const BUYER: &str = "buyer";
 const BY_HAND: &str = "; this cannot be written over: change it in Odoo by hand, then \
                        `odoo-spoold hold release`, or leave it with `accept-odoo`";

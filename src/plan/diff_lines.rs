@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::diff::{Can, LineWrite, Scales, conflict, same_price};
 use super::external;
-use super::order::DesiredLine;
+use super::order::{Desired, DesiredLine};
 use crate::model::{AttentionCode, Hold, HoldCode, MappedLine, OdooId};
 use crate::plan::CurrentLine;
 
@@ -80,15 +80,7 @@ impl Scales<'_> {
 
     /// Whether a line of ours is neither wanted nor to be left as it stands.
     pub(super) fn is_surplus(&self, external: &str, quantity: Decimal) -> bool {
-        let desired = self.desired;
-        let prefix = format!("line_{}__", external::escape(desired.order_id.as_str()));
-        let wanted = desired.lines.iter().any(|line| line.external == external);
-        let stands = external == external::rounding(&desired.order_id)
-            || desired.standing.iter().any(|sku| {
-                let sku = format!("{prefix}{}__", external::escape(sku.as_str()));
-                external.starts_with(&sku)
-            });
-        !wanted && !stands && !quantity.is_zero()
+        is_surplus(self.desired, external, quantity)
     }
 
     /// A line that our base does not know: new, or its base was lost.
@@ -240,4 +232,16 @@ impl Scales<'_> {
         let hold = Hold::new(HoldCode::Conflict, external, text);
         self.clash(&format!("{external} {name}"), values, Can::OnlyByHand, hold)
     }
+}
+
+/// Whether a line of ours is neither wanted nor to be left as it stands.
+pub(super) fn is_surplus(desired: &Desired, external: &str, quantity: Decimal) -> bool {
+    let prefix = format!("line_{}__", external::escape(desired.order_id.as_str()));
+    let wanted = desired.lines.iter().any(|line| line.external == external);
+    let stands = external == external::rounding(&desired.order_id)
+        || desired.standing.iter().any(|sku| {
+            let sku = format!("{prefix}{}__", external::escape(sku.as_str()));
+            external.starts_with(&sku)
+        });
+    !wanted && !stands && !quantity.is_zero()
 }

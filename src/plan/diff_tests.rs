@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::buying::Buying;
-use super::super::external;
 use super::super::merge::tests::{ORDER, at, dec, market};
+use super::super::{agree, external};
 use super::*;
 use crate::model::{Base, MappedLine, Mapping, Origin};
 
@@ -62,6 +62,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
             name: "S00042".into(),
             state: state.into(),
             locked: false,
+            create_date: PURCHASED.into(),
             date_order: PURCHASED.into(),
             commitment_date: PROMISED.into(),
             partner_id: 7,
@@ -84,6 +85,7 @@ fn settled(state: &str, lines: Vec<DesiredLine>) -> Case {
                 amount_total: dec("10.00"),
                 warehouse_id: 1,
                 addressed: false,
+                state: state.into(),
             },
             ..Mapping::by(Origin::Ours)
         },
@@ -147,6 +149,7 @@ impl Case {
     fn apply(&mut self, changes: &Changes) {
         if changes.cancel {
             self.current.state = "cancel".into();
+            self.mapping.base.state = "cancel".into();
         }
         let (base, current) = (&mut self.mapping.base, &mut self.current);
         if let Some(date) = &changes.date_order {
@@ -205,6 +208,7 @@ impl Case {
         }
         if changes.confirm {
             current.state = "sale".into();
+            base.state = "sale".into();
         }
     }
 }
@@ -297,7 +301,8 @@ fn confirming_moves_the_date_and_we_put_it_back() {
         });
         case.diff()
     };
-    let since = |text: &str| Some(Stage::Confirming(at(text)));
+    let before = Some(at("2025-06-01T10:00:00Z"));
+    let since = |text: &str| Some(Stage::Confirming { since: at(text), before });
     let back = Changes { date_order: Some(PURCHASED.into()), ..Changes::default() };
     let nothing = Changes::default;
     let now = "2025-06-02 07:00:05";
@@ -305,7 +310,6 @@ fn confirming_moves_the_date_and_we_put_it_back() {
         ("moved after it began", since("2025-06-02T07:00:00Z"), &back),
         ("in the same second", since("2025-06-02T07:00:05Z"), &back),
         ("Odoo cuts to seconds", since("2025-06-02T07:00:05.7Z"), &back),
-        ("moved before it began: a person's", since("2025-06-02T07:00:06Z"), &nothing()),
         ("no stage: a person's", None, &nothing()),
         ("another stage", Some(Stage::Creating), &nothing()),
         ("another stage", Some(Stage::Cancelling), &nothing()),
@@ -316,7 +320,18 @@ fn confirming_moves_the_date_and_we_put_it_back() {
     assert_eq!(confirmed(begun(), "done", now), back, "also where Odoo locks at once");
     assert_eq!(confirmed(begun(), "sale", PURCHASED), nothing(), "put back already");
     assert_eq!(confirmed(begun(), "draft", now), nothing(), "not confirmed yet: a person's");
-    assert_eq!(confirmed(begun(), "sale", "nonsense"), nothing());
+    // AUDIT 37: moved, but before it began as far as the clocks say: asked about, never left silently.
+    for (stage, now) in [(since("2025-06-02T07:00:06Z"), now), (begun(), "nonsense")] {
+        let asked = confirmed(stage, "sale", now);
+        assert_eq!((asked.date_order, asked.conflicts.len()), (None, 1), "{now}");
+        assert_eq!(asked.conflicts[0].key, "date_order");
+    }
+    // Not moved: a person's date that stood there before.
+    let stood = Some(Stage::Confirming {
+        since: at("2025-06-02T07:00:06Z"),
+        before: Some(at("2025-06-02T07:00:05Z")),
+    });
+    assert_eq!(confirmed(stood, "sale", now), nothing());
     // The base was lost with the stage: nobody knows whose date it is.
     let lost = order("sale").with(|case| {
         case.mapping.base = Base::default();
@@ -644,7 +659,8 @@ fn cancelling() {
         let case = with("sale", change);
         assert_eq!(case.conflicts(), ["state"], "{word}");
         assert!(case.diff().conflicts[0].text.contains(word), "{word}");
-        with("cancel", change).unchanged();
+        // A person cancelled what had left, and knows it.
+        with("cancel", change).with(|case| case.mapping.base.state = "sale".into()).unchanged();
     }
     // Our base plays no part: only cancellation is written where it was lost.
     let lost = with("sale", |case| {
@@ -657,7 +673,7 @@ fn cancelling() {
 #[test]
 fn what_a_person_cancelled_is_not_revived() {
     let case = order("cancel").with(|case| {
-        case.mapping.state = "sale".into();
+        case.mapping.base.state = "sale".into();
         case.desired.confirm = true;
         case.desired.lines[0].quantity = dec("3");
     });
@@ -783,7 +799,7 @@ fn what_amazon_revives_stays_cancelled_until_decided() {
     let reopened = || order("cancel").with(|case| case.desired.confirm = true);
     assert_eq!(reopened().conflicts(), ["reopened"]);
     assert_eq!(reopened().diff().attention[0].0, AttentionCode::Reopened);
-    let by_person = reopened().with(|case| case.mapping.state = "sale".into());
+    let by_person = reopened().with(|case| case.mapping.base.state = "sale".into());
     assert_eq!(by_person.conflicts(), ["state"]);
     for case in [reopened(), by_person] {
         let revived = decided(case.clone(), Accept::Marketplace).diff();
@@ -956,11 +972,16 @@ proptest! {
 fn without_a_base_nothing_is_written_but_a_cancellation() {
     type Change = fn(&mut Case);
     let lost = |state: &str| order(state).with(|case| case.mapping.base_lost = true);
-    // Where all agrees there is nothing to say, and confirming goes on.
+    // Where all agrees there is nothing to say.
     assert!(lost("sale").diff().is_empty());
     assert!(lost("sale").conflicts().is_empty());
-    let confirmed = lost("draft").with(|case| case.desired.confirm = true).diff();
-    assert!(confirmed.confirm && confirmed.conflicts.is_empty());
+    // AUDIT 46: a quotation that is to be shipped does not agree, and nobody knows whose it is.
+    let quotation = lost("draft").with(|case| case.desired.confirm = true);
+    assert_eq!(quotation.conflicts(), ["state"]);
+    assert!(decided(quotation.clone(), Accept::Marketplace).diff().confirm);
+    let kept = acted(decided(quotation, Accept::Odoo));
+    assert!(kept.diff().kept && !kept.diff().confirm && !kept.mapping.base_lost);
+    assert!(lost("draft").conflicts().is_empty(), "nobody wants it shipped yet");
     // With a base most of these would be written.
     let differs: [(&str, Change); 6] = [
         ("date_order", |case| case.desired.purchase_date = at("2025-06-02T10:00:00Z")),
@@ -973,7 +994,7 @@ fn without_a_base_nothing_is_written_but_a_cancellation() {
         }),
     ];
     for (key, change) in differs {
-        let case = lost("draft").with(change).with(|case| case.desired.confirm = true);
+        let case = lost("draft").with(change);
         assert_eq!(case.conflicts(), [key.replace("205-1", ORDER)], "{key}");
     }
     let cancelled = lost("sale").with(|case| case.desired.cancel = true).diff();
@@ -1142,7 +1163,8 @@ fn a_decision_that_was_not_acted_on_yet_is_acted_on_without_a_base() {
 #[test]
 fn without_a_base_an_accepted_field_writes_no_other() {
     let ruled = decided(lost(disputed()), Accept::Marketplace);
-    assert_eq!(ruled.mapping.ruling.as_ref().unwrap().about.len(), 4);
+    // And the state: a quotation that Amazon wants shipped.
+    assert_eq!(ruled.mapping.ruling.as_ref().unwrap().about.len(), 5);
     // Since the person looked, somebody changed the price.
     let changed = ruled.clone().with(|case| case.current.lines[0].price_unit = dec("8.80"));
     let changes = changed.diff();
@@ -1177,7 +1199,7 @@ fn a_line_that_is_not_in_odoo_stays_away_once_that_was_decided() {
 #[test]
 fn who_cancelled_it_is_not_known_without_a_base_but_what_was_decided_is() {
     let reopened = || order("cancel").with(|case| case.desired.confirm = true);
-    let by_person = || reopened().with(|case| case.mapping.state = "sale".into());
+    let by_person = || reopened().with(|case| case.mapping.base.state = "sale".into());
     assert_eq!(lost(reopened()).conflicts(), ["state"]);
     for case in [reopened(), by_person()] {
         let kept = lost(acted(decided(case.clone(), Accept::Odoo)));
@@ -1256,4 +1278,98 @@ fn case_r28_a_warehouse_that_is_named_later_is_written_to_a_quotation_that_still
     assert_eq!(named("draft", 3).conflicts(), ["warehouse_id"], "a person chose another");
     assert_eq!(named("sale", 1).diff().warehouse, None, "the goods are asked for already");
     assert_eq!(order("draft").diff().warehouse, None, "nothing named, nothing written");
+}
+
+// --- the state, and a base that follows --------------------------------------------------------
+
+#[test]
+fn audit_10_what_a_person_set_back_to_quotation_is_not_confirmed_again() {
+    let undone = |state: &str| {
+        order("draft").with(|case| {
+            case.mapping.base.state = state.into();
+            case.desired.confirm = true;
+        })
+    };
+    assert!(undone("draft").diff().confirm && undone("sent").diff().confirm);
+    for state in ["sale", "done"] {
+        assert_eq!(undone(state).conflicts(), ["state"], "{state}");
+        // What else Amazon changed is written; the order stays a quotation.
+        let changed = undone(state).with(|case| case.desired.lines[0].quantity = dec("3")).diff();
+        assert!(!changed.confirm && changed.lines.len() == 1, "{changed:?}");
+        // Amazon does not want it confirmed now: nothing is in dispute yet.
+        undone(state).with(|case| case.desired.confirm = false).unchanged();
+        let kept = acted(decided(undone(state), Accept::Odoo));
+        assert!(kept.diff().kept && kept.diff().conflicts.is_empty() && !kept.diff().confirm);
+        let again = decided(undone(state), Accept::Marketplace);
+        assert!(again.diff().confirm);
+        assert_eq!(acted(again).current.state, "sale");
+    }
+}
+
+#[test]
+fn audit_10_a_state_that_was_seen_is_the_base() {
+    // A person confirmed it, we saw that, and a person undid it.
+    let mut case = order("sale").with(|case| {
+        case.mapping.base.state = "draft".into();
+        case.desired.confirm = true;
+    });
+    agree(&mut case.mapping, &case.desired, &case.current, None);
+    assert_eq!(case.mapping.base.state, "sale");
+    case.current.state = "draft".into();
+    assert_eq!(case.conflicts(), ["state"]);
+}
+
+#[test]
+fn audit_24_the_base_follows_where_odoo_already_holds_what_is_wanted() {
+    let buyer = Partners { partner: 70, shipping: 80, addressed: true };
+    // Written before a crash: Odoo has all that Amazon wants, and the base knows nothing of it.
+    let mut case = order("draft").with(|case| {
+        case.desired.lines[0] = line("A__1", "3", "4.00", 7);
+        case.desired.lines.pop();
+        case.desired.purchase_date = parse_odoo_datetime(OTHER).unwrap();
+        case.desired.promise_date = parse_odoo_datetime(PURCHASED);
+        case.partners = Some(buyer);
+        now(case, "3", "4.00", 7);
+        case.current.lines[1].quantity = Decimal::ZERO;
+        case.current.date_order = OTHER.into();
+        case.current.commitment_date = PURCHASED.into();
+        (case.current.partner_id, case.current.partner_shipping_id) = (70, 80);
+    });
+    case.unchanged();
+    agree(&mut case.mapping, &case.desired, &case.current, case.partners);
+    let base = &case.mapping.base;
+    assert_eq!((base.date_order.as_str(), base.commitment_date.as_str()), (OTHER, PURCHASED));
+    assert_eq!((base.partner_id, base.partner_shipping_id, base.addressed), (70, 80, true));
+    assert_eq!(case.mapping.lines[1].quantity, Decimal::ZERO);
+    // So the next change is Amazon's alone.
+    case.desired.lines[0] = line("A__1", "2", "5.00", 19);
+    let changes = case.diff();
+    assert_eq!(changes.conflicts, []);
+    let all = LineWrite {
+        odoo_id: 500,
+        quantity: Some(dec("2")),
+        price_unit: Some(dec("5.00")),
+        taxes: Some(vec![19]),
+        price_now: dec("4.00"),
+        discount_now: Decimal::ZERO,
+    };
+    assert_eq!(changes.lines, [all]);
+    // What a person changed is no agreement.
+    let mut theirs = order("draft").with(|case| now(case, "9", "8.00", 7));
+    let before = theirs.mapping.clone();
+    agree(&mut theirs.mapping, &theirs.desired, &theirs.current, None);
+    assert_eq!(theirs.mapping, before);
+}
+
+#[test]
+fn audit_51_cancelled_and_delivered_in_one_moment_is_a_conflict() {
+    let late = order("cancel").with(|case| {
+        case.desired.cancel = true;
+        case.current.lines[0].delivered = dec("1");
+    });
+    assert_eq!(late.conflicts(), ["state"]);
+    // A person who cancelled what had left knows it.
+    late.clone().with(|case| case.mapping.base.state = "sale".into()).unchanged();
+    let kept = acted(decided(late, Accept::Odoo));
+    assert!(kept.diff().conflicts.is_empty());
 }

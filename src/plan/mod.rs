@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod agree;
 mod buying;
 pub mod cause;
 pub mod diff;
@@ -26,6 +27,7 @@ pub mod policy;
 pub mod price;
 mod unbased;
 
+pub use agree::agree;
 pub use buying::{Buying, NoteLine};
 pub use diff::{Changes, Current, CurrentLine, diff};
 pub use merge::{Record, RecordLine};

@@ -12,7 +12,7 @@ use super::super::policy::{Existing, FacilitatorTax, Fee, Prices, TaxEntry, TaxR
 use super::super::{Found, Tax};
 use super::*;
 use crate::model::{
-    Fact, FactLine, Family, Head, ItemStatus, Mapping, NoteKind, RefusedFact, RowFault,
+    Fact, FactLine, Family, Head, ItemStatus, Mapping, NoteKind, RefusedFact, Released, RowFault,
 };
 
 const DE: &str = "Amazon.de";
@@ -539,6 +539,14 @@ fn carriers_are_set_where_one_is_found() {
 fn a_wish_to_cancel_is_for_a_person() {
     let asked = one().head(|head| head.cancellation_requested = true).want();
     assert_eq!((asked.confirm, codes(&asked)), (false, vec![HoldCode::CancellationRequested]));
+    // Kind (c): a person's release is a decision, for as long as both sides say the same.
+    let mut decided = one().head(|head| head.cancellation_requested = true);
+    let when = at("2025-06-02T00:00:00Z");
+    decided.dossier.released.extend(Released::of(&asked.holds[0], Some(7), when));
+    let released = decided.want();
+    assert_eq!((released.confirm, codes(&released)), (true, vec![]));
+    decided.dossier.released[0].theirs = "something else".into();
+    assert!(!decided.want().confirm);
     assert!(!asked.cancel);
 }
 

@@ -51,6 +51,7 @@ impl Scales<'_> {
             amount_total: current.amount_total,
             warehouse_id: current.warehouse_id,
             addressed: self.mapping.base.addressed,
+            state: current.state.clone(),
         };
         let want = odoo_datetime(desired.purchase_date);
         if !self.date("date_order", &current.date_order, &want) {

@@ -10,8 +10,8 @@ use super::entry::{Entry, instant};
 use super::error::StoreError;
 use super::holds::Told;
 use super::layout::{
-    DUE, RECORD_KEY_BYTES, RecordKey, Tree, after_head, due_from, file_of, file_time_head,
-    index_head, record_of, touch_head,
+    DueLane, RECORD_KEY_BYTES, RecordKey, Tree, after_head, due_from, due_head, file_of,
+    file_time_head, record_of, touch_head,
 };
 use super::retention::{FILE_DAYS, RECORD_DAYS};
 
@@ -130,12 +130,14 @@ impl Store {
         let far = now.saturating_add(SignedDuration::from_hours(FAR_HOURS)).unwrap_or(now);
         let mut moved = 0_u64;
         for account in self.accounts.all().filter(|account| account.id_key.is_some()) {
-            let from = due_from(account.tag, far.as_millisecond());
-            let to = after_head(&index_head(DUE, account.tag));
             let mut keys = Vec::new();
-            for cell in self.vault.range(Tree::Index, &from, to.as_deref()) {
-                let (index_key, _) = cell?;
-                keys.extend(record_of(&index_key));
+            for lane in DueLane::ALL {
+                let from = due_from(account.tag, lane, far.as_millisecond());
+                let to = after_head(&due_head(account.tag, lane));
+                for cell in self.vault.range(Tree::Index, &from, to.as_deref()) {
+                    let (index_key, _) = cell?;
+                    keys.extend(record_of(&index_key));
+                }
             }
             for batch in keys.chunks(BATCH) {
                 let count = self.move_jobs(batch, Told::Nothing, |entry| {

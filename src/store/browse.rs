@@ -260,7 +260,7 @@ fn belongs(
     }
     // A job that waits for two things stands twice in the index: shown where it stands first.
     let Some(id_key) = &account.id_key else { return true };
-    let places = index_keys(key, id_key, &entry.state, entry.due_ms);
+    let places = index_keys(key, id_key, &entry.state, (entry.lane, entry.due_ms));
     let code = filter.hold.map(hold_byte);
     places
         .iter()

@@ -26,8 +26,8 @@ impl Store {
                 return false;
             };
             mapping.ruling = Some(Ruling { accept, by, at: now, about });
-            entry.put(JobState::Pending, now_ms);
-            entry.due_ms = now_ms;
+            entry.wake(now_ms);
+            entry.hurry();
             true
         })
     }

@@ -6,7 +6,8 @@ use super::accounts::Account;
 use super::entry::{Entry, Mark};
 use super::error::StoreError;
 use super::layout::{
-    ATTENTION, AccountTag, RecordKey, Tree, attention_key, index_keys, meta_key, subject_key,
+    ATTENTION, AccountTag, DueLane, RecordKey, Tree, attention_key, index_keys, meta_key,
+    subject_key,
 };
 use super::queue::Queue;
 use super::tally::{Counter, Tally};
@@ -25,7 +26,7 @@ pub(super) struct Draft<'a> {
     /// What else is counted: whether it was before, and is after.
     counted: Vec<(AccountTag, Counter, bool, bool)>,
     /// Due times that are new, so that the scan goes back to them.
-    dues: Vec<(AccountTag, i64)>,
+    dues: Vec<(AccountTag, DueLane, i64)>,
 }
 
 impl<'a> Draft<'a> {
@@ -61,7 +62,10 @@ impl<'a> Draft<'a> {
         }
         let keys = |mark: &Mark| -> BTreeSet<Vec<u8>> {
             let noticed = mark.attention.then(|| attention_key(key));
-            index_keys(key, id_key, &mark.state, mark.due_ms).into_iter().chain(noticed).collect()
+            index_keys(key, id_key, &mark.state, (mark.lane, mark.due_ms))
+                .into_iter()
+                .chain(noticed)
+                .collect()
         };
         let old = before.as_ref().map(keys).unwrap_or_default();
         let new = keys(&after);
@@ -71,7 +75,7 @@ impl<'a> Draft<'a> {
         for come in new.difference(&old) {
             self.changes.insert(Tree::Index, come.clone(), Vec::new());
         }
-        self.dues.push((account.tag, after.due_ms));
+        self.dues.push((account.tag, after.lane, after.due_ms));
         self.tallies.entry(account.tag).or_default().push((before, after));
         Ok(())
     }

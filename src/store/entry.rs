@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, Attention, Dossier, Family, FileId, Job, JobState, OrderId, Stage};
 
+use super::layout::DueLane;
 use super::queue::Lease;
 
 /// A job and its dossier. The state is never `Started`: leases are memory.
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     pub(super) state: JobState,
     /// In ms, as in the due key.
     pub(super) due_ms: i64,
+    /// The lane in the due key.
+    pub(super) lane: DueLane,
     pub(super) attempt: u32,
     pub(super) generation: u64,
     pub(super) since_ms: i64,
@@ -37,6 +40,7 @@ pub(super) struct Entry {
 pub(super) struct Mark {
     pub(super) state: JobState,
     pub(super) due_ms: i64,
+    pub(super) lane: DueLane,
     pub(super) attention: bool,
 }
 
@@ -46,6 +50,7 @@ impl Entry {
         Self {
             state: JobState::Pending,
             due_ms: now_ms,
+            lane: DueLane::New,
             attempt: 0,
             generation: 0,
             since_ms: now_ms,
@@ -68,13 +73,12 @@ impl Entry {
 
     pub(super) fn mark(&self) -> Mark {
         let attention = Attention::any_open(&self.dossier.attention);
-        Mark { state: self.state.clone(), due_ms: self.due_ms, attention }
+        Mark { state: self.state.clone(), due_ms: self.due_ms, lane: self.lane, attention }
     }
 
     /// Pending, due now; attempts start over.
     pub(super) fn arm(&mut self, now_ms: i64) {
-        self.put(JobState::Pending, now_ms);
-        self.due_ms = now_ms;
+        self.wake(now_ms);
         self.attempt = 0;
         self.last_fault = None;
     }
@@ -90,6 +94,19 @@ impl Entry {
             return;
         }
         self.arm(now_ms);
+    }
+
+    /// Pending, due now, with the attempts it had. What is known of in Odoo goes before what is new.
+    pub(super) fn wake(&mut self, now_ms: i64) {
+        self.put(JobState::Pending, now_ms);
+        self.due_ms = now_ms;
+        let known = self.dossier.mapping.is_some();
+        self.lane = if known { DueLane::Change } else { DueLane::New };
+    }
+
+    /// A person decided about it: it goes before what is new.
+    pub(super) fn hurry(&mut self) {
+        self.lane = DueLane::Change;
     }
 
     /// In another state since now; in the same one, since when it was.

@@ -75,7 +75,7 @@ fn decodes_as_encoded<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<T
 fn used(entry: &Entry) {
     let id_key = IdKey::new(&[5; 32]);
     let key = RecordKey::new([1, 2, 3, 4], KIND_ORDER, [9; 16]);
-    for place in index_keys(&key, &id_key, &entry.state, entry.due_ms) {
+    for place in index_keys(&key, &id_key, &entry.state, (entry.lane, entry.due_ms)) {
         assert_eq!(record_of(&place), Some(key), "an index key that names another record");
     }
     if let Ok(account) = "eu".parse() {
@@ -128,7 +128,8 @@ pub(crate) fn seeds() -> Vec<(&'static str, u8, Vec<u8>)> {
         (
             "index",
             7,
-            index_keys(&RecordKey::new([1; 4], 1, [2; 16]), &id_key, &entry.state, 9).remove(0),
+            index_keys(&RecordKey::new([1; 4], 1, [2; 16]), &id_key, &entry.state, (entry.lane, 9))
+                .remove(0),
         ),
     ]
 }

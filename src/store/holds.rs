@@ -77,8 +77,7 @@ const BATCH: usize = 200;
 fn look_again(entry: &mut Entry, now: Timestamp) -> bool {
     let held = matches!(entry.state, JobState::Held(_));
     if held {
-        entry.put(JobState::Pending, now.as_millisecond());
-        entry.due_ms = now.as_millisecond();
+        entry.wake(now.as_millisecond());
     }
     held
 }
@@ -112,7 +111,11 @@ impl Store {
                     released.add_to(&mut entry.dossier.released);
                 }
             }
-            look_again(entry, now)
+            let held = look_again(entry, now);
+            if held {
+                entry.hurry();
+            }
+            held
         })
     }
 
@@ -156,6 +159,7 @@ impl Store {
                 let moves = entry.state != JobState::Pending;
                 if moves {
                     entry.arm(now_ms);
+                    entry.hurry();
                 }
                 moves
             }),
@@ -163,6 +167,7 @@ impl Store {
                 let dead = matches!(entry.state, JobState::Dead(_));
                 if dead {
                     entry.arm(now_ms);
+                    entry.hurry();
                 }
                 dead
             }),
@@ -220,6 +225,24 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Up to `max` jobs of an account that are held under this code and key.
+    pub fn held_by(
+        &self,
+        account: &AccountId,
+        code: HoldCode,
+        key: &str,
+        max: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (account, id_key) = self.accounts.keyed(account)?;
+        let head = held_head(account.tag, code, Some((id_key, key)));
+        let cells = self.vault.range(Tree::Index, &head, after_head(&head).as_deref());
+        let mut found = Vec::new();
+        for cell in cells.take(max) {
+            found.extend(record_of(&cell?.0));
+        }
+        Ok(found)
     }
 
     /// Moves all jobs under an index head, a batch at a time; others come in between.

@@ -17,7 +17,7 @@
 //!     ├── attention              account tag ‖ 0 ‖ file id    → sealed(master) entries of a file
 //!     │                          account tag ‖ 0 ‖ 0(11)      → sealed(master) entries of the account
 //!     ├── index                  kind ‖ …                     → "" or one byte
-//!     │     D account tag ‖ due ms ‖ rest of RecordKey          pending jobs, by due time
+//!     │     D account tag ‖ lane ‖ due ms ‖ rest of RecordKey   pending jobs, by lane and due time
 //!     │     H account tag ‖ hold code ‖ mac16(hold key) ‖ rest  held jobs, by what they wait for
 //!     │     X account tag ‖ mac16(death code) ‖ rest            dead jobs, by cause
 //!     │     A account tag ‖ rest                                orders with an open attention entry
@@ -29,6 +29,7 @@
 //!           pause ‖ tag, pause-all (by whom, since when)
 //!           api-key (when Odoo's API key ends, the last warning)
 //!           retention (when the clock was last believed, destroyed days, warnings given)
+//!           deleted-accepted ‖ tag (as of when what is gone from Odoo was deleted on purpose),
 //!           since ‖ tag, odoo ‖ tag (which Odoo its orders stand in: `model::marker`)
 //!
 //! RecordKey   = account tag(4) ‖ kind(1; 1 = order) ‖ HMAC-SHA-256(id key, kind ‖ natural id)[..16]
@@ -59,6 +60,8 @@
 //! folder synced; its values are removed, a batch a transaction, and the orders that still waited
 //! for them remember it (`expired`). A key that is not there and has the mark is *expired*; without
 //! the mark it is *missing*, and the sealed file is read again. See [`retention`](super::retention).
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, FileId, FileState, HoldCode, JobState, Subject};
 
@@ -170,6 +173,12 @@ pub(super) const KIND_ORDER: u8 = 1;
 pub struct RecordKey([u8; RECORD_KEY_BYTES]);
 
 impl RecordKey {
+    /// A key of no account.
+    #[cfg(test)]
+    pub(crate) fn for_tests(number: u8) -> Self {
+        Self::new([0; 4], KIND_ORDER, [number; 16])
+    }
+
     pub(super) fn new(tag: AccountTag, kind: u8, mac: [u8; 16]) -> Self {
         let mut bytes = [0; RECORD_KEY_BYTES];
         let parts = tag.into_iter().chain([kind]).chain(mac);
@@ -253,16 +262,44 @@ pub(super) fn index_head(kind: u8, tag: AccountTag) -> Vec<u8> {
     key
 }
 
-/// Where pending jobs of an account that are due at `ms` start.
-pub(super) fn due_from(tag: AccountTag, ms: i64) -> Vec<u8> {
+/// Which pending jobs go first; the byte stands in the due key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum DueLane {
+    /// Changes and cancellations of what stands in Odoo, and what a person decided.
+    Change,
+    /// Everything else: mostly orders that are to be created.
+    New,
+}
+
+impl DueLane {
+    /// All lanes, the first one first.
+    pub(super) const ALL: [Self; 2] = [Self::Change, Self::New];
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Change => 0,
+            Self::New => 1,
+        }
+    }
+}
+
+/// The head of the pending jobs of an account in one lane.
+pub(super) fn due_head(tag: AccountTag, lane: DueLane) -> Vec<u8> {
     let mut key = index_head(DUE, tag);
+    key.push(lane.byte());
+    key
+}
+
+/// Where pending jobs of an account and lane that are due at `ms` start.
+pub(super) fn due_from(tag: AccountTag, lane: DueLane, ms: i64) -> Vec<u8> {
+    let mut key = due_head(tag, lane);
     key.extend(key_ms(ms));
     key
 }
 
 /// The due time within a due key, in ms.
 pub(super) fn due_of(index_key: &[u8]) -> Option<i64> {
-    let ms = index_key.get(1 + TAG_BYTES..1 + TAG_BYTES + 8)?;
+    let ms = index_key.get(2 + TAG_BYTES..2 + TAG_BYTES + 8)?;
     i64::try_from(u64::from_be_bytes(ms.try_into().ok()?)).ok()
 }
 
@@ -271,14 +308,14 @@ pub(super) fn index_keys(
     key: &RecordKey,
     id_key: &IdKey,
     state: &JobState,
-    due_ms: i64,
+    (lane, due_ms): (DueLane, i64),
 ) -> Vec<Vec<u8>> {
     let end = |mut head: Vec<u8>| {
         head.extend(key.rest());
         head
     };
     match state {
-        JobState::Pending | JobState::Started => vec![end(due_from(key.tag(), due_ms))],
+        JobState::Pending | JobState::Started => vec![end(due_from(key.tag(), lane, due_ms))],
         JobState::Held(holds) => {
             let mut keys: Vec<Vec<u8>> = holds
                 .iter()
@@ -501,7 +538,7 @@ mod tests {
             assert_ne!(key.len(), RECORD_KEY_BYTES);
         }
         for state in states {
-            for key in index_keys(&record, &id_key, &state, 5) {
+            for key in index_keys(&record, &id_key, &state, (DueLane::New, 5)) {
                 assert_eq!(record_of(&key), Some(record));
             }
         }
@@ -516,9 +553,12 @@ mod tests {
     #[test]
     fn due_keys_sort_by_time() {
         let times = [i64::MIN, 0, 1, 255, 256, 1_700_000_000_000, i64::MAX];
-        let keys: Vec<_> = times.iter().map(|&ms| due_from([0; 4], ms)).collect();
+        let keys: Vec<_> = times.iter().map(|&ms| due_from([0; 4], DueLane::New, ms)).collect();
         assert!(keys.is_sorted());
-        assert_eq!(due_of(&due_from([0; 4], 1_700_000_000_000)), Some(1_700_000_000_000));
+        assert_eq!(
+            due_of(&due_from([0; 4], DueLane::Change, 1_700_000_000_000)),
+            Some(1_700_000_000_000)
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! All writers share one lock (`Queue`), so a change reads, decides and writes without another in
 //! between; sled's transaction is there for atomicity on disk.
 
+mod absent;
 mod accounts;
 mod aging;
 mod api_key;

@@ -1,7 +1,9 @@
 //! The queue: lease, save, settle.
 //!
-//! A job is due at its time; its index key begins with that time, so the next one is the first
-//! key. The scan starts at a watermark, below which there is no key, so that emptied leaves are not
+//! A job is due at its time, in one of two lanes: changes and cancellations of what stands in Odoo
+//! and people's decisions go before what is new, so that none of them waits behind a backlog of new
+//! orders; but after [`CHANGES_IN_A_ROW`] batches of them what is new has its turn. In its lane a
+//! job's index key begins with its time, so the next one is the first key. The scan starts at a watermark, below which there is no key, so that emptied leaves are not
 //! walked again. A lease is memory: a fence number that save and settle must show. On disk a leased
 //! job stays pending at its due time, so that the next start resumes it, and leasing writes nothing.
 
@@ -9,18 +11,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, Death, Dossier, Family, Hold, Job, JobState, Outcome};
+use crate::model::{AccountId, Death, Dossier, Family, Hold, HoldCode, Job, JobState, Outcome};
 
 use super::Store;
+use super::accounts::Account;
 use super::buyers::BuyerState;
 use super::draft::Draft;
 use super::entry::{Entry, instant};
 use super::error::StoreError;
+use super::holds::Waiting;
 use super::layout::{
-    AccountTag, DUE, RecordKey, after_head, due_from, due_of, index_head, record_of,
+    AccountTag, DueLane, RecordKey, after_head, due_from, due_head, due_of, record_of,
 };
 use super::noticed;
 use super::tally::Tally;
+
+/// So many batches of changes and decisions may follow each other while new orders are due.
+const CHANGES_IN_A_ROW: u8 = 3;
 
 /// What is in memory only. Its lock is the writers' lock.
 #[derive(Debug, Default)]
@@ -28,8 +35,10 @@ pub(super) struct Queue {
     leases: BTreeMap<RecordKey, Lease>,
     /// Jobs whose value does not open: skipped until the next start, so that they stop no other.
     unreadable: BTreeSet<RecordKey>,
-    /// No due key of the account lies below this time.
-    watermarks: BTreeMap<AccountTag, i64>,
+    /// No due key of the account and lane lies below this time.
+    watermarks: BTreeMap<(AccountTag, DueLane), i64>,
+    /// Batches in a row that left nothing to what is new.
+    changes: BTreeMap<AccountTag, u8>,
     tallies: BTreeMap<AccountTag, Tally>,
     /// Days whose keys a lease found missing, and whose files are to be read again.
     pub(super) missing: BTreeSet<(AccountTag, jiff::civil::Date)>,
@@ -154,11 +163,11 @@ impl Queue {
     pub(super) fn applied(
         &mut self,
         tallies: BTreeMap<AccountTag, Tally>,
-        dues: &[(AccountTag, i64)],
+        dues: &[(AccountTag, DueLane, i64)],
     ) {
         self.tallies.extend(tallies);
-        for (tag, due_ms) in dues {
-            if let Some(watermark) = self.watermarks.get_mut(tag) {
+        for (tag, lane, due_ms) in dues {
+            if let Some(watermark) = self.watermarks.get_mut(&(*tag, *lane)) {
                 *watermark = (*watermark).min(*due_ms);
             }
         }
@@ -166,6 +175,26 @@ impl Queue {
 
     fn is_free(&self, key: &RecordKey) -> bool {
         !self.leases.contains_key(key) && !self.unreadable.contains(key)
+    }
+
+    fn start(
+        &mut self,
+        account: &Account,
+        key: RecordKey,
+        entry: Entry,
+        buyers: Buyers,
+        now_ms: i64,
+    ) -> Leased {
+        self.fence = self.fence.saturating_add(1);
+        let lease = Lease { fence: self.fence, since_ms: now_ms };
+        self.leases.insert(key, lease);
+        for state in buyers.values() {
+            if let BuyerState::KeyMissing { day } = state {
+                self.missing.insert((account.tag, *day));
+            }
+        }
+        let job = entry.job(&account.id, Some(&lease));
+        Leased { key, job, dossier: entry.dossier, buyers }
     }
 
     fn holds_lease(&self, key: &RecordKey, fence: u64) -> bool {
@@ -190,7 +219,7 @@ impl Store {
         if max == 0 {
             return Ok(found);
         }
-        let due = self.due(&mut queue, account.tag, Some(now_ms), max)?;
+        let due = self.due_in_turn(&mut queue, account.tag, now_ms, max)?;
         let draft = self.draft();
         for (key, due_ms) in due {
             let (entry, buyers) = match self.open_job(&draft, &key) {
@@ -203,16 +232,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
-            queue.fence = queue.fence.saturating_add(1);
-            let lease = Lease { fence: queue.fence, since_ms: now_ms };
-            queue.leases.insert(key, lease);
-            let job = entry.job(&account.id, Some(&lease));
-            for state in buyers.values() {
-                if let BuyerState::KeyMissing { day } = state {
-                    queue.missing.insert((account.tag, *day));
-                }
-            }
-            found.jobs.push(Leased { key, job, dossier: entry.dossier, buyers });
+            found.jobs.push(queue.start(account, key, entry, buyers, now_ms));
         }
         Ok(found)
     }
@@ -221,8 +241,12 @@ impl Store {
     pub fn next_due(&self, account: &AccountId) -> Result<Option<Timestamp>, StoreError> {
         let tag = self.accounts.get(account)?.tag;
         let mut queue = self.queue();
-        let first = self.due(&mut queue, tag, None, 1)?;
-        Ok(first.first().map(|(_, due_ms)| instant(*due_ms)))
+        let mut first = None;
+        for lane in DueLane::ALL {
+            let found = self.due(&mut queue, (tag, lane), None, 1)?;
+            first = first.into_iter().chain(found.first().map(|(_, due_ms)| *due_ms)).min();
+        }
+        Ok(first.map(instant))
     }
 
     /// Gives leases back unsettled: the jobs are pending again at their due time.
@@ -233,6 +257,38 @@ impl Store {
                 queue.leases.remove(&leased.key);
             }
         }
+    }
+
+    /// The same, by record and fence.
+    pub fn return_leases(&self, leases: impl IntoIterator<Item = (RecordKey, u64)>) {
+        let mut queue = self.queue();
+        for (key, fence) in leases {
+            if queue.holds_lease(&key, fence) {
+                queue.leases.remove(&key);
+            }
+        }
+    }
+
+    /// Leases one job that is pending, whenever it is due, or held because Odoo refused it.
+    pub fn lease_refused(
+        &self,
+        key: RecordKey,
+        now: Timestamp,
+    ) -> Result<Option<Leased>, StoreError> {
+        let entry = self.entry(&key)?;
+        let refused = |holds: &[Hold]| holds.iter().any(|hold| hold.code == HoldCode::Refused);
+        if matches!(entry.map(|entry| entry.state), Some(JobState::Held(holds)) if refused(&holds))
+        {
+            self.release(Waiting::Record(key), now)?;
+        }
+        let account = self.accounts.by_tag(key.tag())?;
+        self.days.look(now);
+        let mut queue = self.queue();
+        if !queue.is_free(&key) {
+            return Ok(None);
+        }
+        let Some((entry, buyers)) = self.open_job(&self.draft(), &key)? else { return Ok(None) };
+        Ok(Some(queue.start(account, key, entry, buyers, now.as_millisecond())))
     }
 
     /// Stores mapping and attention of one leased job, mid-way. False if the lease is lost.
@@ -332,7 +388,10 @@ impl Store {
                 for standing in entry.dossier.facts.values_mut() {
                     standing.fact.compact();
                 }
-                self.drop_buyers(draft, key, entry)?;
+                // What the buyer asked of the delivery may still have to be written there.
+                if entry.dossier.mapping.as_ref().is_none_or(|mapping| !mapping.unsaid) {
+                    self.drop_buyers(draft, key, entry)?;
+                }
             }
             End::Held(mut holds) => {
                 holds.sort();
@@ -345,7 +404,7 @@ impl Store {
                     entry.put(JobState::Held(holds), now_ms);
                     entry.last_fault = None;
                     let mapping = entry.dossier.mapping.as_ref();
-                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none()) {
+                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none() && !m.unsaid) {
                         self.drop_buyers(draft, key, entry)?;
                     }
                 }
@@ -359,18 +418,48 @@ impl Store {
         Ok(())
     }
 
-    /// The first `max` free due keys of an account, up to `until_ms`.
-    fn due(
+    /// The next `max` free jobs of an account that are due by `now_ms`, lane by lane.
+    fn due_in_turn(
         &self,
         queue: &mut Queue,
         tag: AccountTag,
+        now_ms: i64,
+        max: usize,
+    ) -> Result<Vec<(RecordKey, i64)>, StoreError> {
+        let row = queue.changes.get(&tag).copied().unwrap_or(0);
+        let mut lanes = DueLane::ALL;
+        if row >= CHANGES_IN_A_ROW {
+            lanes.reverse();
+        }
+        let (mut due, mut new) = (Vec::new(), false);
+        for lane in lanes {
+            let room = max.saturating_sub(due.len());
+            if room == 0 {
+                break;
+            }
+            let found = self.due(queue, (tag, lane), Some(now_ms), room)?;
+            new |= lane == DueLane::New && !found.is_empty();
+            due.extend(found);
+        }
+        if !due.is_empty() {
+            let row = if new { 0 } else { row.saturating_add(1).min(CHANGES_IN_A_ROW) };
+            queue.changes.insert(tag, row);
+        }
+        Ok(due)
+    }
+
+    /// The first `max` free due keys of an account's lane, up to `until_ms`.
+    fn due(
+        &self,
+        queue: &mut Queue,
+        (tag, lane): (AccountTag, DueLane),
         until_ms: Option<i64>,
         max: usize,
     ) -> Result<Vec<(RecordKey, i64)>, StoreError> {
-        let from = due_from(tag, queue.watermarks.get(&tag).copied().unwrap_or(0));
+        let from = due_from(tag, lane, queue.watermarks.get(&(tag, lane)).copied().unwrap_or(0));
         let to = match until_ms {
-            Some(ms) => Some(due_from(tag, ms.max(0).saturating_add(1))),
-            None => after_head(&index_head(DUE, tag)),
+            Some(ms) => Some(due_from(tag, lane, ms.max(0).saturating_add(1))),
+            None => after_head(&due_head(tag, lane)),
         };
         let (mut due, mut lowest) = (Vec::new(), None);
         for cell in self.vault.range(super::layout::Tree::Index, &from, to.as_deref()) {
@@ -388,7 +477,7 @@ impl Store {
         }
         // Below the first key found there is none; if there is none at all, none up to the end.
         if let Some(watermark) = lowest.or(until_ms.map(|ms| ms.saturating_add(1))) {
-            queue.watermarks.insert(tag, watermark);
+            queue.watermarks.insert((tag, lane), watermark);
         }
         Ok(due)
     }

@@ -46,7 +46,7 @@ impl Store {
             tally.notice(mark.attention);
             expected.extend(mark.attention.then(|| attention_key(&key)));
             if let Some(id_key) = &self.accounts.by_tag(key.tag())?.id_key {
-                expected.extend(index_keys(&key, id_key, &entry.state, entry.due_ms));
+                expected.extend(index_keys(&key, id_key, &entry.state, (entry.lane, entry.due_ms)));
             }
             self.verify_buyers(&draft, &key, &entry, &mut wrong)?;
         }

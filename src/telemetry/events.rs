@@ -217,6 +217,32 @@ transitions! {
         "order {order} dead: {}. Next: odoo-spoold dead show {account} {order}", Code(code)
     }
 
+    /// A batch made the daemon panic.
+    BATCH_PANICKED: ERROR, "5f3c1de08a7b4c6d9e2471b0c8fa6d35",
+        "Sending a batch of orders made a part of the daemon panic: a bug. Its orders go back and \
+         are sent again in ever smaller batches, until the one that causes it stands alone; the \
+         others go on. Report it with the journal.";
+    fn batch_panicked(account: &AccountId, orders: usize) explains "delivery-panicked" => {
+        account = %account, orders,
+        "account {account}: a batch of {orders} orders made odoo-spoold panic; it is split"
+    }
+
+    /// A task of the daemon panicked.
+    TASK_PANICKED: ERROR, "c40be7a9d51f4f0f8a6e93d27b1c5e88",
+        "A part of the daemon panicked: a bug. What it was doing is done again, or the daemon ends \
+         and systemd starts it again; nothing is lost. Report it with the journal.";
+    fn task_panicked(task: &str, place: &str) explains "task-panicked" => {
+        task, place, "a part of odoo-spoold panicked: {task}, at {place}"
+    }
+
+    /// A task of an account ended in a panic, and begins again.
+    TASK_ENDED: ERROR, "7e2d90b1f34a4c55a8c1be60d7f92a14",
+        "A task of an account panicked: a bug. It begins again after some seconds; nothing is lost. \
+         Report it with the journal.";
+    fn task_ended(account: &AccountId, task: &str) explains "task-panicked" => {
+        account = %account, task, "account {account}: {task} panicked; it begins again"
+    }
+
     /// An order is tried again later.
     ORDER_RETRY: WARN, "44a62221cff04c91882f188701842cfd",
         "A call to Odoo failed in a way that passes. The order is tried again by itself.";
@@ -484,6 +510,18 @@ transitions! {
         clock = %now, believed = believed.map(tracing::field::display),
         next_step = "timedatectl",
         "the clock cannot be believed ({}): nothing is destroyed meanwhile. Next: timedatectl", Code(code)
+    }
+
+    /// A confirmation is older than the call for it.
+    CLOCK_AHEAD: WARN, "168fa876207741459efd30777bcef557",
+        "Odoo's confirmation of an order is older than the call for it: the clock of this host and the \
+         Date header of Odoo's answers are ahead of Odoo's own clock. The purchase date was put back all \
+         the same; after a crash in such a moment it is asked about. Set the clocks right (timedatectl \
+         on this host, Odoo's and the proxy's).";
+    fn clock_ahead_of_odoo(account: &AccountId, seconds: i64) => {
+        account = %account, seconds, next_step = "timedatectl",
+        "the clock is {seconds} s ahead of Odoo's: account {account}. Next: set the clocks of this host, \
+         Odoo and the proxy right"
     }
 
     /// The clock can be believed again.

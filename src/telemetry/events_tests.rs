@@ -35,6 +35,9 @@ fn ids_never_change() {
         ("ORDER_CONFLICT", "462ba0a301ea435d9d22887a8b166c6c"),
         ("RELEASED", "b402c230c9924146af5bb5c8fad737e2"),
         ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
+        ("BATCH_PANICKED", "5f3c1de08a7b4c6d9e2471b0c8fa6d35"),
+        ("TASK_PANICKED", "c40be7a9d51f4f0f8a6e93d27b1c5e88"),
+        ("TASK_ENDED", "7e2d90b1f34a4c55a8c1be60d7f92a14"),
         ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
         ("API_KEY_ENDS", "7c1e0b5a94d84f2fa6d35b8c12e7f096"),
         ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),
@@ -66,6 +69,7 @@ fn ids_never_change() {
         ("FILES_EXPIRED", "89fbb9e81f0643c69e767ad7a8a2f392"),
         ("RECORDS_EXPIRED", "b893a21166e04579879b517f0f5190d6"),
         ("CLOCK_DOUBTED", "ad0b920625af4da19ac4e01840ff1253"),
+        ("CLOCK_AHEAD", "168fa876207741459efd30777bcef557"),
         ("CLOCK_BELIEVED", "7debba4246fc415b860fc4f7007f372f"),
     ];
     let table: Vec<_> = ALL.iter().map(|t| (t.name, t.message_id)).collect();

@@ -1,7 +1,7 @@
 #!/bin/bash
 # users.sh VERSION [options of users.py]
-# What an import does to people who use Odoo meanwhile, and how fast it is on 1, 2 and 4 workers; see README.md beside
-# this file. Restarts the lab's server, which nobody else may use.
+# What an import does to people who use Odoo meanwhile, and how fast it is with and without them, on 4, 2 and 1 workers
+# in one call; see README.md beside this file. Restarts the lab's server, which nobody else may use.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=${1:?usage: users.sh 19|14 [options of users.py]}
@@ -17,7 +17,8 @@ for line in sys.stdin:
     if said.get("executable") and said["target"]["name"] == "deliver":
         print(said["executable"])')}
 trap '"$lab" "$version" down; "$lab" "$version" up' EXIT
-for workers in ${BENCH_WORKERS:-1 2 4}; do
+echo "load: $(cut -d ' ' -f 1-3 /proc/loadavg)"
+for workers in ${BENCH_WORKERS:-4 2 1}; do
   "$lab" "$version" down
   "$lab" "$version" up --workers="$workers"
   "$lab" "$version" reset "$database"

@@ -40,10 +40,11 @@ fn a_pause_is_told_with_its_author_and_ends_by_name() {
     // All are paused besides: the account's own resume does not set it going.
     assert!(client.pause(&all()).unwrap().changed);
     assert!(served.store.paused(&account()).unwrap().intake);
-    let resume = ResumeRequest { account: Some(account()), all: false };
+    let resume = ResumeRequest { account: Some(account()), all: false, accept_deleted: false };
     assert_eq!(refusal(client.resume(&resume)), "all-paused");
     assert!(served.desk.woken.lock().unwrap().is_empty());
-    let answer = client.resume(&ResumeRequest { account: None, all: true }).unwrap();
+    let answer =
+        client.resume(&ResumeRequest { account: None, all: true, accept_deleted: false }).unwrap();
     assert!(answer.changed && answer.paused.is_empty());
     assert_eq!(*served.desk.woken.lock().unwrap(), [account()]);
     assert!(!client.resume(&resume).unwrap().changed);

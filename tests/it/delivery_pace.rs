@@ -52,9 +52,10 @@ fn one_bad_order_with_words_nobody_knows_costs_few_calls_and_stops_no_other() {
         }
     }
     let sizes = sizes(&fake);
-    assert!(sizes.iter().take(3).all(|size| *size > 50), "the whole again first: {sizes:?}");
-    // Three times the whole, then halves of halves, and those of others that came along.
-    assert!(sizes.len() <= 3 + 2 * 7 + 20, "{} calls: {sizes:?}", sizes.len());
+    // Batches grow from ten; three times the whole, then halves of halves, and those of others
+    // that came along.
+    assert!(sizes[0] <= 10 && sizes.iter().any(|size| *size >= 20), "{sizes:?}");
+    assert!(sizes.len() <= 4 + 3 + 2 * 7 + 20, "{} calls: {sizes:?}", sizes.len());
     spoold.stop();
 }
 
@@ -66,7 +67,7 @@ fn lost_races_make_batches_smaller_and_good_ones_larger_again() {
     place.drop_bytes("eu", "orders.age", &order_report(0..200));
     fast_forward(&spoold, &clock, &eu);
     let sizes = sizes(&fake);
-    assert_eq!(sizes[..3], [40, 20, 10], "{sizes:?}");
+    assert_eq!(sizes[..3], [10, 5, 2], "{sizes:?}");
     assert!(sizes[3..].iter().any(|size| *size > 20), "{sizes:?}");
     assert!(sizes.iter().all(|size| *size <= 40), "{sizes:?}");
     assert_eq!(spoold.tally(&eu).done, 200);

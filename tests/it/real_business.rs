@@ -273,7 +273,7 @@ fn design_7_buyers_cannot_be_marked_as_not_to_be_mailed() {
             let reply =
                 Writer::on(&client).load("mail.blacklist", &fields, rows, Context::user()).await;
             let refused = match reply {
-                Ok(reply) => !matches!(reply.verdict(1), Verdict::Loaded(_)),
+                Ok(reply) => !matches!(reply.verdict(1, &[]), Verdict::Loaded(_)),
                 Err(_) => true,
             };
             assert!(refused, "Odoo {version}: an ordinary user may blacklist an address by now");

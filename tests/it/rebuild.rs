@@ -10,7 +10,7 @@
 )]
 
 use odoo_spoold::control::hold;
-use odoo_spoold::control::wire::Decide;
+use odoo_spoold::control::wire::{Decide, Release};
 use odoo_spoold::model::{Accept, AccountId, HoldCode, JobState, Note, Outcome};
 use odoo_spoold::store::Buried;
 use serde_json::json;
@@ -345,5 +345,45 @@ fn night_p4_a_damaged_journal_is_to_be_looked_at() {
     spoold.stop();
     let spoold = place.files.start();
     assert!(listed(&spoold).is_empty());
+    spoold.stop();
+}
+
+/// AUDIT 1, kind (c): what a person released is passed again after a rebuild, and nothing else is.
+#[test]
+fn audit_01_a_release_survives_a_rebuild() {
+    let place = Place::new(Flavor::V19);
+    place.fake.tables(|tables| tables.amount_off = 1.0);
+    let spoold = place.files.start();
+    place.take(&spoold, "one", &report(&[1, 2], "Amazon", 9, "Shipped", 1));
+    let waits = |spoold: &Spoold, n| {
+        let holds = spoold.holds_of(&eu(), &order_id(n));
+        holds.into_iter().map(|hold| hold.code).collect::<Vec<_>>()
+    };
+    assert_eq!([1, 2].map(|n| waits(&spoold, n)), [vec![HoldCode::Total], vec![HoldCode::Total]]);
+    let request = Release {
+        account: eu(),
+        order_id: Some(order_id(1).parse().unwrap()),
+        code: None,
+        key: None,
+    };
+    assert_eq!(hold::release(&spoold.daemon.handle(), &request, Some(7)).unwrap().orders, 1);
+    spoold.wait_idle(&place.files);
+    assert_eq!(state(&spoold, 1), DELIVERED);
+
+    // Not made just now: no other host is still at it.
+    let id = place.order(2);
+    place.fake.tables(|tables| {
+        tables.set("sale.order", id, "create_date", json!("2025-04-08 07:07:00"));
+    });
+    place.fake.forget_calls();
+    let spoold = place.lose_and_rebuild(spoold);
+    spoold.wait_idle(&place.files);
+    assert_eq!(state(&spoold, 1), DELIVERED, "{:?}", spoold.holds_of(&eu(), &order_id(1)));
+    let dossier =
+        spoold.daemon.store.dossier(&eu(), &order_id(1).parse().unwrap()).unwrap().unwrap();
+    assert_eq!((dossier.released.len(), dossier.released[0].by), (1, Some(7)));
+    // The other waits: for its total, and because nobody knows why it is a quotation.
+    assert!(matches!(state(&spoold, 2), JobState::Held(_)), "{:?}", state(&spoold, 2));
+    assert!(place.fake.calls_of("sale.order", "action_confirm").is_empty());
     spoold.stop();
 }

@@ -277,7 +277,7 @@ fn fill_second(store: &Store) {
     let fifth = leased.iter().find(|leased| number(leased) == 5).unwrap();
     let mut dossier = mapped(fifth);
     if let Some(mapping) = &mut dossier.mapping {
-        mapping.stage = Some(Stage::Confirming(at(day)));
+        mapping.stage = Some(Stage::Confirming { since: at(day), before: Some(at(day)) });
         mapping.origin = Origin::Adopted;
     }
     dossier.attention = vec![Attention::new(
@@ -320,6 +320,7 @@ fn mapped(leased: &Leased) -> odoo_spoold::model::Dossier {
             amount_total: "12.50".parse().unwrap(),
             warehouse_id: 1,
             addressed: true,
+            state: "sale".into(),
         },
         ..Mapping::by(Origin::Ours)
     });

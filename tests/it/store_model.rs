@@ -111,6 +111,8 @@ struct Modelled {
     buyers: BTreeMap<Family, Buyer>,
     odoo_id: Option<i64>,
     leased: bool,
+    /// 0: goes before what is new.
+    lane: u8,
 }
 
 /// A buyer: its fact's rank, its hash, and the payload until Odoo has it.
@@ -156,6 +158,7 @@ impl Model {
             buyers: BTreeMap::new(),
             odoo_id: None,
             leased: false,
+            lane: 1,
         });
         let standing = job.facts.get(&fact.family).copied();
         let mut news = if fact.is_good() {
@@ -183,7 +186,7 @@ impl Model {
             news |= job.take_buyer(fact.family, rank, buyer, id_key, wanted);
         }
         if news {
-            (job.state, job.due, job.attempt) = (JobState::Pending, now, 0);
+            job.arm(now);
             job.generation += 1;
             if !job.faulty.is_empty() && job.odoo_id.is_none() && !job.leased {
                 let mut holds: Vec<_> = job.faulty.values().flat_map(RefusedFact::holds).collect();
@@ -200,8 +203,11 @@ impl Model {
         }
     }
 
-    fn due(&self, account: usize, now: Timestamp) -> Vec<Timestamp> {
-        let mut due: Vec<_> = self.free(account).filter(|due| *due <= now).collect();
+    /// When the jobs of a lane are due, the first one first.
+    fn due(&self, account: usize, lane: u8, now: Timestamp) -> Vec<Timestamp> {
+        let free = |job: &&Modelled| job.state == JobState::Pending && !job.leased;
+        let of_lane = self.of(account).filter(free).filter(|job| job.lane == lane);
+        let mut due: Vec<_> = of_lane.map(|job| job.due).filter(|due| *due <= now).collect();
         due.sort();
         due
     }
@@ -226,9 +232,9 @@ impl Model {
         let mut moved = 0;
         for (number, job) in &mut self.jobs {
             if side(*number) == account && which(&job.state) {
-                (job.state, job.due) = (JobState::Pending, now);
+                job.wake(now);
                 if attempts {
-                    job.attempt = 0;
+                    (job.attempt, job.lane) = (0, 0);
                 }
                 moved += 1;
             }
@@ -238,6 +244,21 @@ impl Model {
 }
 
 impl Modelled {
+    fn wake(&mut self, now: Timestamp) {
+        (self.state, self.due) = (JobState::Pending, now);
+        self.lane = u8::from(self.odoo_id.is_none());
+    }
+
+    fn arm(&mut self, now: Timestamp) {
+        self.wake(now);
+        self.attempt = 0;
+    }
+
+    fn arm_known(&mut self, now: Timestamp) {
+        self.arm(now);
+        self.lane = 0;
+    }
+
     fn take_buyer(
         &mut self,
         family: Family,
@@ -297,6 +318,8 @@ struct Machine {
     since_barrier: Vec<Model>,
     leases: Vec<Leased>,
     stale: Vec<Leased>,
+    /// Batches in a row, by account, that left nothing to what is new.
+    changes: [u8; 2],
     last: Option<LastTake>,
     now: Timestamp,
     files: u64,
@@ -317,6 +340,7 @@ impl Machine {
             since_barrier: vec![Model::default()],
             leases: Vec::new(),
             stale: Vec::new(),
+            changes: [0; 2],
             last: None,
             now: at(0),
             files: 100,
@@ -333,6 +357,7 @@ impl Machine {
         let options = StoreOptions { cache_bytes: 8 * 1024 * 1024, ..StoreOptions::default() };
         self.store = Some(Store::open(&self.state, &keys, options).unwrap());
         self.stale.append(&mut self.leases);
+        self.changes = [0; 2];
         self.model.jobs.values_mut().for_each(|job| job.leased = false);
         // Opening ends with a barrier.
         self.since_barrier = vec![self.model.clone()];
@@ -406,7 +431,7 @@ impl Machine {
                 let held = held.filter(|job| matches!(job.state, JobState::Held(_)));
                 prop_assert_eq!(released == 1, held.is_some());
                 if let Some(job) = held {
-                    (job.state, job.due) = (JobState::Pending, now);
+                    job.wake(now);
                 }
             }
             Step::Requeue(side) => {
@@ -423,7 +448,8 @@ impl Machine {
                 let settled = settled.filter(|job| job.state != JobState::Pending);
                 prop_assert_eq!(requeued == 1, settled.is_some());
                 if let Some(job) = settled {
-                    (job.state, job.due, job.attempt) = (JobState::Pending, now, 0);
+                    job.arm(now);
+                    job.lane = 0;
                 }
             }
             Step::Partner { number, odoo_id } => {
@@ -497,7 +523,18 @@ impl Machine {
     }
 
     fn lease(&mut self, side: usize, max: usize) -> Result<(), TestCaseError> {
-        let expected: Vec<_> = self.model.due(side, self.now).into_iter().take(max).collect();
+        let turn = self.changes[side] >= 3;
+        let mut expected: Vec<Timestamp> = Vec::new();
+        let mut new = false;
+        for lane in if turn { [1, 0] } else { [0, 1] } {
+            let due = self.model.due(side, lane, self.now).into_iter();
+            let before = expected.len();
+            expected.extend(due.take(max - before));
+            new |= lane == 1 && expected.len() > before;
+        }
+        if !expected.is_empty() {
+            self.changes[side] = if new { 0 } else { (self.changes[side] + 1).min(3) };
+        }
         let found = self.store().lease(&accounts()[side], self.now, max).unwrap();
         prop_assert!(found.unreadable.is_empty());
         let due: Vec<_> = found.jobs.iter().map(|leased| leased.job.due).collect();
@@ -536,7 +573,8 @@ impl Machine {
         let news = job.generation != leased.job.generation;
         match &end {
             End::Retry { due, attempt, .. } => (job.due, job.attempt) = (*due, *attempt),
-            _ if news => (job.state, job.due, job.attempt) = (JobState::Pending, now, 0),
+            // What the worker found is stored first.
+            _ if news => job.arm_known(now),
             End::Done(outcome) => {
                 (job.state, job.attempt) = (JobState::Done(*outcome), 0);
                 job.buyers.values_mut().for_each(|buyer| buyer.payload = None);

@@ -69,6 +69,68 @@ fn jobs_come_due_in_order_and_only_then() {
     assert_eq!(store.next_due(&account()).unwrap(), Some(at(3)));
 }
 
+/// Orders that stand in Odoo, of which a file then says something new.
+fn change_known(store: &Store, orders: std::ops::Range<u64>) {
+    let facts = |version| {
+        let fact = |n| (fact(&order(n), Family::AllOrders, Some(version), 1), None);
+        orders.clone().map(fact).collect()
+    };
+    store.take(&account(), &file(8), facts(1), None, at(-10)).unwrap();
+    for leased in store.lease(&account(), at(-10), 1000).unwrap().jobs {
+        let mut dossier = leased.dossier.clone();
+        dossier.mapping = Some(mapping(7));
+        let done = leased.settlement(Some(dossier), End::Done(Outcome::Delivered));
+        assert!(store.settle(vec![done], at(-10)).unwrap().is_empty());
+    }
+    store.take(&account(), &file(9), facts(2), None, at(60)).unwrap();
+}
+
+fn lease(store: &Store, max: usize) -> Vec<String> {
+    let leased = store.lease(&account(), at(100), max).unwrap().jobs;
+    leased.iter().map(|leased| leased.job.order_id.to_string()).collect()
+}
+
+#[test]
+fn audit_40_a_change_does_not_wait_behind_a_backlog_of_new_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    change_known(&store, 5000..5001);
+    fill(&store, 1000);
+    // Due later than all of them, and yet in the next batch.
+    assert_eq!(lease(&store, 10)[0], order(5000));
+    // What a person decided goes before them as well.
+    let (key, _) = store
+        .jobs(&JobFilter { state: Some(StateName::Pending), ..JobFilter::default() }, 1, None)
+        .unwrap()
+        .jobs
+        .remove(0);
+    let leased = store.lease(&account(), at(100), 2000).unwrap().jobs;
+    let chosen = leased.iter().find(|leased| leased.key == key).unwrap();
+    let end = chosen.settlement(None, End::Dead(death("refused")));
+    assert!(store.settle(vec![end], at(100)).unwrap().is_empty());
+    let name = chosen.job.order_id.to_string();
+    store.give_back(leased.iter().filter(|leased| leased.key != key));
+    assert_eq!(store.requeue(Buried::Record(key), at(99)).unwrap(), 1);
+    assert_eq!(lease(&store, 1), [name]);
+    assert_eq!(store.verify().unwrap(), [""; 0]);
+}
+
+#[test]
+fn audit_40_changes_never_starve_new_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    change_known(&store, 5000..5100);
+    fill(&store, 100);
+    let new = |batch: Vec<String>| batch.iter().filter(|id| **id < order(5000)).count();
+    let batches: Vec<usize> = (0..8).map(|_| new(lease(&store, 5))).collect();
+    assert_eq!(batches, [0, 0, 0, 5, 0, 0, 0, 5]);
+    assert_eq!(store.next_due(&account()).unwrap(), Some(at(0)), "the earliest of both lanes");
+    drop(store);
+    // The lane is in the key: a restart changes nothing.
+    let store = open(dir.path());
+    assert_eq!(new(lease(&store, 5)), 0);
+}
+
 #[test]
 fn held_jobs_are_released_by_the_thing_they_wait_for() {
     let dir = tempfile::tempdir().unwrap();

@@ -228,9 +228,19 @@ impl FakeOdoo {
         });
     }
 
-    /// Ends all refusals.
+    /// From now on `load()` of `model` must bring `field`; of records with a value only, if given.
+    pub fn require(&self, model: &str, field: &str, when: Option<(&str, Value)>) {
+        self.state().tables.required.push(table::Required {
+            model: model.to_owned(),
+            field: field.to_owned(),
+            when: when.map(|(field, value)| (field.to_owned(), value)),
+        });
+    }
+
+    /// Ends all refusals and requirements.
     pub fn refuse_nothing(&self) {
         self.state().tables.refusals.clear();
+        self.state().tables.required.clear();
     }
 
     /// Every call takes so long.
@@ -384,15 +394,16 @@ impl Reply {
         }
     }
 
-    fn send(self, mut stream: &TcpStream, date: &str) {
+    fn send(self, mut stream: &TcpStream, date: Option<&str>) {
         if self.silent {
             // Until the client hangs up.
             let _patience = stream.set_read_timeout(Some(Duration::from_mins(1)));
             let _gone = stream.read(&mut [0]);
             return;
         }
+        let date = date.map_or_else(String::new, |date| format!("Date: {date}\r\n"));
         let head = format!(
-            "HTTP/1.1 {} X\r\nServer: Werkzeug\r\nDate: {date}\r\nContent-Type: {}\r\n\
+            "HTTP/1.1 {} X\r\nServer: Werkzeug\r\n{date}Content-Type: {}\r\n\
              Content-Length: {}\r\nConnection: close\r\n{}\r\n",
             self.status,
             self.kind,
@@ -412,7 +423,7 @@ fn answer(shared: &Shared, stream: TcpStream) {
     };
     std::thread::sleep(latency);
     if let Some(reply) = route(shared, &request) {
-        reply.send(&stream, &date);
+        reply.send(&stream, date.as_deref());
     }
     drop(stream);
 }

@@ -41,6 +41,15 @@ impl Flavor {
     }
 }
 
+/// A field that somebody's module made required.
+#[derive(Debug, Clone)]
+pub struct Required {
+    pub model: String,
+    pub field: String,
+    /// Only where this field holds this value.
+    pub when: Option<(String, Value)>,
+}
+
 /// An exception on the way out.
 #[derive(Debug, Clone)]
 pub struct Raise {
@@ -66,6 +75,8 @@ pub struct Tables {
     /// External id → (model, id, noupdate).
     names: BTreeMap<String, (String, i64, bool)>,
     pub refusals: Vec<Refusal>,
+    /// Fields that `load()` must bring: of all records of a model, or of those with a value.
+    pub required: Vec<Required>,
     /// Models our user may not create.
     pub forbidden: BTreeSet<String>,
     /// Before 19 the answer is a wizard when a confirmed order is cancelled, unless the context says no.
@@ -76,6 +87,18 @@ pub struct Tables {
     pub hide_keys: bool,
     /// The server's clock minus the host's.
     pub clock_offset: SignedDuration,
+    /// What the `Date` header says beyond the server's clock; none: there is no header.
+    pub date_header: Option<SignedDuration>,
+    /// What Odoo's totals are off by.
+    pub amount_off: f64,
+    /// An automation adds a line of this price to every new order.
+    pub auto_line: Option<f64>,
+    /// Orders that a record rule hides from our user, with their lines.
+    pub hidden: BTreeSet<i64>,
+    /// A rounding line counts nothing in the totals.
+    pub rounding_is_lost: bool,
+    /// The warehouse delivers in the very moment in which an order is cancelled.
+    pub delivers_on_cancel: bool,
 }
 
 // === impl Raise ===
@@ -116,11 +139,18 @@ impl Tables {
             next: BTreeMap::new(),
             names: BTreeMap::new(),
             refusals: Vec::new(),
+            required: Vec::new(),
             forbidden: BTreeSet::new(),
             cancel_asks: false,
             makes_keys: None,
             hide_keys: false,
             clock_offset: SignedDuration::ZERO,
+            date_header: Some(SignedDuration::ZERO),
+            amount_off: 0.0,
+            auto_line: None,
+            hidden: BTreeSet::new(),
+            rounding_is_lost: false,
+            delivers_on_cancel: false,
         };
         tables.next.insert("res.users".to_owned(), UID);
         let mut put =
@@ -146,8 +176,9 @@ impl Tables {
         Timestamp::now().saturating_add(self.clock_offset).unwrap()
     }
 
-    pub fn http_date(&self) -> String {
-        self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    pub fn http_date(&self) -> Option<String> {
+        let date = self.now().saturating_add(self.date_header?).unwrap();
+        Some(date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
     }
 
     fn odoo_now(&self) -> Value {
@@ -366,6 +397,16 @@ impl Tables {
         }
     }
 
+    /// Whether a record rule hides it from our user.
+    pub fn is_hidden(&self, model: &str, id: i64) -> bool {
+        let order = match model {
+            "sale.order" => Some(id),
+            "sale.order.line" => self.row(model, id).and_then(|row| row["order_id"].as_i64()),
+            _ => None,
+        };
+        order.is_some_and(|order| self.hidden.contains(&order))
+    }
+
     fn name_of(&self, model: &str, id: i64) -> String {
         let found = self.names.iter().find(|(_, (m, i, _))| m == model && *i == id);
         found.map(|(name, _)| name.clone()).unwrap_or_default()
@@ -420,6 +461,11 @@ impl Tables {
                 ));
             }
             self.set("sale.order", *id, "state", json!("cancel"));
+            if self.delivers_on_cancel {
+                for line in self.children("sale.order.line", "order_id", *id) {
+                    self.set("sale.order.line", line, "qty_delivered", json!(1.0));
+                }
+            }
         }
         Ok(json!(true))
     }
@@ -586,8 +632,11 @@ impl Tables {
     fn amount(&self, order: i64, pick: fn((f64, f64)) -> f64) -> Value {
         let lines = self.children("sale.order.line", "order_id", order);
         let rows = lines.iter().filter_map(|line| self.row("sale.order.line", *line));
-        let sum =
-            rows.map(|row| self.line_amounts(row)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let counts =
+            |row: &&Record| !(self.rounding_is_lost && row.get("name") == Some(&json!("Rounding")));
+        let rows = rows.filter(counts);
+        let off = (self.amount_off, 0.0);
+        let sum = rows.map(|row| self.line_amounts(row)).fold(off, |a, b| (a.0 + b.0, a.1 + b.1));
         cents(sum, pick)
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::schema::Kind;
-use super::{Raise, Record, Tables};
+use super::{Raise, Record, Required, Tables};
 
 /// The answer of a `load()` that stored nothing: (record, text) each.
 pub fn refused(errors: &[(usize, String)]) -> Value {
@@ -70,7 +70,12 @@ impl Tables {
         if messages.is_empty() {
             for (place, record) in records.iter().enumerate() {
                 match self.store(model, record, update, flag("noupdate")) {
-                    Ok(id) => ids.push(id),
+                    Ok(id) => match self.missing(model, id, &columns) {
+                        None => ids.push(id),
+                        Some(field) => messages.push(json!({"type": "error", "record": place,
+                            "field": field, "rows": {"from": record.from, "to": record.to},
+                            "message": format!("Missing required value for the field 'X' ({field})")})),
+                    },
                     Err(raise) => messages.push(json!({"type": "error", "record": place,
                         "rows": {"from": record.from, "to": record.to}, "message": raise.text})),
                 }
@@ -86,6 +91,17 @@ impl Tables {
         }
         *self = before;
         Ok(json!({"ids": false, "messages": messages, "nextrow": 0}))
+    }
+
+    /// The required field that no column brings.
+    fn missing(&self, model: &str, id: i64, columns: &[String]) -> Option<String> {
+        let row = self.row(model, id)?;
+        let concerns = |required: &&Required| {
+            required.model == model
+                && !columns.contains(&required.field)
+                && required.when.as_ref().is_none_or(|(field, value)| row.get(field) == Some(value))
+        };
+        self.required.iter().find(concerns).map(|required| required.field.clone())
     }
 
     fn check_column(&self, model: &str, column: &str) -> Result<(), Raise> {
@@ -222,6 +238,7 @@ impl Tables {
         noupdate: bool,
     ) -> Result<i64, Raise> {
         let known = record.name.as_ref().and_then(|name| self.names.get(name).cloned());
+        let fresh = known.is_none() && record.id.is_none();
         let id = match (known, record.id) {
             (Some((other, _, _)), _) if other != model => {
                 return Err(Raise::new("builtins.ValueError", 500, "external id of another model"));
@@ -243,6 +260,10 @@ impl Tables {
             // A line id that stands under another order moves the line.
             let child = Parsed { name: name.clone(), values, ..Parsed::default() };
             self.store(line, &child, false, noupdate)?;
+        }
+        if let (true, "sale.order", Some(price)) = (fresh, model, self.auto_line) {
+            let line = json!({"order_id": id, "name": "Eco fee", "product_uom_qty": 1.0, "price_unit": price});
+            self.create("sale.order.line", line.as_object().unwrap())?;
         }
         Ok(id)
     }

@@ -64,7 +64,7 @@ const MODELS: [(&str, &str); 23] = [
     ("stock.location", "name:char usage:selection active:boolean company_id:>res.company"),
     (
         "stock.picking",
-        "name:char state:selection origin:char sale_id:>sale.order carrier_tracking_ref:char \
+        "name:char state:selection origin:char sale_id:>sale.order note:html carrier_tracking_ref:char \
         message_partner_ids:*res.partner",
     ),
     (
@@ -244,7 +244,8 @@ impl Tables {
             || domain.iter().any(|term| term[0] == "active");
         for id in self.all_ids(model) {
             let row = self.row(model, id).unwrap();
-            if (archived || row.get("active") != Some(&json!(false)))
+            if !self.is_hidden(model, id)
+                && (archived || row.get("active") != Some(&json!(false)))
                 && self.matches(model, id, &domain)?
             {
                 found.push(id);

@@ -1,0 +1,274 @@
+//! What Odoo refuses: a question, an order, or everything, because somebody changed a setting there.
+//! Against the fake Odoo, on a clock that the test moves.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use odoo_spoold::clock::Manual;
+use odoo_spoold::model::{AccountId, HoldCode, JobState, Outcome};
+use serde_json::json;
+
+use crate::support::fake_odoo::{FakeOdoo, Fault, Flavor, Recorded};
+use crate::support::shop::{
+    clock, fast_forward, installation, order_id, order_report, shop, start, state,
+};
+use crate::support::spoold::{Installation, Spoold};
+
+const DELIVERED: JobState = JobState::Done(Outcome::Delivered);
+
+struct Shop {
+    fake: FakeOdoo,
+    place: Installation,
+    clock: Manual,
+    eu: AccountId,
+}
+
+fn ready(extra: &str) -> (Shop, Spoold) {
+    let fake = shop(Flavor::V19);
+    let place = installation(&fake, &["eu"], extra);
+    let clock = clock();
+    let spoold = start(&place, &clock);
+    (Shop { fake, place, clock, eu: "eu".parse().unwrap() }, spoold)
+}
+
+impl Shop {
+    fn drop_orders(&self, name: &str, numbers: std::ops::Range<usize>) {
+        self.place.drop_bytes("eu", name, &order_report(numbers));
+    }
+
+    fn gate(&self, spoold: &Spoold) -> &'static str {
+        spoold.daemon.delivery.gates()[&self.eu].name()
+    }
+
+    /// Moves the clock to each next probe and retry, until the condition holds.
+    fn wait(&self, spoold: &Spoold, what: &str, mut done: impl FnMut() -> bool) {
+        spoold.wait(what, || {
+            let tally = spoold.tally(&self.eu);
+            if tally.started == 0 && !done() {
+                self.clock.advance(Duration::from_secs(30));
+                spoold.daemon.delivery.wake(&self.eu);
+            }
+            done()
+        });
+    }
+
+    fn wait_delivered(&self, spoold: &Spoold, orders: u64) {
+        self.wait(spoold, "all to be delivered", || spoold.tally(&self.eu).done == orders);
+    }
+
+    fn holds(&self, spoold: &Spoold, number: usize) -> Vec<HoldCode> {
+        spoold.holds_of(&self.eu, &order_id(number)).iter().map(|hold| hold.code).collect()
+    }
+}
+
+/// Orders in each `load` that creates some.
+fn sizes(fake: &FakeOdoo) -> Vec<usize> {
+    let creates = |call: &&Recorded| {
+        call.args["fields"].as_array().unwrap().contains(&json!("client_order_ref"))
+    };
+    let orders = |call: &Recorded| {
+        let rows = call.args["data"].as_array().unwrap();
+        rows.iter().filter(|row| row[1] != json!("") && row[1] != json!(false)).count()
+    };
+    fake.calls_of("sale.order", "load").iter().filter(creates).map(orders).collect()
+}
+
+fn value_error() -> Fault {
+    Fault::Raise("builtins.ValueError".into(), 500, "Invalid field 'x' on 'sale.order'".into())
+}
+
+#[test]
+fn audit_14_a_refused_question_buries_nobody() {
+    for method in ["search_read", "read"] {
+        let (shop, spoold) = ready("");
+        shop.fake.fail_next("sale.order", method, value_error());
+        shop.drop_orders("orders.age", 0..3);
+        fast_forward(&spoold, &shop.clock, &shop.eu);
+        for number in 0..3 {
+            assert_eq!(state(&spoold, &shop.eu, number), DELIVERED, "{method}: order {number}");
+        }
+        spoold.stop();
+    }
+}
+
+#[test]
+fn audit_14_a_question_refused_for_good_is_seen_and_heals() {
+    let (shop, spoold) = ready("");
+    shop.fake.fail_times(500, "sale.order", "search_read", &value_error());
+    shop.drop_orders("orders.age", 0..4);
+    shop.wait(&spoold, "somebody to see it", || {
+        shop.gate(&spoold) == "paused" || spoold.tally(&shop.eu).held > 0
+    });
+    assert_eq!(spoold.tally(&shop.eu).dead, 0);
+    shop.fake.heal();
+    shop.wait_delivered(&spoold, 4);
+    assert_eq!(shop.gate(&spoold), "open");
+    spoold.stop();
+}
+
+#[test]
+fn audit_35_a_failure_that_nobody_knows_is_seen_in_the_end() {
+    let (shop, spoold) = ready("limit_time_real = \"10s\"");
+    let boom = Fault::Raise("acme.Boom".to_owned(), 500, "boom".to_owned());
+    shop.fake.fail_times(500, "sale.order", "load", &boom);
+    shop.drop_orders("orders.age", 0..1);
+    shop.wait(&spoold, "the hold", || spoold.tally(&shop.eu).held == 1);
+    assert_eq!(shop.holds(&spoold, 0), [HoldCode::Refused]);
+    shop.fake.heal();
+    shop.wait_delivered(&spoold, 1);
+    spoold.stop();
+}
+
+#[test]
+fn case_r20_a_required_field_pauses_at_the_first_order_and_heals_by_itself() {
+    let (shop, spoold) = ready("");
+    shop.fake.require("sale.order", "project_code", None);
+    shop.drop_orders("orders.age", 0..5);
+    spoold.wait("the pause", || shop.gate(&spoold) == "paused");
+    let odoo_spoold::deliver::gate::Gate::Paused(closed) =
+        spoold.daemon.delivery.gates()[&shop.eu].clone()
+    else {
+        panic!("not paused");
+    };
+    assert_eq!(closed.code, "missing_required");
+    assert!(closed.next_step.contains("project_code"), "{}", closed.next_step);
+    // Probes send one order at a time, ever more rarely, and never unpause without reason.
+    shop.fake.forget_calls();
+    for _ in 0..20 {
+        shop.clock.advance(Duration::from_mins(1));
+        spoold.daemon.delivery.wake(&shop.eu);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(shop.gate(&spoold), "paused");
+    }
+    let probes = sizes(&shop.fake);
+    assert!(!probes.is_empty() && probes.len() <= 8, "{probes:?}");
+    assert!(probes.iter().all(|size| *size == 1), "{probes:?}");
+    let tally = spoold.tally(&shop.eu);
+    assert_eq!((tally.dead, tally.done), (0, 0));
+    shop.fake.refuse_nothing();
+    shop.wait_delivered(&spoold, 5);
+    assert_eq!(shop.gate(&spoold), "open");
+    spoold.stop();
+}
+
+#[test]
+fn case_r20_the_same_words_for_three_orders_pause_and_nothing_dies() {
+    let (shop, spoold) = ready("");
+    shop.fake.refuse("sale.order", "state", json!("draft"), "Record 17 needs a project");
+    for number in 0..3 {
+        // Three batches of one order each.
+        shop.drop_orders(&format!("{number}.age"), number..number + 1);
+        shop.wait(&spoold, "the hold", || spoold.tally(&shop.eu).held == number as u64 + 1);
+        if number < 2 {
+            assert_eq!(shop.gate(&spoold), "open", "after order {number}");
+        } else {
+            spoold.wait("the pause", || shop.gate(&spoold) == "paused");
+        }
+        assert_eq!(shop.holds(&spoold, number), [HoldCode::Refused]);
+    }
+    // What comes meanwhile waits.
+    shop.drop_orders("more.age", 10..20);
+    spoold.wait("more to be known", || spoold.tally(&shop.eu).total() == 13);
+    shop.fake.forget_calls();
+    shop.wait(&spoold, "a probe", || !sizes(&shop.fake).is_empty());
+    assert_eq!(spoold.tally(&shop.eu).dead, 0);
+    shop.fake.refuse_nothing();
+    shop.wait_delivered(&spoold, 13);
+    let sizes = sizes(&shop.fake);
+    assert_eq!(sizes[0], 1, "one of them first: {sizes:?}");
+    spoold.stop();
+}
+
+#[test]
+fn case_r20_an_account_never_stands_still_for_one_order() {
+    let (shop, spoold) = ready("");
+    shop.fake.require("sale.order", "project_code", Some(("client_order_ref", json!(order_id(3)))));
+    shop.drop_orders("orders.age", 0..12);
+    shop.wait(&spoold, "the others", || spoold.tally(&shop.eu).done == 11);
+    shop.wait(&spoold, "the end of that one", || spoold.tally(&shop.eu).dead == 1);
+    assert!(matches!(state(&spoold, &shop.eu, 3), JobState::Dead(_)));
+    assert_eq!(shop.gate(&spoold), "open");
+    spoold.stop();
+}
+
+#[test]
+fn an_order_refused_alone_is_held_until_others_get_through() {
+    let (shop, spoold) = ready("");
+    shop.fake.refuse("sale.order", "client_order_ref", json!(order_id(0)), "no");
+    shop.drop_orders("first.age", 0..1);
+    shop.wait(&spoold, "the hold", || spoold.tally(&shop.eu).held == 1);
+    assert_eq!(shop.holds(&spoold, 0), [HoldCode::Refused]);
+    assert_eq!(shop.gate(&spoold), "open");
+    shop.drop_orders("second.age", 1..6);
+    shop.wait(&spoold, "the others", || spoold.tally(&shop.eu).done == 5);
+    shop.wait(&spoold, "its end", || spoold.tally(&shop.eu).dead == 1);
+    let JobState::Dead(death) = state(&spoold, &shop.eu, 0) else { panic!("not dead") };
+    assert_eq!((death.code.as_str(), death.words.as_str()), ("odoo-order-refused", "no"));
+    spoold.stop();
+}
+
+#[test]
+fn a_held_refusal_is_sent_again_after_a_restart() {
+    let (shop, spoold) = ready("");
+    shop.fake.refuse("sale.order", "state", json!("draft"), "needs a project");
+    shop.drop_orders("orders.age", 0..5);
+    shop.wait(&spoold, "the holds", || spoold.tally(&shop.eu).held == 5);
+    spoold.stop();
+    shop.fake.refuse_nothing();
+    let spoold = start(&shop.place, &shop.clock);
+    shop.wait_delivered(&spoold, 5);
+    spoold.stop();
+}
+
+/// Order 0 with `lines` lines of quantity 7 beside its first.
+fn more_lines(lines: usize) -> Vec<u8> {
+    let mut text = String::from_utf8(order_report(0..1)).unwrap();
+    let row = text.lines().nth(1).unwrap().to_owned();
+    for line in 1..=lines {
+        let row = row
+            .replace("\t00000000000\t", &format!("\t9000000000{line}\t"))
+            .replace("\tSKU-0001\t", &format!("\tSKU-{:04}\t", line + 1))
+            .replace("\t1\tEUR\t", "\t7\tEUR\t");
+        writeln!(text, "{row}").unwrap();
+    }
+    text.into_bytes()
+}
+
+#[test]
+fn audit_15_three_refused_lines_of_one_order_pause_nobody() {
+    let (shop, spoold) = ready("");
+    shop.drop_orders("first.age", 0..1);
+    fast_forward(&spoold, &shop.clock, &shop.eu);
+    shop.fake.refuse("sale.order.line", "product_uom_qty", json!(7.0), "no more lines");
+    shop.place.drop_bytes("eu", "lines.age", &more_lines(3));
+    shop.drop_orders("others.age", 1..11);
+    shop.wait(&spoold, "the others", || spoold.tally(&shop.eu).done == 10);
+    shop.wait(&spoold, "the hold", || shop.holds(&spoold, 0) == [HoldCode::Refused]);
+    assert_eq!(shop.gate(&spoold), "open");
+    spoold.stop();
+}
+
+#[test]
+fn audit_34_settings_that_end_a_hold_end_it_at_the_reload() {
+    let (mut shop, spoold) = ready("");
+    shop.fake.tables(|tables| {
+        let ids = tables.all_ids("product.product");
+        for id in ids {
+            let code = tables.row("product.product", id).unwrap()["default_code"].clone();
+            if code == json!("SKU-0001") {
+                tables.set("product.product", id, "default_code", json!("OTHER"));
+            }
+        }
+    });
+    shop.drop_orders("orders.age", 0..1);
+    spoold.wait("the hold", || shop.holds(&spoold, 0) == [HoldCode::Sku]);
+    let text = shop.place.config_text().replace(
+        "import_from = 2001-01-01\n",
+        "import_from = 2001-01-01\nunknown_sku = \"default\"\ndefault_product = \"OTHER\"\n",
+    );
+    let keys = shop.place.keys_text();
+    shop.place.rewrite(&text, &keys);
+    spoold.daemon.reload().unwrap();
+    spoold.wait("its end", || state(&spoold, &shop.eu, 0) == DELIVERED);
+    spoold.stop();
+}
