@@ -167,6 +167,7 @@ const OURS: &[(&str, &[&str])] = &[
             "991-1234581-9886197 Unshipped Amazon.de 2x-/-",
             "notice amounts-left-out, costs money",
             "notice amounts-left-out, costs money",
+            "notice columns-unknown",
         ],
     ),
     ("case_zip.txt", &["refused document-format"]),
@@ -238,6 +239,7 @@ const THEIRS: &[(&str, &[&str])] = &[
             "305-7000013-0000001 Unshipped Amazon.de 2x-/-",
             "notice amounts-left-out, costs money",
             "notice amounts-left-out, costs money",
+            "notice columns-unknown",
         ],
     ),
     (

@@ -155,7 +155,7 @@ fn every_mistake_has_its_place() {
         (account("default_product = \"X\"\n", ""), "9:19 `default_product` has no effect here"),
         (
             account("unknown_sku = \"default\"\ndefault_product = \"5.80293E+13\"\n", ""),
-            "10:19 this internal reference was rewritten by a spreadsheet (exponent form)",
+            "10:19 this internal reference was rewritten by a spreadsheet",
         ),
         (account("max_file_size = \"1B\"\n", ""), "9:17 1B is out of range"),
         (
