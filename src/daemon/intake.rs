@@ -25,7 +25,7 @@ use crate::model::{
 };
 use crate::spool::{self, Claim, ClaimError, harmless_name};
 use crate::store::{Store, StoreError};
-use crate::telemetry::events;
+use crate::telemetry::{events, outcomes};
 
 /// Facts in one transaction of the store.
 const TAKE: usize = 200;
@@ -380,7 +380,7 @@ impl Taking<'_> {
             self.undurable = 0;
             for (order, holds) in self.held.drain(..) {
                 for hold in &holds {
-                    events::order_held(&self.account.id, &order, hold);
+                    outcomes::order_held(&self.account.id, &order, hold);
                 }
             }
             (self.progress)();

@@ -21,7 +21,7 @@ use super::send::Stop;
 use crate::model::{Hold, HoldCode, OdooId};
 use crate::odoo::{Client, Context, Fault, Find};
 use crate::store::Waiting;
-use crate::telemetry::events;
+use crate::telemetry::outcomes;
 
 /// So many orders of one look must be gone, and more than half of it, before it is doubted.
 const DOUBTED_FROM: usize = 10;
@@ -153,7 +153,7 @@ impl Lane {
                 Ok(count)
             })
             .await?;
-        events::released(&self.account, HoldCode::Invisible.name(), count);
+        outcomes::released(&self.account, HoldCode::Invisible.name(), count);
         Ok(())
     }
 }

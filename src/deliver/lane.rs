@@ -27,7 +27,7 @@ use crate::model::{AccountId, HoldCode, Sku};
 use crate::odoo::{Client, FaultKind};
 use crate::plan::{Found, Lookup};
 use crate::store::Waiting;
-use crate::telemetry::events;
+use crate::telemetry::{events, outcomes};
 
 /// The loop looks at least this often, whatever woke it.
 const IDLE_SECS: u64 = 60;
@@ -103,7 +103,8 @@ impl Lane {
     /// A batch that panicked gave its leases back. It is not begun again at once.
     fn seen(&self, ended: &Result<(), JoinError>) {
         if ended.is_err() {
-            events::task_ended(&self.account, "a batch");
+            // Where it panicked is an event of its own.
+            tracing::error!(account = %self.account, "a batch panicked: its orders are sent again");
             self.rest_a_while();
         }
     }
@@ -329,7 +330,7 @@ impl Lane {
                             )
                         })
                         .await?;
-                    events::released(&self.account, "sku", count);
+                    outcomes::released(&self.account, "sku", count);
                 }
             }
         }
@@ -349,7 +350,7 @@ impl Lane {
             .shelf
             .run(move |store, account| store.release(Waiting::For(account, code, None), now))
             .await?;
-        events::released(&self.account, code.name(), count);
+        outcomes::released(&self.account, code.name(), count);
         Ok(())
     }
 

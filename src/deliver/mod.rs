@@ -65,7 +65,6 @@ use crate::model::{AccountId, BuyerFact, Dossier, KeyEnd, Sku};
 use crate::odoo::Client;
 use crate::plan::{AccountPolicy, Plan, UnknownSku, plan};
 use crate::store::Store;
-use crate::telemetry::events;
 
 /// How long a lane that panicked rests.
 const LANE_REST: Duration = Duration::from_secs(10);
@@ -202,7 +201,8 @@ impl Delivery {
         while let Some(ended) = lanes.join_next_with_id().await {
             let Err(error) = ended else { continue };
             let Some(lane) = running.remove(&error.id()) else { continue };
-            events::task_ended(&lane.account, "delivery");
+            // Where it panicked is an event of its own.
+            tracing::error!(account = %lane.account, "delivery panicked: it begins again");
             tokio::time::sleep(LANE_REST).await;
             let begun = begin(&mut lanes, &lane, &stop, &beat);
             running.insert(begun, lane);

@@ -18,7 +18,7 @@ use super::settle::Sent;
 use super::throttle::Permit;
 use crate::model::{Death, HoldCode};
 use crate::store::{End, Leased, RecordKey, Waiting};
-use crate::telemetry::events;
+use crate::telemetry::{events, outcomes};
 
 /// Orders sent alone in one probe, at most.
 const PROBES: usize = 2;
@@ -172,7 +172,7 @@ impl Lane {
                     store.release(Waiting::For(account, HoldCode::Refused, Some(&key)), now)
                 })
                 .await?;
-            events::released(&self.account, HoldCode::Refused.name(), count);
+            outcomes::released(&self.account, HoldCode::Refused.name(), count);
         }
         Ok(())
     }

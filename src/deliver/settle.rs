@@ -21,7 +21,7 @@ use crate::model::{Death, Family, Hold, HoldCode, OdooId, OrderId, Outcome};
 use crate::odoo::Context;
 use crate::plan::merge::merge_buyer;
 use crate::store::{BuyerState, End, Leased, RecordKey, Settlement};
-use crate::telemetry::events;
+use crate::telemetry::{events, outcomes};
 
 /// From this attempt on an order is a suspect: its batch has failed often enough. Suspects go apart
 /// from the others, in groups that halve with each attempt, so that one bad order costs log₂ calls.
@@ -401,10 +401,10 @@ impl Lane {
             }
             match end {
                 End::Done(Outcome::Delivered) => events::order_delivered(&self.account, order),
-                End::Done(outcome) => events::order_done(&self.account, order, outcome.name()),
+                End::Done(outcome) => outcomes::order_done(&self.account, order, outcome.name()),
                 End::Held(holds) => {
                     for hold in holds {
-                        events::order_held(&self.account, order, hold);
+                        outcomes::order_held(&self.account, order, hold);
                     }
                 }
                 End::Dead(death) => events::order_dead(&self.account, order, &death.code),

@@ -16,9 +16,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tracing::Level;
 
-use crate::model::{
-    AccountId, Counts, EndedBy, Family, FileId, Hold, HoldCode, OdooId, OrderId, Refusal, RowFault,
-};
+use crate::model::{AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal, RowFault};
 
 use super::{codes, explain};
 
@@ -233,14 +231,6 @@ transitions! {
          and systemd starts it again; nothing is lost. Report it with the journal.";
     fn task_panicked(task: &str, place: &str) explains "task-panicked" => {
         task, place, "a part of odoo-spoold panicked: {task}, at {place}"
-    }
-
-    /// A task of an account ended in a panic, and begins again.
-    TASK_ENDED: ERROR, "7e2d90b1f34a4c55a8c1be60d7f92a14",
-        "A task of an account panicked: a bug. It begins again after some seconds; nothing is lost. \
-         Report it with the journal.";
-    fn task_ended(account: &AccountId, task: &str) explains "task-panicked" => {
-        account = %account, task, "account {account}: {task} panicked; it begins again"
     }
 
     /// An order is tried again later.
@@ -545,35 +535,6 @@ impl Display for Uid {
             Some(uid) => write!(f, "uid {uid}"),
             None => f.write_str("somebody"),
         }
-    }
-}
-
-/// An order's job ended: one of several transitions, by its outcome's name.
-pub fn order_done(account: &AccountId, order: &OrderId, outcome: &str) {
-    match outcome {
-        "delivered" => order_delivered(account, order),
-        "cancelled" => order_cancelled(account, order),
-        "adopted" => order_adopted(account, order),
-        _ => order_nothing_to_do(account, order, outcome),
-    }
-}
-
-/// An order is held: what a later file ends is no warning, and a conflict is a transition of its
-/// own.
-pub fn order_held(account: &AccountId, order: &OrderId, hold: &Hold) {
-    match (hold.code, hold.code.ended_by()) {
-        (HoldCode::Conflict, _) => order_conflict(account, order, &hold.text),
-        (_, EndedBy::File) => order_expected(account, order, hold.code.name(), &hold.text),
-        (_, EndedBy::Odoo | EndedBy::Person) => {
-            order_waiting(account, order, hold.code.name(), &hold.text);
-        }
-    }
-}
-
-/// Held orders go on; nothing is said of none.
-pub fn released(account: &AccountId, code: &str, orders: u64) {
-    if orders > 0 {
-        orders_released(account, code, orders);
     }
 }
 

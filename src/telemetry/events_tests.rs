@@ -37,7 +37,6 @@ fn ids_never_change() {
         ("ORDER_DEAD", "10e7796cf7e64f73a10d739d9a10f7e7"),
         ("BATCH_PANICKED", "5f3c1de08a7b4c6d9e2471b0c8fa6d35"),
         ("TASK_PANICKED", "c40be7a9d51f4f0f8a6e93d27b1c5e88"),
-        ("TASK_ENDED", "7e2d90b1f34a4c55a8c1be60d7f92a14"),
         ("ORDER_RETRY", "44a62221cff04c91882f188701842cfd"),
         ("API_KEY_ENDS", "7c1e0b5a94d84f2fa6d35b8c12e7f096"),
         ("ACCOUNT_PAUSED", "b2db33c6a83d43139c33ae98834a99ab"),

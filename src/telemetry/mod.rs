@@ -7,6 +7,7 @@ pub mod codes;
 pub mod events;
 pub mod explain;
 pub mod log;
+pub mod outcomes;
 pub mod panics;
 mod queue;
 #[cfg(test)]

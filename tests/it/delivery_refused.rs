@@ -228,7 +228,7 @@ fn more_lines(lines: usize) -> Vec<u8> {
         let row = row
             .replace("\t00000000000\t", &format!("\t9000000000{line}\t"))
             .replace("\tSKU-0001\t", &format!("\tSKU-{:04}\t", line + 1))
-            .replace("\t1\tEUR\t", "\t7\tEUR\t");
+            .replace("\t1\tEUR\t19.99\t", "\t7\tEUR\t21.00\t");
         writeln!(text, "{row}").unwrap();
     }
     text.into_bytes()

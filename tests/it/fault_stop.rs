@@ -67,6 +67,8 @@ fn sigterm_in_the_middle_of_a_large_file_leaves_it_for_the_next_start() {
     (0..MANY)
         .for_each(|n| shipped_by_seller_named(&mut report, n, n % 3, "SKU-0001", 900, &article));
     let fake = shop();
+    // Nothing to round: what takes time here is the file.
+    fake.tables(|tables| tables.amount_off = 0.0);
     // A large file gives way to deliveries: with one always under way it takes its time.
     fake.set_latency(Duration::from_millis(300));
     let place = Place::limited(&fake, "20s");
@@ -92,11 +94,7 @@ fn sigterm_in_the_middle_of_a_large_file_leaves_it_for_the_next_start() {
     let references: BTreeSet<&str> =
         orders.iter().map(|order| order["client_order_ref"].as_str().unwrap()).collect();
     assert_eq!((orders.len(), references.len() as u64), (references.len(), MANY));
-    assert_eq!(
-        fake.records("sale.order.line").len() as u64,
-        2 * MANY,
-        "the goods and the rounding of each"
-    );
+    assert_eq!(fake.records("sale.order.line").len() as u64, MANY, "one line an order");
     let done = place.names("done");
     assert!(done.iter().any(|name| name.starts_with("large.age")), "{done:?}");
 }
