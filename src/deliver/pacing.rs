@@ -27,6 +27,9 @@ pub(super) const FULL: Duration = Duration::from_secs(1);
 pub(super) const BRIEF: Duration = Duration::from_millis(180);
 /// A call that took less keeps nobody waiting: no read is sent after it.
 pub(super) const SHORT: Duration = Duration::from_millis(60);
+/// A read that took less is quick for a person, whatever the floor is: on a busy host a floor of a
+/// millisecond says nothing about who waits.
+const NOTICED: Duration = Duration::from_millis(20);
 /// Of so many last reads a majority decides.
 const LAST: usize = 3;
 /// After so many reads there is one that shows what a read takes when nobody waits.
@@ -127,7 +130,7 @@ impl Pacing {
     /// Whether others stood before a read that took so long.
     fn is_slow(&self, read: Duration) -> bool {
         let limit = |floor: Duration| floor.saturating_mul(3) / 2 + Duration::from_millis(2);
-        self.floor.is_some_and(|floor| read > limit(floor))
+        self.floor.is_some_and(|floor| read > limit(floor).max(NOTICED))
     }
 
     fn note(&mut self, read: Duration, slow: bool) {

@@ -46,7 +46,7 @@ fn night_p9_bash_completes_behind_the_first_word() {
     assert_eq!(offered("odoo-spoold ho"), ["hold"]);
     assert_eq!(offered("odoo-spoold hold re"), ["release"]);
     assert_eq!(offered("odoo-spoold hold accept-m"), ["accept-marketplace"]);
-    assert_eq!(offered("odoo-spoold explain ta"), ["tax"]);
+    assert_eq!(offered("odoo-spoold explain ta"), ["tax", "task-panicked"]);
     assert_eq!(offered("odoo-spoold explain state-schema-o"), ["state-schema-old"]);
     assert!(offered("odoo-spoold setup --rec").contains(&"--recovery-identity".to_owned()));
     assert_eq!(offered("odoo-spoold queue list --state he"), ["held"]);

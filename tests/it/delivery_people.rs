@@ -339,7 +339,12 @@ fn kind_g_orders_that_come_back_end_the_pause_by_themselves() {
     place.drop("two", &by_amazon(&all, 10, "Cancelled", false));
     let gate = || place.spoold.daemon.delivery.gates()[&eu()].clone();
     place.spoold.wait("the account to pause", || matches!(gate(), Gate::Paused(_)));
-    place.fake.tables(|tables| *tables = whole);
+    place.fake.tables(|tables| {
+        // Not the marker: an older one would be a restored backup, which is another pause.
+        let mut whole = whole;
+        whole.take_records("res.partner", tables);
+        *tables = whole;
+    });
     fast_forward(&place.spoold, &place.clock, &eu());
     for n in all {
         assert_eq!(place.state(n), JobState::Done(Outcome::Cancelled), "{n}");

@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use odoo_spoold::model::{
-    AccountId, BuyerFact, Counts, DocumentInfo, Fact, Family, FileId, FileRecord, FileState,
-    HoldCode, JobState, Outcome, Rank, RefusedFact,
+    AccountId, BuyerFact, Counts, DocumentInfo, Dossier, Fact, Family, FileId, FileRecord,
+    FileState, Hold, HoldCode, JobState, OrderId, Outcome, Rank, RefusedFact, Standing,
 };
 use odoo_spoold::store::{
     Buried, BuyerState, End, FileFilter, IdKey, JobFilter, Leased, Store, StoreOptions, Taken,
@@ -105,6 +105,9 @@ struct Modelled {
     attempt: u32,
     generation: u64,
     facts: BTreeMap<Family, Rank>,
+    /// What stands, for the rule what a refused row keeps an order from.
+    said: BTreeMap<Family, Standing>,
+    seen_unshipped: bool,
     refused: BTreeMap<Family, Option<Timestamp>>,
     /// Why an order of refused rows waits.
     faulty: BTreeMap<Family, RefusedFact>,
@@ -113,6 +116,23 @@ struct Modelled {
     leased: bool,
     /// 0: goes before what is new.
     lane: u8,
+}
+
+impl Modelled {
+    /// What its refused rows hold it for.
+    fn refusals(&self, order_id: &OrderId, file: &FileId) -> Vec<Hold> {
+        let dossier = Dossier {
+            order_id: order_id.clone(),
+            facts: self.said.clone(),
+            refused: self.faulty.clone(),
+            seen_unshipped: self.seen_unshipped,
+            mapping: None,
+            last_file: file.clone(),
+            attention: Vec::new(),
+            released: Vec::new(),
+        };
+        dossier.refusals().writing
+    }
 }
 
 /// A buyer: its fact's rank, its hash, and the payload until Odoo has it.
@@ -153,6 +173,8 @@ impl Model {
             attempt: 0,
             generation: 0,
             facts: BTreeMap::new(),
+            said: BTreeMap::new(),
+            seen_unshipped: false,
             refused: BTreeMap::new(),
             faulty: BTreeMap::new(),
             buyers: BTreeMap::new(),
@@ -165,6 +187,7 @@ impl Model {
             let news = standing.is_none_or(|standing| rank > standing);
             if news {
                 job.facts.insert(fact.family, rank);
+                job.said.insert(fact.family, Standing { rank, fact: fact.clone() });
                 job.refused
                     .retain(|family, version| *family != fact.family || *version > fact.version);
                 let left = &job.refused;
@@ -181,6 +204,10 @@ impl Model {
             }
             news
         };
+        if fact.is_good() && fact.is_unshipped() && !job.seen_unshipped {
+            job.seen_unshipped = true;
+            news = true;
+        }
         if let Some(buyer) = buyer.filter(|_| fact.is_good()) {
             let wanted = news && job.odoo_id.is_none();
             news |= job.take_buyer(fact.family, rank, buyer, id_key, wanted);
@@ -188,8 +215,8 @@ impl Model {
         if news {
             job.arm(now);
             job.generation += 1;
-            if !job.faulty.is_empty() && job.odoo_id.is_none() && !job.leased {
-                let mut holds: Vec<_> = job.faulty.values().flat_map(RefusedFact::holds).collect();
+            let mut holds = job.refusals(&fact.order_id, file);
+            if !holds.is_empty() && job.odoo_id.is_none() && !job.leased {
                 holds.sort();
                 holds.dedup();
                 job.state = JobState::Held(holds);

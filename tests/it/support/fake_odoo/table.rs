@@ -132,6 +132,13 @@ impl Raise {
 // === impl Tables ===
 
 impl Tables {
+    /// The records of a model as other tables have them.
+    pub fn take_records(&mut self, model: &str, from: &Self) {
+        if let Some(rows) = from.rows.get(model) {
+            self.rows.insert(model.to_owned(), rows.clone());
+        }
+    }
+
     pub fn new(flavor: Flavor) -> Self {
         let mut tables = Self {
             flavor,
