@@ -189,16 +189,20 @@ pub(super) fn spool(
     }
     for account in accounts {
         sheet.about(Some(&account.id));
-        folders(dir, account, fix, sheet);
+        folders(dir, &settings.state.dir, account, fix, sheet);
     }
     sheet.about(None);
 }
 
-fn folders(spool: &Path, account: &AccountSettings, fix: bool, sheet: &mut Sheet) {
+fn folders(spool: &Path, state: &Path, account: &AccountSettings, fix: bool, sheet: &mut Sheet) {
     let dirs = SpoolDirs::new(spool, account.id.as_str());
     let made = fix && all(&dirs).iter().any(|path| !path.exists());
     let looked = if made {
-        let owner = prepare::Owner { daemon: owner_of(spool), ..prepare::Owner::default() };
+        // The spool belongs to the group that drops files; only `incoming/` may.
+        let daemon = owner_of(state);
+        let group = owner_of(spool).map(|(_, group)| group);
+        let droppers = group.filter(|group| daemon.is_some_and(|(_, own)| own != *group));
+        let owner = prepare::Owner { daemon, droppers, ..prepare::Owner::default() };
         // By descriptor: the spool belongs to the service, and a link there must not lead root on.
         match prepare::folders(spool, &account.id, owner) {
             Ok(_) => dirs.look(),

@@ -45,7 +45,7 @@ fn show(out: &mut Output, dead: &DeadJob) -> Result<(), Problem> {
     if dead.words.is_empty() {
         return out.line(
             "What Odoo said is kept as long as the order's buyer, at most 30 days, and is gone. \
-             Requeue it to hear it again.",
+             Requeue the order to get the message again.",
         );
     }
     for line in dead.words.lines() {

@@ -374,8 +374,8 @@ impl Bunch {
             .collect();
         let files = found.join(", ");
         Err(Problem::new("key-in-use", format!("files in the spool are sealed to it: {files}")).next(
-            "wait until they are gone (files in done/ and rejected/ go after keep_days); `reconcile` \
-             and `rebuild` read them. Or give them up: --force",
+            "wait until they are gone (files in done/ and rejected/ are deleted after spool.keep); \
+             `reconcile` and `rebuild` read them. Or give them up: --force",
         ))
     }
 

@@ -199,7 +199,7 @@ impl KeyStore {
             let said = "another command changed the keys meanwhile; nothing was written";
             return Err(Problem::new("keys-changed", said)
                 .at(self.path())
-                .next("run this command again: it begins with the keys as they are now"));
+                .next("run this command again: it will start from the current keys"));
         }
         self.replace(text, exists)?;
         self.seen.set(Some(digest(text)));

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use crate::check::api_key::{self, KeyError, NewKey, Session};
 use crate::clock::{Clock as _, System};
 use crate::config::Settings;
-use crate::control::client::Client;
+use crate::control::client::{Client, ClientError};
 use crate::model::KeyEnd;
 
 use super::keys::Bunch;
@@ -192,7 +192,13 @@ impl Rotation {
 /// Whether no daemon works with the old key any more. One that reads its keys from a file takes the
 /// new one at a reload.
 fn in_use(settings: &Settings) -> Result<bool, Problem> {
-    let Ok(client) = Client::connect(&settings.control.socket) else { return Ok(true) };
+    let client = match Client::connect(&settings.control.socket) {
+        Ok(client) => client,
+        // No daemon uses a key: the next one reads the new one.
+        Err(ClientError::NotRunning { .. }) => return Ok(true),
+        // One that cannot be asked may use the old one still.
+        Err(error) => return Err(error.into()),
+    };
     let newer =
         || -> Result<bool, Problem> { Ok(client.status()?.keys.is_some_and(|keys| keys.newer)) };
     if !newer()? {

@@ -200,7 +200,7 @@ impl Intake {
         Failure::refused(
             "file-panic",
             "reading the file ended in an error of this program".to_owned(),
-            "report this with the file's id and version; other files go on, and this one lies in rejected/",
+            "report this with the file's id and version; other files go on, and this file is in rejected/",
         )
     }
 

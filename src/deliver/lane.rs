@@ -259,7 +259,7 @@ impl Lane {
             return Err(self.close(&stop));
         }
         if let Err(stop) = self.look_at_doubted(&client, catalog.company).await {
-            return Err(self.close(&stop));
+            return Err(self.close(&stop.or_pause()));
         }
         if self.refusals().paused().is_some() {
             drop(asking);
@@ -281,7 +281,8 @@ impl Lane {
         let before = self.catalog().map(|(catalog, _)| catalog);
         self.keep_catalog(&catalog, now);
         let unchanged = before.is_some_and(|before| before.offers_the_same(&catalog));
-        self.release(settings, &catalog, unchanged).await.map_err(|stop| self.close(&stop))
+        let released = self.release(settings, &catalog, unchanged).await;
+        released.map_err(|stop| self.close(&stop.or_pause()))
     }
 
     fn keep_catalog(&self, catalog: &Arc<Catalog>, now: Timestamp) {

@@ -272,6 +272,12 @@ fn case_kind_a_amounts_in_columns_that_are_not_known() {
         assert!(amounts(&fact).is_empty(), "{nothing}");
     }
     assert_eq!(amounts(&one(fee("2.50"))), [("Handling-Fee".into(), "2.5".into())]);
+    // A tax payer's number is no amount.
+    for number in ["12345678901", "ATU12345678", "ESB12345678"] {
+        let fact = one(with(ALL_ORDERS, &[("recipient-tax-id", number)], &[]));
+        assert!(amounts(&fact).is_empty(), "{number}");
+    }
+    assert!(amounts(&one(fee("ATU12345678"))).is_empty(), "three capitals are no currency");
     assert_eq!(amounts(&one(fee("-1"))), [("Handling-Fee".into(), "-1".into())]);
     let header = format!("{ALL_ORDERS}\tnew-tax\tsome-discount");
     let (a, b) = (

@@ -11,6 +11,10 @@ use super::reports::{self, Report, Treatment};
 /// What the name of a column of money holds.
 pub(super) const MONEY: &[&str] = &["price", "tax", "discount", "fee", "charge", "amount"];
 
+/// What the name of a column holds that says who pays tax, not how much: such a number is the
+/// buyer's and no amount.
+const TAX_PAYER: &[&str] = &["taxid", "taxnumber", "taxregistration", "taxoffice", "taxpayer"];
+
 /// A recognised report with its columns found.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -64,7 +68,9 @@ impl Layout {
                 money.push(Money { col, left_out: Some(unused.reason) });
             }
         }
-        let unknown = unknown_columns.iter().copied().filter(|col| header.mentions(*col, MONEY));
+        let is_money =
+            |col: &Col| header.mentions(*col, MONEY) && !header.mentions(*col, TAX_PAYER);
+        let unknown = unknown_columns.iter().copied().filter(is_money);
         money.extend(unknown.map(|col| Money { col, left_out: None }));
         Ok(Self {
             header,

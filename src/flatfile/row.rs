@@ -136,7 +136,12 @@ impl<'a> Row<'a> {
         let letters = text.chars().filter(|c| c.is_alphabetic()).count();
         let marked = bare.bytes().any(|b| matches!(b, b'.' | b','))
             || text.contains(['€', '$', '£', '¥', '₹'])
-            || text.chars().filter(char::is_ascii_uppercase).count() == 3;
+            || text
+                .chars()
+                .filter(char::is_ascii_uppercase)
+                .collect::<String>()
+                .parse::<Currency>()
+                .is_ok_and(Currency::is_iso);
         if is_number && letters <= 3 && marked {
             return Err(Fault { col, why: Why::Number });
         }

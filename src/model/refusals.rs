@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | any | All Orders says Cancelled: the cancellation comes first |
 //! | unshipped, order report | All Orders says Shipped: they list no such order |
-//! | unshipped | All Orders spoke later: it would say if the order were not as it was |
+//! | unshipped | All Orders spoke later: the order is written, and not confirmed (a wish to cancel may stand in the refused row alone) |
 //! | unshipped | All Orders and an order report say the same things: the order is written, and not confirmed (a wish to cancel stands in the refused row alone) |
 //! | order report | All Orders and an unshipped report say the same things |
 //! | All Orders | an unshipped report spoke later and lists every unit that is known |
@@ -72,7 +72,7 @@ impl Dossier {
         let good =
             |family: Family| !self.refused.contains_key(&family) && self.fact(family).is_some();
         match family {
-            Family::Unshipped if is_later(all_orders, refused) => Reach::Nothing,
+            Family::Unshipped if is_later(all_orders, refused) => Reach::Confirming,
             Family::Unshipped if good(Family::OrderReport) => Reach::Confirming,
             Family::OrderReport if good(Family::Unshipped) => Reach::Nothing,
             Family::AllOrders | Family::Unshipped | Family::OrderReport => Reach::Writing,

@@ -364,14 +364,16 @@ fn design_7_a_refused_row_is_ended_by_any_good_file_that_covers_it() {
     };
     let row_hold = [(HoldCode::Row, "F0123456789 line 7".to_owned())];
 
-    // An unshipped row: All Orders that spoke later would say if the order were over.
+    // An unshipped row: All Orders that spoke later says everything but a wish to cancel.
     let mut case = all_orders(early);
     refused(&mut case, Family::Unshipped, Some(late));
     assert_eq!(case.waits(), row_hold);
     let mut case = all_orders(late);
     refused(&mut case, Family::Unshipped, Some(early));
-    assert!(case.want().confirm);
-    // All Orders and an order report say everything but a wish to cancel.
+    let desired = case.want();
+    assert_eq!((desired.lines.len(), desired.confirm), (1, false));
+    assert_eq!(pairs(&desired.holds), row_hold);
+    // So do All Orders and an order report.
     let mut case = all_orders(early).also(report());
     refused(&mut case, Family::Unshipped, Some(late));
     let desired = case.want();

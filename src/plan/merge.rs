@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::model::{
     BuyerFact, Currency, Dossier, Fact, FactLine, Family, Fulfilment, ItemStatus, Marketplace,
@@ -199,7 +200,9 @@ pub fn merge_buyer(buyers: &BTreeMap<Family, BuyerFact>) -> Option<BuyerFact> {
 /// A recipient's name without the purchase order number that was appended to it.
 fn without_number<'a>(recipient: &'a str, number: &str) -> &'a str {
     let (whole, number) = (recipient.trim_end(), number.trim());
-    let Some(name) = whole.strip_suffix(number).filter(|_| !number.is_empty()) else {
+    // Buyers type names there too, and house numbers end a name as well: neither is cut off.
+    let is_number = number.len() >= 3 && number.bytes().any(|byte| byte.is_ascii_digit());
+    let Some(name) = whole.strip_suffix(number).filter(|_| is_number) else {
         return recipient;
     };
     let is_joint = |last: char| last.is_whitespace() || ",;:-/#".contains(last);
@@ -225,8 +228,9 @@ fn lines(
     let mut by_sku = group(owner);
     if all_orders.is_some() {
         let fill = group(report);
+        let pending = all_orders.is_some_and(|fact| fact.head.status == Some(OrderStatus::Pending));
         for (sku, rows) in &mut by_sku {
-            fill_blanks(rows, fill.get(sku).map_or(&[][..], Vec::as_slice));
+            fill_blanks(rows, fill.get(sku).map_or(&[][..], Vec::as_slice), pending);
         }
     }
     // Order reports first: their prices tell rows of one quantity apart.
@@ -269,12 +273,12 @@ fn group(fact: Option<&Fact>) -> BTreeMap<Sku, Vec<FactLine>> {
 /// What All Orders leaves blank comes from the order report, row by row where both have the same
 /// rows. Where they count the rows of the SKU differently, the report's rows are taken as they are,
 /// if All Orders prices none of its own and both speak of the same number of units.
-fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine]) {
+fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine], pending: bool) {
     let (live, rest): (Vec<FactLine>, Vec<FactLine>) = rows.iter().cloned().partition(is_live);
     let report: Vec<FactLine> = report.iter().filter(|line| is_live(line)).cloned().collect();
     if let Some(pairs) = pairs(&live, &report) {
         let filled = live.into_iter().zip(pairs).map(|(row, other)| match other {
-            Some(other) => filled(row, other),
+            Some(other) => filled(row, other, pending),
             None => row,
         });
         *rows = filled.chain(rest).collect();
@@ -290,11 +294,31 @@ fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine]) {
     }
 }
 
+/// `row` without the taxes that Amazon had not calculated when it wrote the report: a zero of a
+/// pending order, or one beside a net price of zero. Another report may state them.
+fn without_uncalculated(mut row: FactLine, pending: bool) -> FactLine {
+    let forget = |price: Option<Decimal>, net: &mut Option<Decimal>, tax: &mut Option<Decimal>| {
+        let uncalculated =
+            price.is_some_and(|price| !price.is_zero()) && net.is_some_and(|net| net.is_zero());
+        if uncalculated {
+            *net = None;
+        }
+        if uncalculated || pending {
+            *tax = tax.filter(|tax| !tax.is_zero());
+        }
+    };
+    forget(row.item_price, &mut row.item_price_net, &mut row.item_tax);
+    forget(row.shipping_price, &mut row.shipping_price_net, &mut row.shipping_tax);
+    forget(row.gift_wrap_price, &mut row.gift_wrap_price_net, &mut row.gift_wrap_tax);
+    row
+}
+
 /// `row` with its blanks filled, unless the two speak of different prices.
-fn filled(row: FactLine, other: &FactLine) -> FactLine {
+fn filled(row: FactLine, other: &FactLine, pending: bool) -> FactLine {
     if row.item_price.is_some() && row.item_price != other.item_price {
         return row;
     }
+    let row = without_uncalculated(row, pending);
     FactLine {
         title: if row.title.is_empty() { other.title.clone() } else { row.title },
         item_price: row.item_price.or(other.item_price),

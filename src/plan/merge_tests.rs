@@ -544,6 +544,25 @@ fn an_address_is_taken_as_a_whole() {
 }
 
 #[test]
+fn case_r08_a_tax_that_was_not_calculated_leaves_room_for_the_order_reports() {
+    let zero = |net: &str| FactLine {
+        item_tax: Some(dec("0.00")),
+        item_price_net: (!net.is_empty()).then(|| dec(net)),
+        ..row("A", 1, "10.00")
+    };
+    let stated = FactLine { item_tax: Some(dec("0.65")), ..row("A", 1, "10.00") };
+    let tax = |status, line: FactLine| {
+        let head = Head { status: Some(status), ..Head::default() };
+        let all = fact(Family::AllOrders, head, vec![line]);
+        let report = fact(Family::OrderReport, Head::default(), vec![stated.clone()]);
+        merge(&dossier(vec![all, report])).unwrap().lines[0].fact.item_tax
+    };
+    assert_eq!(tax(OrderStatus::Pending, zero("")), Some(dec("0.65")));
+    assert_eq!(tax(OrderStatus::Shipped, zero("0.00")), Some(dec("0.65")));
+    assert_eq!(tax(OrderStatus::Shipped, zero("")), Some(dec("0.00")), "a statement stands");
+}
+
+#[test]
 fn case_r15_a_number_that_was_appended_to_the_recipient_is_cut_off() {
     let (un, all) = (Family::Unshipped, Family::AllOrders);
     let recipient = |recipient: &str, number: &str| {
@@ -557,6 +576,8 @@ fn case_r15_a_number_that_was_appended_to_the_recipient_is_cut_off() {
         ("Muster GmbH PO-201", "PO-202", "Muster GmbH PO-201"),
         ("Muster GmbH PO-201", "", "Muster GmbH PO-201"),
         ("Werk1", "1", "Werk1"),
+        ("Haus 2", "2", "Haus 2"),
+        ("Erika Schmidt", "Schmidt", "Erika Schmidt"),
         ("PO-201", "PO-201", "PO-201"),
     ] {
         assert_eq!(recipient(given, number), kept, "{given} {number}");

@@ -328,9 +328,10 @@ impl Decision<'_> {
                      report with another word ends this",
                     unknown.column
                 );
-                Hold::new(code, key, text)
+                Hold::new(code, key, text).between("", &unknown.word)
             })
             .collect();
+        holds.retain(|hold| !self.dossier.passes(hold));
         holds.sort();
         holds.dedup();
         holds
@@ -506,13 +507,14 @@ impl Decision<'_> {
         if !self.policy.confirm {
             return;
         }
+        let words = self.unknown_words(|column| STATUS.contains(&column));
         if self.already_shipped() {
+            desired.holds.extend(words);
             desired.confirm =
                 self.policy.already_shipped == AlreadyShipped::Confirm && desired.holds.is_empty();
             return;
         }
         desired.holds.extend(self.unread.iter().cloned());
-        let words = self.unknown_words(|column| STATUS.contains(&column));
         if !words.is_empty() {
             desired.holds.extend(words);
         } else if !record.released {

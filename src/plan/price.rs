@@ -205,8 +205,13 @@ struct Part<'a> {
 impl Part<'_> {
     fn priced(mut self) -> Result<Priced, Hold> {
         let gross = self.around.policy.prices == Prices::Gross;
-        // A promotion of the whole net price, and no tax left: all of it is given away.
-        if gross && self.tax == Some(Decimal::ZERO) && self.net == Some(self.promotion) {
+        // A promotion of the whole net price, and no tax left: all of it is given away. A net price of
+        // zero beside no promotion is a blank and gives nothing away.
+        if gross
+            && !self.promotion.is_zero()
+            && self.tax == Some(Decimal::ZERO)
+            && self.net == Some(self.promotion)
+        {
             self.promotion = self.price;
         }
         self.forget_what_is_not_reckoned_yet();

@@ -130,6 +130,12 @@ fn case_r08_zero_is_a_rate() {
     let uncalculated = FactLine { item_price_net: Some(dec("0.00")), ..sample.clone() };
     assert_eq!(tax(&uncalculated, &none_listed), "20");
     assert_eq!(tax(&uncalculated, &listed), "20");
+    // And nothing is given away, however the absent promotion is written.
+    for promotion in [None, Some(dec("0.00"))] {
+        let row = FactLine { item_promotion: promotion, ..uncalculated.clone() };
+        let item = price(&row, "9.90", &none_listed).unwrap().item;
+        assert_eq!((item.amount, item.promotion), (dec("9.90"), dec("0")), "{promotion:?}");
+    }
     // The net price says otherwise.
     let sample = FactLine { item_price_net: Some(dec("8.25")), ..sample };
     let hold = price(&sample, "9.90", &listed).unwrap_err();

@@ -66,7 +66,14 @@ impl Record {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let (file, _) = disk::open_regular(path)?;
         let value: serde_json::Value = serde_json::from_reader(io::Read::take(file, MAX_BYTES))
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            .map_err(|error| {
+                // What the disk says is not what the file says.
+                if error.is_io() {
+                    io::Error::from(error)
+                } else {
+                    io::Error::from(io::ErrorKind::InvalidData)
+                }
+            })?;
         let record = serde_json::from_value(value).ok();
         record
             .filter(|record: &Self| record.version == VERSION)

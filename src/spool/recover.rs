@@ -127,6 +127,11 @@ fn recover_one(disk: &impl Disk, dirs: &SpoolDirs, id: FileId, found: &mut Vec<R
             });
             return;
         }
+        // Passing trouble is no verdict on the file: it stays ours, and is read again.
+        Err(error) if is_passing(&error) => {
+            found.push(failed(id, "reading claim.json")(error));
+            return;
+        }
         Ok(_) | Err(_) => {
             let there =
                 paths.all().into_iter().filter(|path| !matches!(disk::exists(path), Ok(false)));
@@ -139,6 +144,22 @@ fn recover_one(disk: &impl Disk, dirs: &SpoolDirs, id: FileId, found: &mut Vec<R
         continue_claim(disk, dirs, &paths, record, name)
             .unwrap_or_else(|error| Recovered::Failed { id, error }),
     );
+}
+
+/// Whether `claim.json` only cannot be read just now: that says nothing about whose file it is.
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::IO,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::INTR,
+        Errno::STALE,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
 }
 
 fn failed(id: FileId, step: &'static str) -> impl FnOnce(io::Error) -> Recovered {

@@ -170,7 +170,11 @@ fn case_r20_the_same_words_for_three_orders_pause_and_nothing_dies() {
     shop.drop_orders("more.age", 10..20);
     spoold.wait("more to be known", || spoold.tally(&shop.eu).total() == 13);
     shop.fake.forget_calls();
-    shop.wait(&spoold, "a probe", || !sizes(&shop.fake).is_empty());
+    // A whole round of probes, which is two: between them nothing may change.
+    shop.wait(&spoold, "a round of probes", || {
+        let sent = sizes(&shop.fake).len();
+        sent >= 2 && sent.is_multiple_of(2) && spoold.tally(&shop.eu).held == 3
+    });
     assert_eq!(spoold.tally(&shop.eu).dead, 0);
     shop.fake.refuse_nothing();
     shop.wait_delivered(&spoold, 13);
