@@ -37,7 +37,7 @@ pub struct ResumeArgs {
     /// All accounts, and each that was paused by itself
     #[arg(long)]
     pub all: bool,
-    /// Accept that the orders missing from Odoo from Odoo were deleted on purpose
+    /// Accept that the orders missing from Odoo were deleted on purpose
     #[arg(long)]
     pub accept_deleted: bool,
 }

@@ -57,7 +57,7 @@ pub enum StoreError {
     /// install that version again, or move the state away and start over.
     #[error(
         "{}: written by an older odoo-spoold (schema {found}, this one reads {known}); nothing was \
-         changed or moved: {reads} reads it; to begin anew with this version, move the folder away \
+         changed or moved: {reads} reads it; to start over with this version, move the directory away \
          first (README.md, \"When the state is lost\", says what that means)", path.display()
     )]
     OlderSchema {
