@@ -123,15 +123,30 @@ pub(super) fn seal_refused(
     }
     if sidecar.is_some_and(|sidecar| sidecar.document_key.is_some()) {
         let permissive = Policy { accept_aes_cbc: true, ..account.policy };
-        if seal(account, claim, sidecar, &permissive, beat).is_ok() {
-            return Ok(());
+        let Err(error) = seal(account, claim, sidecar, &permissive, beat) else { return Ok(()) };
+        // The key opens it, so the disk is why it was not sealed: the file waits with its key.
+        if opens_whole(account, claim, sidecar, &permissive, beat)? {
+            return Err(error);
         }
     }
     let file = claim.open().map_err(IntakeTrouble::Read)?;
     seal_from(account, claim, Beating { inner: file, beat })
 }
 
-/// Whether the copy is an age file: by its first line and a header that is one, be it for whom it may.
+/// Whether the copy can be opened to its last byte.
+fn opens_whole(
+    account: &IntakeAccount,
+    claim: &Claim,
+    sidecar: Option<&Sidecar>,
+    policy: &Policy,
+    beat: &dyn Fn(),
+) -> Result<bool, IntakeTrouble> {
+    let file = claim.open().map_err(IntakeTrouble::Read)?;
+    let opened = envelope::open(Beating { inner: file, beat }, sidecar, &account.keyring, policy);
+    Ok(opened.is_ok_and(|mut opened| io::copy(&mut opened.reader, &mut io::sink()).is_ok()))
+}
+
+/// Whether the copy is an age file: by its first line and a header that is one, whoever the recipient is.
 fn is_sealed(account: &IntakeAccount, claim: &Claim) -> Result<bool, IntakeTrouble> {
     let mut first = Vec::new();
     let limit = u64::try_from(SNIFF_BYTES).unwrap_or(u64::MAX);
