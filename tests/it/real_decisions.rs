@@ -1,7 +1,7 @@
 //! What people decide about orders in real Odoos: field by field, both ways of ending a conflict,
 //! an order that Amazon revives, adopted orders, and a pause that outlives a restart.
 
-use odoo_spoold::control::wire::Decide;
+use odoo_spoold::control::wire::{Decide, Release};
 use odoo_spoold::control::{Handle, hold};
 use odoo_spoold::model::{Accept, HoldCode, OrderId, Outcome};
 
@@ -53,6 +53,18 @@ fn decide(spoold: &Spoold, installation: &Installation, n: u32, accept: Accept) 
     spoold.wait_idle(installation);
 }
 
+fn release(spoold: &Spoold, installation: &Installation, n: u32) {
+    let handle: Handle = spoold.daemon.handle();
+    let request = Release {
+        account: installation.account(),
+        order_id: Some(id(n).parse().unwrap()),
+        code: None,
+        key: None,
+    };
+    assert_eq!(hold::release(&handle, &request, Some(0)).unwrap().orders, 1);
+    spoold.wait_idle(installation);
+}
+
 #[test]
 fn people_decide() {
     for version in versions("decisions of people") {
@@ -94,6 +106,17 @@ print('do' + 'ne')",
         // Field by field: Amazon's quantity beside the person's price.
         let seen = lab.orders();
         assert_eq!(lines(&seen[id(1)]), ["2.00 11.00"], "Odoo {version}");
+        // The person's price makes another total than Amazon's: a person says that it stays.
+        let totals = |spoold: &Spoold| {
+            let holds = spoold.holds_of(&account, id(1));
+            holds.into_iter().map(|hold| (hold.code, hold.ours, hold.theirs)).collect::<Vec<_>>()
+        };
+        let [(HoldCode::Total, ours, theirs)] = &totals(&spoold)[..] else {
+            panic!("Odoo {version}: {:?}", totals(&spoold))
+        };
+        assert!(ours.contains("22") && theirs.contains("24"), "{ours} {theirs}");
+        release(&spoold, &installation, 1);
+        assert_eq!(lines(&lab.orders()[id(1)]), ["2.00 11.00"], "Odoo {version}");
         assert_eq!(outcome(&spoold, 1), Some(Outcome::Delivered), "Odoo {version}");
         for n in [2, 3] {
             let [text] = &conflicts(&spoold, &installation, n)[..] else {
