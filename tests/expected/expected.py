@@ -15,6 +15,7 @@ import datetime
 import decimal
 import json
 import os
+import re
 import sys
 
 import reports
@@ -77,6 +78,15 @@ def refused_rows(newest, best, torn):
     return out
 
 
+RELAY = re.compile(r'(?:.*[@.])marketplace\.(amazon\.[a-z.]+)', re.I)
+
+
+def relay(order):
+    """The marketplace that the buyer's relay address names."""
+    found = (RELAY.fullmatch(fact['cells'].get('buyer-email', '').strip()) for fact in order)
+    return next((match.group(1) for match in found if match), '')
+
+
 def merge(by_family):
     """The newest good fact of each family, or the hold `row` where the newest one has a refused row."""
     newest = {family: max(facts, key=rank) for family, facts in by_family.items()}
@@ -97,7 +107,7 @@ def merge(by_family):
     models = [fact['model'] for fact in order if fact['model'] is not None]
     channel = first('sales-channel')
     return {'families': set(best), 'unread': 'confirming' in unread, 'lines': lines, 'channel': channel,
-            'marketplace': channel or next((f['marketplace'] for f in order if f['marketplace']), ''),
+            'marketplace': channel or next((f['marketplace'] for f in order if f['marketplace']), '') or relay(order),
             'purchase': next((f['purchase'] for f in order if f['purchase']), None),
             'status': first('order-status').lower().replace(' ', ''), 'currency': first('currency'),
             'fba': first('fulfillment-channel') in ('Amazon', 'AFN'), 'country': first('ship-country').upper(),
