@@ -102,6 +102,8 @@ fn digest(
             mapping.lines.sort_by(|a, b| a.external.cmp(&b.external));
             // When we wrote, not what: after a rebuild it is when the note was made.
             (mapping.created, mapping.written) = (None, None);
+            // A rebuild takes every note line for sent: a line that a person deleted stays away.
+            mapping.notes.clear();
         }
         (n, (state, mapping))
     };
