@@ -1,4 +1,4 @@
-//! Completions for shells: clap's, mended for a name with a hyphen, and with the accounts of this host.
+//! Completions for shells: clap's, fixed for a name with a hyphen, and with the accounts of this host.
 //!
 //! Promises: every verb, option, code and state completes; an account completes from the settings
 //! file, if the person who types may read it. Does not run the program while somebody types.
@@ -71,12 +71,12 @@ fn zsh(text: &str) -> String {
     for (number, line) in text.lines().enumerate() {
         let of_account =
             line.contains(":ACCOUNT:_default") || line.trim_start().starts_with("':account ");
-        let mended = if of_account {
+        let completed = if of_account {
             line.replace(":_default'", ":_odoo_spoold_accounts'")
         } else {
             line.to_owned()
         };
-        out.push_str(&mended);
+        out.push_str(&completed);
         out.push('\n');
         // The first line says whose completions these are.
         if number == 0 {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How long systemctl may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked whether it is done.
+/// Interval between checks whether it is done.
 const LOOK: Duration = Duration::from_millis(20);
 /// What is asked for.
 const PROPERTIES: &str = "--property=ActiveState,SubState,NRestarts,ExecMainStatus,StatusText";

@@ -18,11 +18,11 @@ use crate::telemetry::events;
 
 /// How often Odoo is asked.
 const ASK: Duration = Duration::from_hours(24);
-/// How often it is looked whether a warning is due.
+/// Interval between checks whether a warning is due.
 const LOOK: Duration = Duration::from_hours(1);
 /// An Odoo that did not tell is asked again after this.
 const AGAIN: Duration = Duration::from_mins(1);
-/// How often it is looked whether Odoo has let us in.
+/// Interval between checks whether Odoo has let us in.
 const TICK: Duration = Duration::from_secs(1);
 
 /// What is known of the API key in use.
