@@ -12,17 +12,17 @@ use rustix::fs::Access;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::prepare;
-use super::report::{Area, Sheet};
+use super::report::{Area, Sheet, State};
 use super::{KeysOrError, Options};
-use crate::config::{AccountSettings, CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings};
+use crate::config::{
+    AccountSettings, CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings, least_free,
+};
 use crate::envelope::Keyring;
 use crate::spool::dirs::DirsError;
 use crate::spool::{DirNotice, SpoolDirs};
 
-/// Less free space than this is worth a word.
+/// Less free space than this is worth a word, where the disk is not a small one.
 const ENOUGH_FREE_BYTES: u64 = 1 << 30;
-/// With less than this not even the store gets on.
-const NO_ROOM_BYTES: u64 = 64 << 20;
 /// Runs this with the daemon's user and keys where the keys are a credential.
 const AS_SERVICE: &str = "systemd-run --pipe --wait -q -p User=odoo-spoold -p \
      LoadCredentialEncrypted=odoo-spoold.keys:odoo-spoold.keys odoo-spoold check";
@@ -180,7 +180,7 @@ pub(super) fn spool(
     }
     match fs::metadata(dir) {
         Ok(_) if made => sheet.fixed(Area::Spool, "directory", format!("{} made", dir.display())),
-        Ok(_) => room(Area::Spool, dir, sheet),
+        Ok(_) => room(Area::Spool, dir, settings.spool.min_free, sheet),
         Err(error) => {
             let next = "run `odoo-spoold check --fix`, or create it for the daemon's user";
             sheet.fail(Area::Spool, "directory", cannot(dir, &error), next);
@@ -321,7 +321,7 @@ pub(super) fn state(settings: &Settings, sheet: &mut Sheet) {
             format!("chmod 0700 {}", dir.display()),
         );
     } else {
-        room(Area::State, dir, sheet);
+        room(Area::State, dir, settings.state.min_free, sheet);
     }
 }
 
@@ -335,25 +335,61 @@ fn usable(path: &Path) -> io::Result<Metadata> {
 }
 
 /// How much is free there.
-fn room(area: Area, path: &Path, sheet: &mut Sheet) {
+fn room(area: Area, path: &Path, min_free: Option<u64>, sheet: &mut Sheet) {
     let shown = path.display();
-    let free = match rustix::fs::statvfs(path) {
-        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+    let disk = match rustix::fs::statvfs(path) {
+        Ok(disk) => disk,
         Err(errno) => {
             let next = "look at the mount";
             sheet.fail(area, "directory", cannot(path, &errno.into()), next);
             return;
         }
     };
-    let detail = format!("{shown}, {} MiB free", free >> 20);
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let total = disk.f_blocks.saturating_mul(disk.f_frsize);
+    let least = least_free(min_free, total);
+    let detail = format!(
+        "{shown}, {} MiB free; with less than {} no file is taken",
+        free >> 20,
+        least >> 20
+    );
     let next = "make room: the daemon stops claiming files when the disk is nearly full";
-    match free {
-        ENOUGH_FREE_BYTES.. => sheet.ok(area, "directory", detail),
-        NO_ROOM_BYTES.. => sheet.warn(area, "directory", detail, next),
-        _ => sheet.fail(area, "directory", detail, next),
+    match enough(free, total, least) {
+        State::Fail => sheet.fail(area, "directory", detail, next),
+        State::Warn => sheet.warn(area, "directory", detail, next),
+        State::Ok | State::Fixed => sheet.ok(area, "directory", detail),
+    }
+}
+
+/// How much room so much free space is: the daemon's own limit decides.
+fn enough(free: u64, total: u64, least: u64) -> State {
+    let few = ENOUGH_FREE_BYTES.min(total / 10).max(least.saturating_mul(2));
+    if free < least {
+        State::Fail
+    } else if free < few {
+        State::Warn
+    } else {
+        State::Ok
     }
 }
 
 fn cannot(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be used: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn night_room_is_measured_by_the_daemons_own_limit() {
+        let state =
+            |free: u64, total: u64| enough(free << 20, total << 20, least_free(None, total << 20));
+        assert_eq!(state(39, 40), State::Ok);
+        assert_eq!(state(3, 40), State::Warn);
+        assert_eq!(state(1, 40), State::Fail);
+        assert_eq!(state(900, 1 << 20), State::Warn);
+        assert_eq!(state(255, 1 << 20), State::Fail);
+        assert_eq!(state(1100, 1 << 20), State::Ok);
+    }
 }

@@ -82,6 +82,8 @@ pub enum Area {
     Mail,
     /// What this Odoo has of its own that gets in the way.
     Traps,
+    /// What the running daemon says.
+    Daemon,
 }
 
 /// Rows being collected.
@@ -144,6 +146,7 @@ impl Area {
             Self::Modules => "modules",
             Self::Mail => "mail",
             Self::Traps => "traps",
+            Self::Daemon => "daemon",
         }
     }
 }

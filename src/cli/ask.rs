@@ -1,10 +1,9 @@
 //! Whom to ask: the daemon, or the store itself when no daemon runs.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::config::{DEFAULT_CONTROL_SOCKET, Keys, Settings};
-use crate::control::client::{Client, ClientError};
+use crate::control::client::{Client, ClientError, Patience};
 use crate::control::wire::{
     AttentionList, AttentionQuery, DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs,
     JobsQuery, MappingInfo, Status,
@@ -15,9 +14,6 @@ use crate::model::FileId;
 use super::offline;
 use super::problem::Problem;
 use super::{Global, Order};
-
-/// How long an answer of the daemon may take.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Who answers.
 #[derive(Debug)]
@@ -31,14 +27,14 @@ pub(super) enum Source {
 /// The running daemon, for what only it can do.
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
     match Settings::load(&global.config()) {
-        Ok(settings) => Ok(Client::connect(&settings.control.socket)?),
-        Err(error) => running_anyway(global, PATIENCE).ok_or_else(|| error.into()),
+        Ok(settings) => Ok(Client::connect_within(&settings.control.socket, global.patience())?),
+        Err(error) => running_anyway(global, global.patience()).ok_or_else(|| error.into()),
     }
 }
 
 /// The daemon that was started before its settings went wrong: it answers, and says what it thinks
 /// of them. Only for the settings file of the system, whose socket is known without it.
-fn running_anyway(global: &Global, patience: Duration) -> Option<Client> {
+fn running_anyway(global: &Global, patience: Patience) -> Option<Client> {
     let systems = global.config() == Path::new(super::DEFAULT_CONFIG);
     let socket = Path::new(DEFAULT_CONTROL_SOCKET);
     systems.then(|| Client::connect_within(socket, patience).ok()).flatten()
@@ -47,11 +43,11 @@ fn running_anyway(global: &Global, patience: Duration) -> Option<Client> {
 impl Source {
     /// The daemon if it runs, else the store if this user may read it.
     pub(super) fn open(global: &Global) -> Result<Self, Problem> {
-        Self::open_within(global, PATIENCE)
+        Self::open_within(global, global.patience())
     }
 
     /// The same; the daemon's answer may take so long.
-    pub(super) fn open_within(global: &Global, patience: Duration) -> Result<Self, Problem> {
+    pub(super) fn open_within(global: &Global, patience: Patience) -> Result<Self, Problem> {
         let settings = match Settings::load(&global.config()) {
             Ok(settings) => settings,
             Err(error) => {

@@ -4,16 +4,24 @@
 //! Ends with 0 where nothing fails, 78 where settings or keys are wrong, else 1.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::check::{Options, Report, Row, State, run as look};
-use crate::config::{EXIT_CONFIG, Settings};
+use crate::check::{Area, Options, Report, Row, State, run as look};
+use crate::config::{ConfigError, EXIT_CONFIG, Settings};
+use crate::control::client::{Client, Patience};
+use crate::control::wire::Concern;
 use crate::model::AccountId;
 
 use super::Global;
 use super::keystore::load;
 use super::output::{clean, clean_json, clean_lines};
+use super::problem::EXIT_FAILED;
+
+/// How long the daemon may take to say what only it knows.
+const ASK: Duration = Duration::from_secs(3);
 
 /// Proves that what is configured can work, and says what to do.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -38,12 +46,22 @@ pub fn run(global: &Global, args: &Args) -> u8 {
                 say(writeln!(io::stderr(), "odoo-spoold: this host gives no more resources"));
                 return 1;
             };
+            if stranger(&settings) {
+                return root_needed(json);
+            }
             let keys = load(global, &settings);
             let options =
                 Options { fix: args.fix, account: args.account.clone(), config: config.clone() };
-            let report = runtime.block_on(look(&settings, &keys, &options));
+            let mut report = runtime.block_on(look(&settings, &keys, &options));
+            report.rows.extend(daemon_rows(&settings));
             let code = report.exit_code();
             (report, code)
+        }
+        Err(ConfigError::Unreadable { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied
+                && !rustix::process::geteuid().is_root() =>
+        {
+            return root_needed(json);
         }
         Err(error) => {
             if json {
@@ -64,6 +82,49 @@ pub fn run(global: &Global, args: &Args) -> u8 {
     };
     say(printed);
     code
+}
+
+/// Whether the state is somebody else's: then nothing of what is looked at can be seen, neither keys nor
+/// folders, and each would look like a fault of its own.
+fn stranger(settings: &Settings) -> bool {
+    let me = rustix::process::geteuid();
+    let owner = std::fs::metadata(&settings.state.dir).map(|state| state.uid());
+    !me.is_root() && owner.is_ok_and(|owner| owner != me.as_raw())
+}
+
+/// Says who may look.
+fn root_needed(json: bool) -> u8 {
+    let text = "run this as root: `sudo odoo-spoold check`; keys and folders are the daemon's own";
+    if json {
+        let text = format!("{:#}", json!({ "error": text }));
+        say(writeln!(io::stdout().lock(), "{}", clean_json(&text)));
+    } else {
+        say(writeln!(io::stderr(), "error: {text}"));
+    }
+    EXIT_FAILED
+}
+
+/// What the running daemon knows of its disks, its journal and its clock, and nobody can see from here.
+fn daemon_rows(settings: &Settings) -> Vec<Row> {
+    let asked = Client::connect_within(&settings.control.socket, Patience::of(ASK))
+        .and_then(|client| client.status());
+    let concerns = asked.map(|status| status.concerns).unwrap_or_default();
+    concerns.into_iter().filter(|concern| concern.kind.is_risk()).map(risk_row).collect()
+}
+
+fn risk_row(concern: Concern) -> Row {
+    let (detail, next) = match concern.text.rsplit_once("; ") {
+        Some((detail, next)) => (detail.to_owned(), next.to_owned()),
+        None => (concern.text, "odoo-spoold status".to_owned()),
+    };
+    Row {
+        area: Area::Daemon,
+        account: None,
+        what: concern.kind.name().to_owned(),
+        state: State::Warn,
+        detail,
+        next_step: Some(next),
+    }
 }
 
 /// Whoever reads may go away early: that is no failure of what was looked at.
@@ -160,7 +221,6 @@ fn painted(state: State, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Area;
 
     fn report() -> Report {
         let row =
@@ -241,6 +301,20 @@ products
         let mut out = Vec::new();
         print_rows(&report, State::is_news, &mut out, false).unwrap();
         assert!(out.is_empty(), "{out:?}");
+    }
+
+    #[test]
+    fn night_p4_what_the_daemon_knows_of_its_journal_is_a_row() {
+        use crate::control::wire::ConcernKind;
+        let text = "the decision journal ends 31 entries early: put it back; then `odoo-spoold \
+                    attention dismiss eu --code journal-damaged`";
+        let row = risk_row(Concern::attention(ConcernKind::Journal, 1, text));
+        assert_eq!(
+            (row.area, row.state, row.what.as_str()),
+            (Area::Daemon, State::Warn, "journal")
+        );
+        assert!(row.detail.ends_with("put it back"), "{row:?}");
+        assert!(row.next_step.unwrap().starts_with("then `odoo-spoold attention dismiss eu"));
     }
 
     #[test]

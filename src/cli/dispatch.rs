@@ -7,8 +7,8 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use super::output::Output;
 use super::problem::Problem;
 use super::{
-    Cli, Verb, attention, check, dead, explain, files, generate, hold, keygen, keys, map, pause,
-    process, queue, rebuild, recipient, reconcile, reload, run, seal, setup, status,
+    Cli, Global, Verb, attention, check, dead, explain, files, generate, hold, keygen, keys, map,
+    pause, process, queue, rebuild, recipient, reconcile, reload, run, seal, setup, status, unit,
 };
 
 /// Does what the command line says. Whatever fails was told when this returns.
@@ -43,7 +43,20 @@ pub fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Explain(args) => explain::run(args, &mut out),
         Verb::Generate(args) => generate::run(args, &mut out),
     };
-    ended.unwrap_or_else(|problem| problem.tell(global.json))
+    ended.unwrap_or_else(|problem| with_unit(problem, global).tell(global.json))
+}
+
+/// Where the daemon says nothing, what systemd says of it.
+fn with_unit(problem: Problem, global: &Global) -> Problem {
+    let silent = problem.is("control-broken") || problem.is("not-running");
+    let unit = (silent && global.is_systems()).then(|| unit::look(unit::PATIENCE)).flatten();
+    match unit {
+        None => problem,
+        Some(unit) => {
+            let said = unit.refusal().unwrap_or_else(|| format!("systemd says: {}", unit.words()));
+            problem.also(&said).next("journalctl -u odoo-spoold -n 20")
+        }
+    }
 }
 
 /// No core is written of this process, and its memory and environment are root's to look at, not its

@@ -61,13 +61,25 @@ fn near(value: &str) -> Vec<&'static str> {
     near.map(|row| row.code).take(NAMED).collect()
 }
 
-/// Prints cause, effect and the next command.
+/// Prints cause, effect and the next command; without a code, all codes and their causes.
 pub(super) fn run(args: &Explain, out: &mut Output) -> Result<ExitCode, Problem> {
-    let Code { code, cause, effect, next } = *args.code;
-    out.answer(&Explained { code, cause, effect, next }, |out, said| {
-        out.field("cause", said.cause)?;
-        out.field("effect", said.effect)?;
-        out.field("next", said.next)
+    let explained = |row: &'static Code| {
+        let Code { code, cause, effect, next } = *row;
+        Explained { code, cause, effect, next }
+    };
+    if let Some(code) = args.code {
+        out.answer(&explained(code), |out, said| {
+            out.field("cause", said.cause)?;
+            out.field("effect", said.effect)?;
+            out.field("next", said.next)
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all: Vec<Explained> = codes::all().map(explained).collect();
+    out.answer(&all, |out, all| {
+        let rows: Vec<_> =
+            all.iter().map(|row| vec![row.code.to_owned(), row.cause.to_owned()]).collect();
+        out.table(&["CODE", "CAUSE"], &rows, "")
     })?;
     Ok(ExitCode::SUCCESS)
 }

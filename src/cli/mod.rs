@@ -38,9 +38,11 @@ pub mod status;
 mod unit;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use crate::control::client::Patience;
 use crate::control::wire::JobWord;
 use crate::model::{AccountId, AttentionCode, FileId, FileState, HoldCode, OrderId};
 use crate::telemetry::codes;
@@ -86,12 +88,27 @@ pub struct Global {
     /// Print only what was asked for: no progress, no remarks
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Seconds to wait for the daemon's answer: 10 to read and 60 to change something, unless given;
+    /// 5 for `status`
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: Option<u64>,
     /// Look for /etc, /var and /run below this folder
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
 
 impl Global {
+    /// Whether it is the system's own daemon that is meant: only that has the system's unit.
+    pub(crate) fn is_systems(&self) -> bool {
+        self.root.is_none() && self.config.as_os_str() == DEFAULT_CONFIG
+    }
+
+    /// How long the daemon may take.
+    pub(crate) fn patience(&self) -> Patience {
+        let given = self.timeout.map(|seconds| Patience::of(Duration::from_secs(seconds)));
+        given.unwrap_or_default()
+    }
+
     /// The settings file.
     pub(crate) fn config(&self) -> PathBuf {
         match &self.root {
@@ -496,9 +513,9 @@ pub struct Recipient {
 /// `explain`
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The code, such as sku or envelope-truncated
+    /// The code, such as sku or envelope-truncated; without one all codes are listed
     #[arg(value_name = "CODE", value_parser = explain::CodeParser, hide_possible_values = true)]
-    pub code: &'static codes::Code,
+    pub code: Option<&'static codes::Code>,
 }
 
 /// `generate`

@@ -39,6 +39,20 @@ pub(super) struct Told {
     next_step: Option<String>,
     #[serde(skip)]
     exit: u8,
+    /// Where else it stands, or goes.
+    #[serde(skip)]
+    heard: Heard,
+}
+
+/// Who hears of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Who reads stderr.
+    Reader,
+    /// The journal, through stderr.
+    Journal,
+    /// The log has it already.
+    Already,
 }
 
 impl Problem {
@@ -50,6 +64,7 @@ impl Problem {
             place: None,
             next_step: None,
             exit: EXIT_FAILED,
+            heard: Heard::Reader,
         }))
     }
 
@@ -70,6 +85,15 @@ impl Problem {
             return Self::Pipe;
         }
         Self::new("output", format!("writing the answer failed: {error}"))
+    }
+
+    /// The same, and this of it.
+    #[must_use]
+    pub(super) fn also(mut self, said: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.message = format!("{}; {said}", told.message);
+        }
+        self
     }
 
     /// The same, at this place.
@@ -99,6 +123,24 @@ impl Problem {
         self
     }
 
+    /// The same, where stderr is the journal's: its first line has the priority of an error.
+    #[must_use]
+    pub(super) fn for_journal(mut self) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.heard = Heard::Journal;
+        }
+        self
+    }
+
+    /// The same, where the log has said it: only the exit code is left to tell.
+    #[must_use]
+    pub(super) fn told_already(mut self) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.heard = Heard::Already;
+        }
+        self
+    }
+
     /// Whether it is of this kind.
     pub(super) fn is(&self, code: &str) -> bool {
         matches!(self, Self::Told(told) if told.code == code)
@@ -115,11 +157,15 @@ impl Problem {
     /// Tells it, and how the process ends.
     pub(super) fn tell(&self, json: bool) -> ExitCode {
         let Self::Told(told) = self else { return ExitCode::SUCCESS };
+        if told.heard == Heard::Already {
+            return ExitCode::from(told.exit);
+        }
+        let priority = if told.heard == Heard::Journal { "<3>" } else { "" };
         match serde_json::to_string(told) {
             Ok(text) if json => complain(&clean_json(&text)),
             _ => {
                 let lines: Vec<String> = told.message.lines().map(clean).collect();
-                complain(&format!("error: {}", lines.join("\n")));
+                complain(&format!("{priority}error: {}", lines.join("\n")));
                 if let Some(place) = &told.place {
                     complain(&format!("where: {}", clean(place)));
                 }

@@ -1,64 +1,126 @@
 //! What systemd says of the daemon's unit, for when the daemon itself says nothing.
 //!
-//! Promises: asks nothing for longer than [`PATIENCE`]; where there is no systemd, says nothing.
+//! Promises: takes no longer than it is given; where there is no systemd, says nothing. An error that
+//! it repeats is one of the last start, or of the last minutes.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long systemctl may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Interval between checks whether it is done.
+use crate::config::EXIT_CONFIG;
+
+/// How long all of it may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// Interval between checks whether a program is done.
 const LOOK: Duration = Duration::from_millis(20);
 /// What is asked for.
-const PROPERTIES: &str = "--property=ActiveState,SubState,NRestarts,ExecMainStatus,StatusText";
+const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,NRestarts,ExecMainStatus,\
+     Result,InvocationID";
+/// How old an error may be that is not known to be of the last start.
+const SINCE: &str = "--since=-10min";
 
-/// The state of the unit in a few words.
-pub(super) fn look() -> Option<String> {
-    let shown = output("systemctl", &["show", "odoo-spoold.service", PROPERTIES])?;
-    let last = output(
-        "journalctl",
-        &[
-            "--unit=odoo-spoold",
-            "--priority=err",
-            "--lines=1",
-            "--output=cat",
-            "--no-pager",
-            "--quiet",
-        ],
-    );
-    words(&shown, last.as_deref().unwrap_or_default())
+/// The unit as systemd knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Unit {
+    active: String,
+    sub: String,
+    restarts: u64,
+    exit: u64,
+    result: String,
+    invocation: String,
+    /// The newest error in the journal.
+    last: Option<String>,
 }
 
-/// The answer of `systemctl show` and the last error in the journal, as people say it.
-fn words(shown: &str, last: &str) -> Option<String> {
-    let value = |name: &str| {
-        let found = shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        found.filter(|value| !value.is_empty())
+/// The state of the unit, if there is one.
+pub(super) fn look(patience: Duration) -> Option<Unit> {
+    let until = Instant::now() + patience.min(PATIENCE);
+    let mut unit =
+        Unit::read(&output("systemctl", &["show", "odoo-spoold.service", PROPERTIES], until)?)?;
+    let last = |which: &[&str]| {
+        let how = ["--priority=err", "--lines=1", "--output=cat", "--no-pager", "--quiet"];
+        let args: Vec<&str> = how.iter().chain(which).copied().collect();
+        let said = output("journalctl", &args, until)?;
+        said.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     };
-    let state = value("ActiveState")?;
-    let mut words = match value("SubState").filter(|sub| *sub != state) {
-        Some(sub) => format!("{state} ({sub})"),
-        None => state.to_owned(),
-    };
-    if let Some(restarts) = value("NRestarts").filter(|count| *count != "0") {
-        let noun = if restarts == "1" { "restart" } else { "restarts" };
-        words.push_str(&format!(", {restarts} {noun}"));
+    if !unit.invocation.is_empty() {
+        let ours = format!("_SYSTEMD_INVOCATION_ID={}", unit.invocation);
+        let systemds = format!("INVOCATION_ID={}", unit.invocation);
+        unit.last = last(&[&ours, "+", &systemds]);
     }
-    if let Some(code) = value("ExecMainStatus").filter(|code| *code != "0") {
-        words.push_str(&format!(", last exit {code}"));
+    unit.last = unit.last.or_else(|| last(&["--unit=odoo-spoold.service", SINCE]));
+    Some(unit)
+}
+
+impl Unit {
+    /// The answer of `systemctl show`.
+    fn read(shown: &str) -> Option<Self> {
+        let value = |name: &str| {
+            let found = shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            found.unwrap_or_default().trim().to_owned()
+        };
+        let active = value("ActiveState");
+        if active.is_empty() || value("LoadState") == "not-found" {
+            return None;
+        }
+        Some(Self {
+            active,
+            sub: value("SubState"),
+            restarts: value("NRestarts").parse().unwrap_or_default(),
+            exit: value("ExecMainStatus").parse().unwrap_or_default(),
+            result: value("Result"),
+            invocation: value("InvocationID"),
+            last: None,
+        })
     }
-    if let Some(text) = value("StatusText") {
-        words.push_str(&format!(", \"{text}\""));
+
+    /// What it ended with and what it said, where it ended with 78: starting it again does not help.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let refused = self.exit == u64::from(EXIT_CONFIG) && self.active != "active";
+        refused.then(|| {
+            let why =
+                self.last.as_deref().unwrap_or("config.toml, the keys or the state are wrong");
+            format!("the daemon does not start ({EXIT_CONFIG}): {why}")
+        })
     }
-    if let Some(line) = last.lines().next().filter(|line| !line.trim().is_empty()) {
-        words.push_str(&format!(", last error: \"{}\"", line.trim()));
+
+    /// In a few words.
+    pub(super) fn words(&self) -> String {
+        let mut words = if self.sub.is_empty() || self.sub == self.active {
+            self.active.clone()
+        } else {
+            format!("{} ({})", self.active, self.sub)
+        };
+        if self.restarts > 0 {
+            let noun = if self.restarts == 1 { "restart" } else { "restarts" };
+            words.push_str(&format!(", {} {noun}", self.restarts));
+        }
+        if self.exit > 0 {
+            words.push_str(&format!(", last exit {}{}", self.exit, meaning(self.exit)));
+        }
+        if !["", "success", "exit-code"].contains(&self.result.as_str()) {
+            words.push_str(&format!(", result {}", self.result));
+        }
+        if let Some(last) = &self.last {
+            words.push_str(&format!(", last: \"{last}\""));
+        }
+        words
     }
-    Some(words)
+}
+
+/// Exit codes that systemd itself gives before the program runs (systemd.exec(5)).
+fn meaning(exit: u64) -> &'static str {
+    match exit {
+        217 => " (USER)",
+        226 => " (NAMESPACE)",
+        238 => " (STATE_DIRECTORY)",
+        243 => " (CREDENTIALS)",
+        _ => "",
+    }
 }
 
 /// What a program prints, if it ends well and in time.
-fn output(program: &str, args: &[&str]) -> Option<String> {
+fn output(program: &str, args: &[&str], until: Instant) -> Option<String> {
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
@@ -66,11 +128,10 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let started = Instant::now();
     let ended = loop {
         match child.try_wait() {
             Ok(Some(ended)) => break ended,
-            Ok(None) if started.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+            Ok(None) if Instant::now() < until => std::thread::sleep(LOOK),
             Ok(None) | Err(_) => {
                 // Nothing more can be done about either.
                 let _gone_already = child.kill();
@@ -86,30 +147,54 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
+    pub(in crate::cli) fn unit(shown: &str, last: Option<&str>) -> Unit {
+        Unit { last: last.map(str::to_owned), ..Unit::read(shown).unwrap() }
+    }
+
     #[test]
-    fn a_unit_is_told_in_a_few_words() {
-        let shown = "NRestarts=24\nExecMainStatus=78\nActiveState=activating\n\
-                     SubState=auto-restart\nStatusText=\n";
+    fn night_p2_a_unit_is_told_in_a_few_words() {
+        let shown = "NRestarts=24\nExecMainStatus=1\nActiveState=activating\nLoadState=loaded\n\
+                     SubState=auto-restart\nResult=exit-code\n";
+        let looping = unit(shown, Some("store: Permission denied"));
         assert_eq!(
-            words(shown, "store: Permission denied\n").as_deref(),
-            Some(
-                "activating (auto-restart), 24 restarts, last exit 78, last error: \"store: \
-                 Permission denied\""
-            )
+            looping.words(),
+            "activating (auto-restart), 24 restarts, last exit 1, last: \"store: Permission denied\""
         );
-        let shown = "NRestarts=0\nExecMainStatus=0\nActiveState=active\nSubState=running\n\
-                     StatusText=All well\n";
-        assert_eq!(words(shown, "").as_deref(), Some("active (running), \"All well\""));
-        assert_eq!(words("", ""), None);
+        assert_eq!(looping.refusal(), None);
+        let shown = "ActiveState=activating\nNRestarts=3\nExecMainStatus=243\n";
+        assert_eq!(
+            unit(shown, None).words(),
+            "activating, 3 restarts, last exit 243 (CREDENTIALS)"
+        );
+        let shown = "NRestarts=0\nExecMainStatus=0\nActiveState=active\nSubState=running\n";
+        assert_eq!(unit(shown, None).words(), "active (running)");
+        let shown = "ActiveState=failed\nSubState=failed\nResult=watchdog\n";
+        assert_eq!(unit(shown, None).words(), "failed, result watchdog");
+        assert_eq!(Unit::read(""), None);
+        assert_eq!(Unit::read("ActiveState=inactive\nLoadState=not-found\n"), None);
+    }
+
+    #[test]
+    fn night_p2_after_78_the_daemon_does_not_start() {
+        let shown = "ActiveState=failed\nSubState=failed\nExecMainStatus=78\nResult=exit-code\n";
+        assert_eq!(
+            unit(shown, Some("keys: no such file")).refusal().unwrap(),
+            "the daemon does not start (78): keys: no such file"
+        );
+        assert!(unit(shown, None).refusal().unwrap().contains("config.toml"));
+        let again = "ActiveState=active\nSubState=running\nExecMainStatus=78\n";
+        assert_eq!(unit(again, None).refusal(), None);
     }
 
     #[test]
     fn what_does_not_end_is_not_waited_for() {
-        assert_eq!(output("no-such-program-here", &[]), None);
-        assert_eq!(output("sleep", &["1000"]), None);
-        assert_eq!(output("echo", &["a"]).as_deref(), Some("a\n"));
+        let soon = || Instant::now() + Duration::from_millis(200);
+        assert_eq!(output("no-such-program-here", &[], soon()), None);
+        assert_eq!(output("sleep", &["1000"], soon()), None);
+        let later = Instant::now() + Duration::from_mins(1);
+        assert_eq!(output("echo", &["a"], later).as_deref(), Some("a\n"));
     }
 }

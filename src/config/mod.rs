@@ -30,3 +30,4 @@ pub use settings::{
     PricesAre, RecordRef, Region, ServiceProducts, Settings, SpoolSettings, StateSettings, TaxRef,
     TaxRule, UnknownSku, Warehouse,
 };
+pub use value::least_free;

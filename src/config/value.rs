@@ -36,6 +36,12 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// The least free space of a disk of this size, in bytes: what the settings say, else a twentieth of the
+/// disk, but at most 256 MiB.
+pub fn least_free(min_free: Option<u64>, total: u64) -> u64 {
+    min_free.unwrap_or_else(|| (total / 20).min(256 << 20))
+}
+
 /// A duration as a person would write it.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.subsec_millis();

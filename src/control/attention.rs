@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 
-use crate::model::{Attention, Subject};
+use crate::model::{Attention, AttentionCode, Subject};
 
 use super::error::ControlError;
 use super::handle::Handle;
@@ -60,8 +60,7 @@ pub fn dismiss(handle: &Handle, request: &Dismiss) -> Result<Dismissed, ControlE
         (Some(order), None) => {
             let key = handle.store.key(account, order)?;
             if handle.store.job_of(&key)?.is_none() {
-                let (account, order_id) = (account.clone(), order.clone());
-                return Err(ControlError::UnknownOrder { account, order_id });
+                return Err(handle.unknown_order(account, order));
             }
             Subject::Record(order.clone())
         }
@@ -75,7 +74,18 @@ pub fn dismiss(handle: &Handle, request: &Dismiss) -> Result<Dismissed, ControlE
         }
         (None, None) => Subject::Account,
     };
-    let entries = handle.store.dismiss(account, &subject, *code, handle.clock.now())?;
+    let now = handle.clock.now();
+    let mut entries = handle.store.dismiss(account, &subject, *code, now)?;
+    if subject == Subject::Account {
+        // There is one journal: who has seen its damage has seen it for all accounts.
+        let journal = AttentionCode::JournalDamaged;
+        if code.is_none_or(|code| code == journal) {
+            for other in handle.store.counts().into_keys().filter(|other| other != account) {
+                let seen = handle.store.dismiss(&other, &subject, Some(journal), now)?;
+                entries = entries.saturating_add(seen);
+            }
+        }
+    }
     handle.store.barrier()?;
     Ok(Dismissed { entries })
 }

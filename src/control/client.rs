@@ -25,10 +25,35 @@ use super::wire::{
     VERSION,
 };
 
-/// How long the daemon may take to answer what only reads or moves jobs.
-const ANSWER_SECS: u64 = 120;
+/// How long the daemon may take to answer what only reads.
+const READ_SECS: u64 = 10;
+/// How long it may take to answer what changes something: many orders, perhaps.
+const CHANGE_SECS: u64 = 60;
 /// How long it may take to accept the connection.
 const CONNECT_SECS: u64 = 5;
+
+/// How long is waited for an answer. What takes as long as it takes (a document, a reconciliation) goes
+/// on while the daemon still answers other questions within the time for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For what only reads.
+    pub read: Duration,
+    /// For what changes something.
+    pub change: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { read: Duration::from_secs(READ_SECS), change: Duration::from_secs(CHANGE_SECS) }
+    }
+}
+
+impl Patience {
+    /// The same for everything.
+    pub fn of(all: Duration) -> Self {
+        Self { read: all, change: all }
+    }
+}
 
 /// A connection to the daemon.
 #[derive(Debug)]
@@ -36,8 +61,7 @@ pub struct Client {
     socket: PathBuf,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
-    /// How long an answer may take.
-    patience: Duration,
+    patience: Patience,
 }
 
 /// Why the daemon did not answer.
@@ -79,13 +103,16 @@ pub enum ClientError {
 impl Client {
     /// Connects to the socket.
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        Self::connect_within(socket, Duration::from_secs(ANSWER_SECS))
+        Self::connect_within(socket, Patience::default())
     }
 
     /// The same; connecting, and each answer, may take so long.
-    pub fn connect_within(socket: &Path, patience: Duration) -> Result<Self, ClientError> {
-        let connecting = Duration::from_secs(CONNECT_SECS).min(patience);
+    pub fn connect_within(socket: &Path, patience: Patience) -> Result<Self, ClientError> {
+        let connecting = Duration::from_secs(CONNECT_SECS).min(patience.read);
+        let started = Instant::now();
         knock(socket, connecting)?;
+        let left = patience.read.saturating_sub(started.elapsed());
+        let patience = Patience { read: left.max(Duration::from_millis(100)), ..patience };
         let broken = |doing, reason: String| ClientError::Broken {
             socket: socket.to_owned(),
             doing,
@@ -210,7 +237,7 @@ impl Client {
     /// `POST /v1/reconcile`; waits until all orders were looked for, however long that is.
     pub fn reconcile(&self, request: &Reconcile) -> Result<ReconcileReport, ClientError> {
         let url = self.url(&["reconcile"], &())?;
-        self.answer(self.http.request(Method::POST, url).json(request))
+        self.long(self.http.request(Method::POST, url).json(request))
     }
 
     /// `POST /v1/process`; waits until the document is taken, however long that is.
@@ -225,7 +252,7 @@ impl Client {
         if let Some(sidecar) = source.sidecar {
             request = request.header(SIDECAR_HEADER, STANDARD.encode(sidecar));
         }
-        self.answer(request.body(axum::body::Bytes::from_owner(source.bytes)))
+        self.long(request.body(axum::body::Bytes::from_owner(source.bytes)))
     }
 
     /// Begins to bring back what was known of lost accounts.
@@ -244,7 +271,7 @@ impl Client {
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
         let request = self.http.request(Method::GET, self.url(path, query)?);
-        self.answer(request.timeout(self.patience))
+        self.runtime.block_on(self.answer(request, Some(self.patience.read)))
     }
 
     fn post<T: DeserializeOwned>(
@@ -253,7 +280,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         let request = self.http.request(Method::POST, self.url(path, &())?).json(body);
-        self.answer(request.timeout(self.patience))
+        self.runtime.block_on(self.answer(request, Some(self.patience.change)))
     }
 
     /// The URL of a request; the host says nothing on a unix socket.
@@ -280,28 +307,64 @@ impl Client {
         Ok(url)
     }
 
-    fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let doing = "asking the daemon";
+    /// A request that takes as long as it takes: given up when the daemon answers nothing else either.
+    fn long<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
         self.runtime.block_on(async {
-            let response =
-                request.send().await.map_err(|error| self.broken(doing, root(&error)))?;
-            let status = response.status();
-            let bytes =
-                response.bytes().await.map_err(|error| self.broken(doing, root(&error)))?;
-            if status.is_success() {
-                serde_json::from_slice(&bytes).map_err(|error| {
-                    let reason = format!(
-                        "the answer is not one of this version ({error}); restart the daemon after an upgrade"
-                    );
-                    self.broken("reading the answer", reason)
-                })
-            } else {
-                match serde_json::from_slice::<ErrorBody>(&bytes) {
-                    Ok(body) => Err(ClientError::Refused { body }),
-                    Err(_) => Err(self.broken(doing, format!("it answered {status}"))),
-                }
+            tokio::select! {
+                answered = self.answer(request, None) => answered,
+                silent = self.silence() => Err(silent),
             }
         })
+    }
+
+    /// Returns when the daemon no longer answers.
+    async fn silence(&self) -> ClientError {
+        loop {
+            tokio::time::sleep(self.patience.read).await;
+            let asked = match self.url(&["recipients"], &()) {
+                Ok(url) => self.http.request(Method::GET, url),
+                Err(error) => return error,
+            };
+            match self.answer::<Recipients>(asked, Some(self.patience.read)).await {
+                Ok(_) | Err(ClientError::Refused { .. }) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        patience: Option<Duration>,
+    ) -> Result<T, ClientError> {
+        let doing = "asking the daemon";
+        let request = match patience {
+            Some(patience) => request.timeout(patience),
+            None => request,
+        };
+        let failed = |error: &reqwest::Error| match patience {
+            Some(patience) if error.is_timeout() => {
+                let seconds = patience.as_secs_f32().ceil();
+                self.broken(doing, format!("there was no answer within {seconds} s"))
+            }
+            _ => self.broken(doing, root(error)),
+        };
+        let response = request.send().await.map_err(|error| failed(&error))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| failed(&error))?;
+        if status.is_success() {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                let reason = format!(
+                    "the answer is not one of this version ({error}); restart the daemon after an upgrade"
+                );
+                self.broken("reading the answer", reason)
+            })
+        } else {
+            match serde_json::from_slice::<ErrorBody>(&bytes) {
+                Ok(body) => Err(ClientError::Refused { body }),
+                Err(_) => Err(self.broken(doing, format!("it answered {status}"))),
+            }
+        }
     }
 
     fn broken(&self, doing: &'static str, reason: String) -> ClientError {
@@ -445,7 +508,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let patience = Duration::from_millis(200);
+        let patience = Patience::of(Duration::from_millis(200));
         let client = Client::connect_within(&path, patience).unwrap();
         assert_eq!(client.status().unwrap_err().code(), "control-broken");
         // Until the queue of those who wait is full.

@@ -61,8 +61,7 @@ pub fn show(
     order: &OrderId,
 ) -> Result<DeadJob, ControlError> {
     handle.known(account)?;
-    let unknown =
-        || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+    let unknown = || handle.unknown_order(account, order);
     let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
     let JobState::Dead(death) = &job.state else {
         let (order_id, state) = (order.clone(), job.state.name());
@@ -80,8 +79,7 @@ pub fn requeue(handle: &Handle, request: &Requeue) -> Result<Moved, ControlError
         (Some(order), None, false) => {
             let key = handle.store.key(account, order)?;
             if handle.store.job_of(&key)?.is_none() {
-                let order_id = order.clone();
-                return Err(ControlError::UnknownOrder { account: account.clone(), order_id });
+                return Err(handle.unknown_order(account, order));
             }
             Buried::Record(key)
         }

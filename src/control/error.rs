@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::model::{AccountId, FileId, OrderId};
 use crate::store::StoreError;
 
+use super::headline::grouped;
 use super::wire::{ErrorBody, MAX_DOCUMENT_BYTES};
 
 /// Why a request is refused. Never carries buyer data.
@@ -26,12 +27,14 @@ pub enum ControlError {
     #[error("there is no file {0} here")]
     UnknownFile(FileId),
     /// No accepted file named this order.
-    #[error("account {account} knows no order {order_id}")]
+    #[error("account {account} knows no order {order_id}{}", not_read(*unread))]
     UnknownOrder {
         /// The account.
         account: AccountId,
         /// The order.
         order_id: OrderId,
+        /// How many files lie in the account's `incoming/` and are not read yet.
+        unread: u64,
     },
     /// The order is known, but is not in the state that the request needs.
     #[error("order {order_id} is {state}, not {needed}")]
@@ -89,6 +92,15 @@ pub enum ControlError {
     Internal,
 }
 
+/// What may still name the order.
+fn not_read(files: u64) -> String {
+    match files {
+        0 => String::new(),
+        1 => "; 1 file is not read yet".to_owned(),
+        _ => format!("; {} files are not read yet", grouped(files)),
+    }
+}
+
 impl ControlError {
     /// A name that never changes.
     pub fn code(&self) -> &str {
@@ -121,6 +133,10 @@ impl ControlError {
                 "`odoo-spoold status` lists the accounts".to_owned()
             }
             Self::UnknownFile(_) => "`odoo-spoold files list` lists the files".to_owned(),
+            Self::UnknownOrder { unread: 1.., .. } => {
+                "wait until they are read (`odoo-spoold status` counts them), then ask again"
+                    .to_owned()
+            }
             Self::UnknownOrder { .. } => {
                 "check the order id; drop the report that has this order".to_owned()
             }

@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::deliver::gate::Gate;
-use crate::model::AccountId;
+use crate::model::{AccountId, OrderId};
 use crate::store::Store;
 
 use super::error::ControlError;
-use super::wire::{KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
+use super::wire::{Concern, KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
 
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -56,7 +56,12 @@ pub trait Desk: Send + Sync {
 
     /// What a person should know and nothing else says: files left in `incoming/` with their
     /// cure, folders that are only polled. One sentence each, without buyer data.
-    fn notices(&self) -> Vec<String>;
+    fn notices(&self) -> Vec<Concern>;
+
+    /// What lies in an account's `incoming/` and nobody has read yet, if that is known.
+    fn unread(&self, _account: &AccountId) -> Option<Unread> {
+        None
+    }
 
     /// Reads the settings again. Says what changed, or why the new ones are refused.
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>>;
@@ -106,6 +111,15 @@ pub trait Desk: Send + Sync {
     }
 }
 
+/// Files that nobody has read yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many.
+    pub files: u64,
+    /// Since when the oldest of them lies there.
+    pub oldest: Option<Timestamp>,
+}
+
 /// A document that is handed over.
 #[derive(Clone)]
 pub struct ProcessSource {
@@ -130,6 +144,12 @@ impl Handle {
     /// The settings in force.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is said of an order that no file has named so far.
+    pub(super) fn unknown_order(&self, account: &AccountId, order: &OrderId) -> ControlError {
+        let unread = self.desk.unread(account).unwrap_or_default().files;
+        ControlError::UnknownOrder { account: account.clone(), order_id: order.clone(), unread }
     }
 
     /// Refuses an account that has neither settings nor orders here.
@@ -175,7 +195,7 @@ impl Desk for Absent {
         self.since
     }
 
-    fn notices(&self) -> Vec<String> {
+    fn notices(&self) -> Vec<Concern> {
         Vec::new()
     }
 

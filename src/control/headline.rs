@@ -1,16 +1,22 @@
 //! The one sentence: all well, attention or fault; why; and the next command. Pure.
 //!
-//! The gravest cause is named; how many others there are is said. `status` begins with it, and
-//! systemd shows it as the unit's status.
+//! One rule says what comes first, in `status`, in systemd's status line and for the exit code: the order
+//! of [`ConcernKind`]. Beside the first concern all are counted by kind.
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{EndedBy, HoldCode};
 
-use super::wire::{AccountStatus, ClosedStatus, GateStatus, Health, Rejected};
+use super::wire::{
+    AccountStatus, ClosedStatus, Concern, ConcernKind, GateStatus, Health, Rejected,
+};
 
 /// An Odoo that has not answered for so long is no restart.
 const UNREACHABLE_FAULT_SECS: i64 = 300;
+/// Where a long sentence is cut, this says where the whole of it stands.
+const MORE: &str = "… `odoo-spoold status`";
 
 /// What the sentence is made from.
 #[derive(Debug, Clone, Copy)]
@@ -22,55 +28,87 @@ pub struct View<'a> {
     /// Files rejected lately, newest first.
     pub rejected: &'a [Rejected],
     /// Other things to know.
-    pub notices: &'a [String],
+    pub notices: &'a [Concern],
     /// The time.
     pub now: Timestamp,
 }
 
-/// One reason not to be well.
-struct Cause {
-    health: Health,
-    text: String,
-}
-
 /// How it stands, in one sentence.
 pub fn headline(view: &View<'_>) -> (Health, String) {
-    let mut causes = causes(view);
-    // Stable: within one health, the order in which they were found.
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.health));
-    let others = causes.len().saturating_sub(1);
-    let Some(first) = causes.into_iter().next() else {
-        return (Health::Well, well(view.accounts));
+    told(&concerns(view), view)
+}
+
+/// The sentence of these concerns, which are those of `view`.
+pub(super) fn told(concerns: &[Concern], view: &View<'_>) -> (Health, String) {
+    let Some(first) = concerns.first() else {
+        return (Health::Well, well(view));
     };
     let word = match first.health {
         Health::Fault => "Fault",
         Health::Attention | Health::Well => "Attention",
     };
-    let more = match others {
-        0 => String::new(),
-        1 => " (and 1 other thing: `odoo-spoold status`)".to_owned(),
-        _ => format!(" (and {others} other things: `odoo-spoold status`)"),
-    };
-    (first.health, format!("{word}: {}{more}", first.text))
+    (first.health, format!("{word}: {}", first.text))
 }
 
-fn causes(view: &View<'_>) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let mut add = |health, text| causes.push(Cause { health, text });
-    if !view.running {
-        add(Health::Fault, "the daemon is not running; `systemctl start odoo-spoold`".to_owned());
+/// Every reason not to be well, the most urgent first.
+pub fn concerns(view: &View<'_>) -> Vec<Concern> {
+    let mut found = found(view);
+    // Stable: within one kind, the order in which they were found. A fault is never behind what is none.
+    found.sort_by_key(|concern| (std::cmp::Reverse(concern.health), concern.kind));
+    found
+}
+
+/// How many there are of each kind, for beside the headline; empty where the headline says it all.
+pub fn beside(concerns: &[Concern]) -> String {
+    if concerns.len() < 2 {
+        return String::new();
     }
-    for account in view.accounts.iter().filter(|account| account.enabled) {
-        if let Some((health, text)) = gate(account, view.now) {
-            add(health, text);
+    let mut kinds: BTreeMap<ConcernKind, u64> = BTreeMap::new();
+    for concern in concerns {
+        let count = kinds.entry(concern.kind).or_default();
+        *count = count.saturating_add(concern.count);
+    }
+    let words: Vec<String> =
+        kinds.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
+    words.join(", ")
+}
+
+/// Headline and counts in at most so many bytes. A sentence that is too long ends behind a word, and
+/// then says where the whole of it stands.
+pub fn in_brief(headline: &str, concerns: &[Concern], bytes: usize) -> String {
+    let counts = beside(concerns);
+    let whole =
+        if counts.is_empty() { headline.to_owned() } else { format!("{headline} [{counts}]") };
+    if whole.len() <= bytes {
+        return whole;
+    }
+    let behind = if counts.is_empty() { MORE.to_owned() } else { format!("{MORE} [{counts}]") };
+    let room = bytes.saturating_sub(behind.len());
+    let mut end = 0;
+    for (at, _) in headline.char_indices().filter(|(_, c)| c.is_whitespace()) {
+        if at <= room {
+            end = at;
         }
     }
+    let begun = headline.get(..end).unwrap_or_default();
+    format!("{}{behind}", begun.trim_end_matches([' ', ';', ':', ',']))
+}
+
+fn found(view: &View<'_>) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    if !view.running {
+        let text = "the daemon is not running; `systemctl start odoo-spoold`";
+        concerns.push(Concern::fault(ConcernKind::Daemon, 1, text));
+    }
+    for account in view.accounts.iter().filter(|account| account.enabled) {
+        concerns.extend(gate(account, view.now));
+    }
     for text in pauses(view.accounts) {
-        add(Health::Attention, text);
+        concerns.push(Concern::attention(ConcernKind::Paused, 1, text));
     }
     if !view.accounts.iter().any(|account| account.enabled) {
         let text = "no account is configured; add one to config.toml, then `odoo-spoold reload`";
-        add(Health::Attention, text.to_owned());
+        concerns.push(Concern::attention(ConcernKind::NoAccount, 1, text));
     }
     for account in view.accounts {
         let id = &account.account;
@@ -80,21 +118,19 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
                 "account {id} has {}; `odoo-spoold dead list --account {id}`",
                 orders(dead, "Odoo refused for good")
             );
-            add(Health::Attention, text);
+            concerns.push(Concern::attention(ConcernKind::Dead, dead, text));
         }
-        if let Some(text) = to_look_at(account) {
-            add(Health::Attention, text);
-        }
-        for (ended_by, what) in [
-            (EndedBy::Person, "wait for a decision"),
-            (EndedBy::Odoo, "wait for something in Odoo or config.toml"),
+        concerns.extend(to_look_at(account));
+        for (ended_by, kind, what) in [
+            (EndedBy::Person, ConcernKind::Held, "wait for a decision"),
+            (EndedBy::Odoo, ConcernKind::HeldForOdoo, "wait for something in Odoo or config.toml"),
         ] {
-            if let Some(codes) = held(account, ended_by) {
+            if let Some((count, codes)) = held(account, ended_by) {
                 let text = format!(
                     "account {id} has orders that {what} ({codes}); \
                      `odoo-spoold hold list --account {id}`"
                 );
-                add(Health::Attention, text);
+                concerns.push(Concern::attention(kind, count, text));
             }
         }
     }
@@ -106,12 +142,11 @@ fn causes(view: &View<'_>) -> Vec<Cause> {
             format!("{count} files were rejected within a day, the last one {}", newest.id)
         };
         let text = format!("{which} ({}); `odoo-spoold files show {}`", newest.code, newest.id);
-        add(Health::Attention, text);
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        concerns.push(Concern::attention(ConcernKind::Rejected, count, text));
     }
-    for notice in view.notices {
-        add(Health::Attention, notice.clone());
-    }
-    causes
+    concerns.extend(view.notices.iter().cloned());
+    concerns
 }
 
 /// What people paused: all at once if all are, else each.
@@ -138,19 +173,23 @@ fn pauses(accounts: &[AccountStatus]) -> Vec<String> {
     texts
 }
 
-fn gate(account: &AccountStatus, now: Timestamp) -> Option<(Health, String)> {
+fn gate(account: &AccountStatus, now: Timestamp) -> Option<Concern> {
     let id = &account.account;
     match &account.gate {
         GateStatus::Open | GateStatus::Unknown => None,
         GateStatus::Paused(closed) => {
-            Some((Health::Fault, sentence(&format!("account {id} is paused"), closed)))
+            let text = sentence(&format!("account {id} is paused"), closed);
+            Some(Concern::fault(ConcernKind::Account, 1, text))
         }
         GateStatus::OdooUnreachable(closed) => {
             let limit = SignedDuration::from_secs(UNREACHABLE_FAULT_SECS);
             let long = now.duration_since(closed.since) >= limit;
-            let health = if long { Health::Fault } else { Health::Attention };
-            let what = format!("Odoo does not answer account {id}");
-            Some((health, sentence(&what, closed)))
+            let text = sentence(&format!("Odoo does not answer account {id}"), closed);
+            Some(if long {
+                Concern::fault(ConcernKind::Account, 1, text)
+            } else {
+                Concern::attention(ConcernKind::Odoo, 1, text)
+            })
         }
     }
 }
@@ -159,8 +198,8 @@ fn sentence(what: &str, closed: &ClosedStatus) -> String {
     format!("{what} since {} ({}): {}", clock(closed.since), closed.code, closed.next_step)
 }
 
-/// Codes and counts of the holds that are ended this way, most first.
-fn held(account: &AccountStatus, ended_by: EndedBy) -> Option<String> {
+/// How many holds are ended this way, and their codes and counts, most first.
+fn held(account: &AccountStatus, ended_by: EndedBy) -> Option<(u64, String)> {
     let mut found: Vec<(HoldCode, u64)> = account
         .holds
         .iter()
@@ -169,10 +208,12 @@ fn held(account: &AccountStatus, ended_by: EndedBy) -> Option<String> {
         .collect();
     found.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
     let texts: Vec<String> = found.iter().map(|(code, count)| format!("{code} {count}")).collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
+    let count = found.iter().map(|(_, count)| count).sum();
+    (!texts.is_empty()).then(|| (count, texts.join(", ")))
 }
 
-fn well(accounts: &[AccountStatus]) -> String {
+fn well(view: &View<'_>) -> String {
+    let accounts = view.accounts;
     let sum = |count: fn(&AccountStatus) -> u64| accounts.iter().map(count).sum::<u64>();
     let moving = sum(|account| account.orders.pending.saturating_add(account.orders.started));
     let held = sum(|account| account.orders.held);
@@ -184,13 +225,52 @@ fn well(accounts: &[AccountStatus]) -> String {
     } else {
         "All well: nothing to do yet".to_owned()
     };
-    match held {
+    let text = match held {
         0 => text,
         _ => format!("{text}, {held} waiting for a later file"),
+    };
+    match unread(accounts, view.now) {
+        Some(unread) => format!("{text}; {unread}"),
+        None => text,
     }
 }
 
-fn to_look_at(account: &AccountStatus) -> Option<String> {
+/// What waits in `incoming/`, over all accounts.
+fn unread(accounts: &[AccountStatus], now: Timestamp) -> Option<String> {
+    let files: u64 = accounts.iter().filter_map(|account| account.files_waiting).sum();
+    let oldest = accounts.iter().filter_map(|account| account.waiting_since).min();
+    let wait = if files == 1 { "file waits" } else { "files wait" };
+    (files > 0).then(|| {
+        let age = oldest.map(|at| format!(", oldest {}", age(now, at))).unwrap_or_default();
+        format!("{} {wait}{age}", grouped(files))
+    })
+}
+
+/// How long ago, in one unit.
+pub fn age(now: Timestamp, at: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn to_look_at(account: &AccountStatus) -> Option<Concern> {
     let id = &account.account;
     let counts =
         [(account.attention_files, "file", "files"), (account.attention, "order", "orders")];
@@ -202,7 +282,13 @@ fn to_look_at(account: &AccountStatus) -> Option<String> {
     let things: Vec<String> = itself.into_iter().chain(counted).collect();
     (!things.is_empty()).then(|| {
         let things = things.join(" and ");
-        format!("account {id} has {things} to look at; `odoo-spoold attention list --account {id}`")
+        let text = format!(
+            "account {id} has {things} to look at; `odoo-spoold attention list --account {id}`"
+        );
+        let itself = u64::from(account.attention_account);
+        let count =
+            account.attention_files.saturating_add(account.attention).saturating_add(itself);
+        Concern::attention(ConcernKind::Look, count, text)
     })
 }
 
@@ -236,6 +322,8 @@ mod tests {
             holds: std::collections::BTreeMap::new(),
             next_due: None,
             files_in_work: 0,
+            files_waiting: None,
+            waiting_since: None,
             paused: None,
             attention: 0,
             attention_files: 0,
@@ -276,13 +364,13 @@ mod tests {
             running: false,
             accounts: &[account("eu")],
             rejected: &[],
-            notices: &["x".into()],
+            notices: &[Concern::attention(ConcernKind::Disk, 1, "x")],
             now: at(0),
         };
         let (health, text) = headline(&view);
         assert_eq!(health, Health::Fault);
         assert!(text.contains("not running; `systemctl start odoo-spoold`"), "{text}");
-        assert!(text.ends_with("(and 1 other thing: `odoo-spoold status`)"), "{text}");
+        assert_eq!(beside(&concerns(&view)), "daemon 1, disk 1");
     }
 
     #[test]
@@ -296,7 +384,7 @@ mod tests {
         assert_eq!(
             text,
             "Fault: account na is paused since 2025-11-20 23:59 UTC (odoo-access-denied): renew \
-             the API key (and 1 other thing: `odoo-spoold status`)"
+             the API key"
         );
         na.enabled = false;
         let (health, text) = said(&[eu, na]);
@@ -398,9 +486,90 @@ mod tests {
         );
         let (_, text) = headline(&view(&rejected, &[]));
         assert!(text.contains("2 files were rejected within a day, the last one F0000000001"));
-        let notices = ["1 file in eu/incoming cannot be read; chmod g+r it".to_owned()];
-        let (_, text) = headline(&view(&[], &notices));
-        assert_eq!(text, format!("Attention: {}", notices[0]));
+        let text = "1 file in eu/incoming cannot be read; chmod g+r it";
+        let notices = [Concern::attention(ConcernKind::Left, 1, text)];
+        assert_eq!(headline(&view(&[], &notices)).1, format!("Attention: {text}"));
         assert!(said(&[]).1.contains("no account is configured"));
+    }
+    /// What stops work, then data at risk, then what waits for a person, then what waits for Odoo.
+    #[test]
+    fn night_p3_the_most_urgent_comes_first_and_all_are_counted() {
+        use ConcernKind::{Account, Clock, Disk, Held, HeldForOdoo, Left, Odoo};
+        let mut eu = account("eu");
+        eu.holds.extend([(HoldCode::Sku, 14), (HoldCode::Conflict, 2)]);
+        let rejected = [Rejected {
+            id: crate::model::FileId::from_bits(1),
+            account: "eu".parse().unwrap(),
+            code: "header-unknown".into(),
+            since: at(-5),
+        }];
+        let notices = [
+            Concern::attention(ConcernKind::Left, 3, "a folder"),
+            Concern::attention(ConcernKind::Clock, 1, "the clock"),
+            Concern::attention(ConcernKind::Disk, 1, "disk nearly full"),
+        ];
+        let kinds = |accounts: &[AccountStatus]| -> Vec<ConcernKind> {
+            let view = View {
+                running: true,
+                accounts,
+                rejected: &rejected,
+                notices: &notices,
+                now: at(0),
+            };
+            concerns(&view).iter().map(|concern| concern.kind).collect()
+        };
+        let rest = [Disk, Clock, ConcernKind::Rejected, Left, Held];
+        let mut expected = rest.to_vec();
+        expected.push(HeldForOdoo);
+        assert_eq!(kinds(&[eu.clone()]), expected);
+        eu.gate = GateStatus::OdooUnreachable(closed("unreachable", -5));
+        expected.insert(rest.len(), Odoo);
+        assert_eq!(kinds(&[eu.clone()]), expected);
+        eu.gate = GateStatus::OdooUnreachable(closed("unreachable", -400));
+        expected.remove(rest.len());
+        expected.insert(0, Account);
+        assert_eq!(kinds(&[eu.clone()]), expected);
+        let view = View {
+            running: true,
+            accounts: &[eu],
+            rejected: &rejected,
+            notices: &notices,
+            now: at(0),
+        };
+        assert_eq!(
+            beside(&concerns(&view)),
+            "account 1, disk 1, clock 1, rejected 1, left 3, held 2, held-for-odoo 14"
+        );
+    }
+
+    #[test]
+    fn night_p3_a_long_sentence_ends_behind_a_word() {
+        let long = "Attention: account eu has orders that wait; `odoo-spoold hold list`";
+        assert_eq!(in_brief(long, &[], 200), long);
+        for bytes in 30..long.len() {
+            let brief = in_brief(long, &[], bytes);
+            assert!(brief.len() <= bytes, "{bytes} {brief}");
+            let begun = brief.strip_suffix(MORE).unwrap();
+            let rest = long.strip_prefix(begun).unwrap();
+            assert!(rest.starts_with([' ', ';', ':']) || begun.is_empty(), "{brief}");
+        }
+        let two =
+            [ConcernKind::Disk, ConcernKind::Held].map(|kind| Concern::attention(kind, 2, "text"));
+        assert_eq!(in_brief("Attention: text", &two, 200), "Attention: text [disk 2, held 2]");
+        assert!(in_brief(long, &two, 70).ends_with("… `odoo-spoold status` [disk 2, held 2]"));
+    }
+
+    #[test]
+    fn night_p8_files_that_wait_are_told() {
+        let mut eu = account("eu");
+        eu.files_waiting = Some(3_330);
+        eu.waiting_since = Some(at(-40));
+        let text = "All well: nothing to do yet; 3,330 files wait, oldest 40 s";
+        assert_eq!(said(&[eu]), (Health::Well, text.into()));
+        assert_eq!([7, 999, 1_000, 1_234_567].map(grouped), ["7", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [119, 120, 7_200, 172_800].map(|ago| age(at(0), at(-ago))),
+            ["119 s", "2 min", "2 h", "2 days"]
+        );
     }
 }

@@ -91,8 +91,7 @@ pub fn release(handle: &Handle, request: &Release, by: Option<u32>) -> Result<Mo
     handle.known(account)?;
     let which = match (&request.order_id, request.code) {
         (Some(order), None) if request.key.is_none() => {
-            let unknown =
-                || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+            let unknown = || handle.unknown_order(account, order);
             let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
             if !matches!(job.state, JobState::Held(_)) {
                 let (order_id, state) = (order.clone(), job.state.name());
@@ -118,8 +117,7 @@ pub fn decide(handle: &Handle, request: &Decide, by: Option<u32>) -> Result<Move
     handle.known(account)?;
     let which = match (&request.order_id, request.all) {
         (Some(order), false) => {
-            let unknown =
-                || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+            let unknown = || handle.unknown_order(account, order);
             let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
             let (order_id, state) = (order.clone(), job.state.name());
             let JobState::Held(holds) = &job.state else {

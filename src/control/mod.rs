@@ -43,8 +43,8 @@ use axum::{Json, Router, middleware};
 use crate::model::{AccountId, OrderId};
 
 pub use error::ControlError;
-pub use handle::{Absent, BoxFuture, Desk, Handle, ProcessSource};
-pub use headline::{View, headline};
+pub use handle::{Absent, BoxFuture, Desk, Handle, ProcessSource, Unread};
+pub use headline::{View, age, beside, concerns, grouped, headline, in_brief};
 pub use listen::{bind, serve};
 pub use peer::Peer;
 pub use status::sentence;

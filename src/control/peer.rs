@@ -65,10 +65,25 @@ pub(super) async fn note(
     let uid = peer.map(|peer| peer.uid);
     let gid = peer.map(|peer| peer.gid);
     let pid = peer.and_then(|peer| peer.pid);
+    let who = uid.map_or_else(|| "somebody".to_owned(), |uid| format!("uid {uid}"));
     if changes {
-        tracing::info!(uid, gid, pid, verb, status, "control request");
+        tracing::info!(
+            uid,
+            gid,
+            pid,
+            verb,
+            status,
+            "control request: {verb} by {who}, answered {status}"
+        );
     } else {
-        tracing::debug!(uid, gid, pid, verb, status, "control request");
+        tracing::debug!(
+            uid,
+            gid,
+            pid,
+            verb,
+            status,
+            "control request: {verb} by {who}, answered {status}"
+        );
     }
     response
 }

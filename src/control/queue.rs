@@ -66,8 +66,7 @@ pub fn show(
     order: &OrderId,
 ) -> Result<JobDetail, ControlError> {
     handle.known(account)?;
-    let unknown =
-        || ControlError::UnknownOrder { account: account.clone(), order_id: order.clone() };
+    let unknown = || handle.unknown_order(account, order);
     let job = handle.store.job(account, order)?.ok_or_else(unknown)?;
     let dossier = handle.store.dossier(account, order)?.ok_or_else(unknown)?;
     let says =

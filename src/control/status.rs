@@ -4,16 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{AccountId, FileState};
+use crate::model::{AccountId, Attention, AttentionCode, FileState, Subject};
 use crate::store::{FileFilter, Tally};
 
 use super::blocking;
 use super::error::ControlError;
 use super::handle::Handle;
-use super::headline::{View, headline};
+use super::headline::{View, concerns, in_brief, told};
 use super::wire::{
-    AccountStatus, ClosedStatus, GateStatus, OrderCounts, PausedStatus, Rejected, Status,
-    StoreStatus,
+    AccountStatus, ClosedStatus, Concern, ConcernKind, GateStatus, OrderCounts, PausedStatus,
+    Rejected, Status, StoreStatus,
 };
 
 /// Files in work that are counted one by one, at most.
@@ -27,11 +27,11 @@ pub(super) async fn get(State(handle): State<Handle>) -> Result<Json<Status>, Co
     blocking(handle, status).await
 }
 
-/// How it stands, in one sentence.
-pub async fn sentence(handle: &Handle) -> String {
+/// How it stands, in one sentence of at most so many bytes.
+pub async fn sentence(handle: &Handle, bytes: usize) -> String {
     match blocking(handle.clone(), status).await {
-        Ok(Json(status)) => status.headline,
-        Err(error) => format!("Fault: {error}"),
+        Ok(Json(status)) => in_brief(&status.headline, &status.concerns, bytes),
+        Err(error) => in_brief(&format!("Fault: {error}"), &[], bytes),
     }
 }
 
@@ -60,9 +60,11 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
         }
     }
     let rejected = rejected(handle, now)?;
-    let notices = handle.desk.notices();
+    let mut notices = handle.desk.notices();
+    notices.extend(journal(handle, &mut accounts)?);
     let view = View { running, accounts: &accounts, rejected: &rejected, notices: &notices, now };
-    let (health, headline) = headline(&view);
+    let concerns = concerns(&view);
+    let (health, headline) = told(&concerns, &view);
     let stats = handle.store.stats()?;
     Ok(Status {
         health,
@@ -73,7 +75,8 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
         now,
         accounts,
         rejected,
-        notices,
+        notices: notices.into_iter().map(|notice| notice.text).collect(),
+        concerns,
         store: Some(StoreStatus {
             installation: handle.store.installation().to_owned(),
             disk_bytes: stats.disk_bytes,
@@ -83,6 +86,32 @@ pub fn status(handle: &Handle) -> Result<Status, ControlError> {
         }),
         keys: handle.desk.keys(),
     })
+}
+
+/// The journal's damage, once: every account has an entry of its own.
+fn journal(
+    handle: &Handle,
+    accounts: &mut [AccountStatus],
+) -> Result<Option<Concern>, ControlError> {
+    let mut damaged: Option<(AccountId, Attention)> = None;
+    for account in accounts.iter_mut().filter(|account| account.attention_account) {
+        let entries = handle.store.attention_of(&account.account, &Subject::Account)?;
+        let open = entries.into_iter().filter(|entry| entry.dismissed.is_none());
+        let (journal, others): (Vec<_>, Vec<_>) =
+            open.partition(|entry| entry.code == AttentionCode::JournalDamaged);
+        account.attention_account = !others.is_empty();
+        if damaged.is_none() {
+            damaged = journal.into_iter().next().map(|entry| (account.account.clone(), entry));
+        }
+    }
+    Ok(damaged.map(|(account, entry)| {
+        let text = format!(
+            "{}, seen {}; then `odoo-spoold attention dismiss {account} --code journal-damaged`",
+            entry.text,
+            entry.since.strftime("%Y-%m-%d %H:%M UTC")
+        );
+        Concern::attention(ConcernKind::Journal, 1, text)
+    }))
 }
 
 /// Nothing moves before it is rebuilt.
@@ -105,6 +134,7 @@ fn account(
     let in_work = FileFilter { account: Some(id.clone()), state: Some(FileState::Work) };
     let files = handle.store.files(&in_work, MAX_IN_WORK)?.len();
     let next_due = if tally.pending > 0 { handle.store.next_due(&id)? } else { None };
+    let unread = handle.desk.unread(&id);
     Ok(AccountStatus {
         enabled,
         gate,
@@ -112,6 +142,8 @@ fn account(
         holds: tally.holds.clone(),
         next_due,
         files_in_work: u64::try_from(files).unwrap_or(u64::MAX),
+        files_waiting: unread.map(|unread| unread.files),
+        waiting_since: unread.and_then(|unread| unread.oldest),
         paused: handle.store.paused(&id).map(PausedStatus::from),
         attention: tally.attention,
         attention_files: tally.attention_files,

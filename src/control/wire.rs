@@ -16,11 +16,13 @@ use crate::model::{
     HoldCode, OdooId, OrderId, Origin, Outcome, Refusal, Released, RowFault,
 };
 
+mod concern;
 mod process;
 mod rebuild;
 
 pub use super::reconcile::{Reconcile, ReconcileReport};
 pub use super::wire_decide::*;
+pub use concern::{Concern, ConcernKind};
 pub use process::{
     AccountRecipients, Example, ProcessQuery, ProcessReport, Recipients, Reloaded, Would,
 };
@@ -81,6 +83,9 @@ pub struct Status {
     pub rejected: Vec<Rejected>,
     /// Other things a person should know, such as files left in `incoming/`.
     pub notices: Vec<String>,
+    /// Every reason not to be well, the most urgent first; the first one makes the headline.
+    #[serde(default)]
+    pub concerns: Vec<Concern>,
     /// What the store weighs; none where it could not be opened.
     pub store: Option<StoreStatus>,
     /// The master keys that the daemon has; none where it does not run.
@@ -121,6 +126,12 @@ pub struct AccountStatus {
     pub next_due: Option<Timestamp>,
     /// Files claimed and not finished.
     pub files_in_work: u64,
+    /// Files in `incoming/` that nobody has read yet; none where no daemon runs.
+    #[serde(default)]
+    pub files_waiting: Option<u64>,
+    /// Since when the oldest of them lies there.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
     /// A pause that a person ordered.
     #[serde(default)]
     pub paused: Option<PausedStatus>,
@@ -130,7 +141,7 @@ pub struct AccountStatus {
     /// Files with something to look at.
     #[serde(default)]
     pub attention_files: u64,
-    /// Whether there is something to look at of the account itself.
+    /// Whether there is something to look at of the account itself, beside a damaged journal.
     #[serde(default)]
     pub attention_account: bool,
     /// Files with notices, of those that are remembered (`GET /v1/files/{id}` has them).

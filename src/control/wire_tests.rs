@@ -79,6 +79,8 @@ fn status() {
         holds: [(HoldCode::Sku, 3)].into(),
         next_due: Some(at(60)),
         files_in_work: 1,
+        files_waiting: Some(2),
+        waiting_since: Some(at(0)),
         paused: None,
         attention: 0,
         attention_files: 0,
@@ -100,6 +102,7 @@ fn status() {
             since: at(0),
         }],
         notices: vec!["n".into()],
+        concerns: vec![Concern::attention(ConcernKind::HeldForOdoo, 3, "t")],
         keys: Some(KeysStatus {
             master: "m2".into(),
             older: vec!["m1".into()],
@@ -120,6 +123,7 @@ fn status() {
             "account": "eu", "enabled": true, "gate": gate, "holds": {"sku": 3},
             "orders": {"pending": 1, "started": 2, "held": 3, "dead": 4, "done": 5},
             "next_due": "1970-01-01T00:01:00Z", "paused": null, "attention": 0, "files_in_work": 1,
+            "files_waiting": 2, "waiting_since": "1970-01-01T00:00:00Z",
             "attention_files": 0, "attention_account": false, "noticed_files": 0,
         })
     };
@@ -138,6 +142,7 @@ fn status() {
             "keys": { "master": "m2", "older": ["m1"], "resealed": false, "newer": true,
                 "api_key_ends": null },
             "notices": ["n"],
+            "concerns": [{"kind": "held-for-odoo", "health": "attention", "count": 3, "text": "t"}],
             "store": {"installation": "i", "disk_bytes": 1, "orders": 15, "day_keys": 1,
                 "oldest_day": "2025-11-21"},
         }),

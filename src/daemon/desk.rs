@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use super::expected::Progress;
 use super::intake::Failure;
 use super::{Daemon, rebuild, reconcile, rehearsal};
-use crate::control::wire::{KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
-use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource};
+use crate::control::wire::{
+    Concern, ConcernKind, KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport,
+};
+use crate::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource, Unread};
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, Counts, FileRecord, Refusal};
-use crate::spool::{HandedIn, hand_in};
+use crate::spool::{self, HandedIn, hand_in};
 
 /// How long a handed-over file may take before the caller is told to look later.
 const PROCESS_SECS: u64 = 120;
@@ -105,17 +107,23 @@ impl Desk for Clerk {
         self.0.started_at()
     }
 
-    fn notices(&self) -> Vec<String> {
-        let left = self.0.left();
-        let left = left.into_iter().map(|(account, text)| format!("{account}: {text}"));
-        self.0
-            .room
-            .notices()
-            .into_iter()
-            .chain(left)
-            .chain(self.0.house_notices())
-            .chain(self.0.key_notices())
-            .collect()
+    fn notices(&self) -> Vec<Concern> {
+        let one = |kind| move |text| Concern::attention(kind, 1, text);
+        let left = self.0.left().into_iter().map(|(account, left)| {
+            let kind = if left.in_work { ConcernKind::Retried } else { ConcernKind::Left };
+            Concern::attention(kind, left.count, format!("{account}: {}", left.text))
+        });
+        let disks = self.0.room.notices().into_iter().map(one(ConcernKind::Disk));
+        let keys = self.0.key_notices().into_iter().map(one(ConcernKind::Keys));
+        let restart = self.0.restart_notice().map(one(ConcernKind::Restart));
+        disks.chain(left).chain(self.0.house_notices()).chain(keys).chain(restart).collect()
+    }
+
+    fn unread(&self, account: &AccountId) -> Option<Unread> {
+        let dirs = self.0.dirs(account)?;
+        let found = spool::unread(dirs).ok()?;
+        let oldest = found.oldest.and_then(|at| Timestamp::try_from(at).ok());
+        Some(Unread { files: found.files, oldest })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {

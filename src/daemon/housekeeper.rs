@@ -19,6 +19,7 @@ use super::Daemon;
 use super::again::Again;
 use super::intake::Failure;
 use crate::clock::witness::{Doubt, Evidence, Trust};
+use crate::control::wire::{Concern, ConcernKind};
 use crate::model::{AccountId, FileId, FileState};
 use crate::spool::{self, End, Ended, SpoolDirs};
 use crate::store::{RecordKey, StoreError};
@@ -44,7 +45,7 @@ const FILE_RECORDS: usize = 1_000;
 pub(super) struct House {
     memory: Mutex<Memory>,
     /// What `status` shows.
-    notices: Mutex<Vec<String>>,
+    notices: Mutex<Vec<Concern>>,
 }
 
 #[derive(Debug, Default)]
@@ -164,22 +165,23 @@ impl Daemon {
             self.store.age_files(FILE_RECORDS, now)?;
         }
         if kept.stayed > 0 {
-            notices.push(format!(
+            let text = format!(
                 "{} files in done/ or rejected/ are older than spool.keep and could not be removed; \
                  see `journalctl -u odoo-spoold`",
                 kept.stayed
-            ));
+            );
+            notices.push(Concern::attention(ConcernKind::Other, kept.stayed, text));
         }
         *self.house.notices.lock().unwrap_or_else(PoisonError::into_inner) = notices;
         Ok(kept)
     }
 
     /// What `status` shows of it.
-    pub(super) fn house_notices(&self) -> Vec<String> {
+    pub(super) fn house_notices(&self) -> Vec<Concern> {
         self.house.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn weigh_clock(&self, memory: &mut Memory, now: Timestamp, notices: &mut Vec<String>) -> bool {
+    fn weigh_clock(&self, memory: &mut Memory, now: Timestamp, notices: &mut Vec<Concern>) -> bool {
         let evidence = Evidence {
             seen: self.store.believed_at(),
             synchronised: self.clock.is_synchronised(),
@@ -197,27 +199,29 @@ impl Daemon {
                     events::clock_doubted(doubt.code(), now, evidence.seen);
                     memory.doubt = Some(doubt);
                 }
-                notices.push(format!(
+                let text = format!(
                     "nobody vouches for the clock ({}): nothing is destroyed, and buyer data that is \
                      overdue by it stays locked; `timedatectl`",
                     doubt.code()
-                ));
+                );
+                notices.push(Concern::attention(ConcernKind::Clock, 1, text));
                 false
             }
         }
     }
 
-    fn warn(&self, now: Timestamp, notices: &mut Vec<String>) -> Result<(), StoreError> {
+    fn warn(&self, now: Timestamp, notices: &mut Vec<Concern>) -> Result<(), StoreError> {
         for waits in self.store.waits(now)? {
             let (day, ends, orders) = (waits.day, waits.ends, waits.orders);
             if let Some(level) = waits.warning {
                 self.store.warned(day, level)?;
                 events::buyers_waiting(day, ends, orders);
             }
-            notices.push(format!(
+            let text = format!(
                 "{orders} orders still wait with buyer data of {day}; it is destroyed on {ends}; \
                  `odoo-spoold hold list`"
-            ));
+            );
+            notices.push(Concern::attention(ConcernKind::Buyers, orders, text));
         }
         Ok(())
     }

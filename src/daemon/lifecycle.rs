@@ -18,8 +18,8 @@ use crate::telemetry::events;
 
 /// The watchdog is looked after this many times per period.
 const FEEDS_PER_PERIOD: u32 = 4;
-/// Longest status text, in characters.
-const MAX_STATUS_CHARS: usize = 200;
+/// Longest status text, in bytes: systemd cuts a longer one where it happens to be.
+pub const MAX_STATUS_BYTES: usize = 200;
 
 /// Feeds systemd's watchdog as long as every loop beats.
 #[derive(Debug)]
@@ -103,9 +103,12 @@ fn notify(state: &[(&str, &str)]) {
     }
 }
 
-/// One line without control characters: a line break would begin another variable.
+/// One line without control characters: a line break would begin another variable. It is shortened by
+/// whoever makes the text, at a word; here only so that nothing can be too long.
 fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_STATUS_CHARS).collect()
+    let one: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let end = one.floor_char_boundary(MAX_STATUS_BYTES);
+    one.get(..end).unwrap_or_default().to_owned()
 }
 
 // === impl Watchdog ===
@@ -319,6 +322,6 @@ mod tests {
     fn without_systemd_nothing_happens() {
         // cargo test runs without NOTIFY_SOCKET; under systemd this would only set a status.
         status("testing");
-        assert_eq!(line(&"x".repeat(1000)).len(), MAX_STATUS_CHARS);
+        assert_eq!(line(&"x".repeat(1000)).len(), MAX_STATUS_BYTES);
     }
 }

@@ -6,6 +6,7 @@
 
 mod again;
 mod api_key;
+mod beside;
 mod courtesy;
 mod desk;
 mod expected;
@@ -23,6 +24,7 @@ mod policy;
 mod rebuild;
 mod reconcile;
 mod rehearsal;
+mod rights;
 mod room;
 mod sealing;
 mod start;
@@ -31,7 +33,7 @@ mod trouble_tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,7 +57,7 @@ use crate::store::{Damage, Secret, Store, StoreError, StoreKeys, StoreOptions};
 use crate::telemetry::{events, log::Log};
 
 pub use housekeeper::Kept;
-pub use start::run;
+pub use start::{Ended, run};
 
 /// How long a start waits for a command that reads the state while no daemon runs.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -95,6 +97,20 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// Something in the state belongs to another user. Run the command that it names.
+    #[error(
+        "{} belongs to {owner}, must belong to {wanted}: chown -R {wanted}: {}", path.display(), dir.display()
+    )]
+    Rights {
+        /// What it is.
+        path: std::path::PathBuf,
+        /// Whose it is.
+        owner: String,
+        /// Whose it must be.
+        wanted: String,
+        /// The state directory.
+        dir: std::path::PathBuf,
+    },
     /// The control socket cannot be made: another daemon has it, or its folder is not ours.
     #[error("the control socket {}: {source}", .path.display())]
     Control {
@@ -116,9 +132,12 @@ impl DaemonError {
     /// Starting again would not help: the configuration must change.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } => true,
+            Self::Config(_) | Self::Endpoint(_) | Self::Keyring { .. } | Self::Rights { .. } => {
+                true
+            }
             Self::Store(error) => error.needs_person(),
-            Self::Spool { .. } | Self::Control { .. } | Self::Signals(_) | Self::Ended(_) => false,
+            Self::Spool { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::Control { .. } | Self::Signals(_) | Self::Ended(_) => false,
         }
     }
 }
@@ -142,6 +161,8 @@ pub struct Daemon {
     room: Arc<Room>,
     rebuild: rebuild::Progress,
     keys: keys::KeyWatch,
+    /// Settings that config.toml has and this process does not: they wait for a restart.
+    waiting: Mutex<Vec<String>>,
     expected: Arc<expected::Expected>,
     /// Dry runs that may run beside each other.
     dry_runs: Arc<tokio::sync::Semaphore>,
@@ -175,7 +196,10 @@ impl Daemon {
             let dirs = SpoolDirs::new(&settings.spool.dir, account.id.as_str());
             let notices = dirs.prepare().map_err(|error| DaemonError::Spool {
                 account: account.id.clone(),
-                source: std::io::Error::other(error),
+                source: std::io::Error::new(
+                    error.source.kind(),
+                    format!("{error}: {}", error.source),
+                ),
             })?;
             for notice in notices {
                 tracing::warn!(account = %account.id, "spool: {notice}");
@@ -219,6 +243,7 @@ impl Daemon {
             room,
             rebuild: rebuild::Progress::default(),
             keys: keys::KeyWatch::new(keys),
+            waiting: Mutex::default(),
             expected: Arc::default(),
             dry_runs: Arc::new(tokio::sync::Semaphore::new(rehearsal::AT_ONCE)),
         };
@@ -321,11 +346,11 @@ impl Daemon {
     }
 
     /// What of the accounts' files cannot be taken for now, in sentences without buyer data.
-    pub fn left(&self) -> Vec<(AccountId, String)> {
+    pub(crate) fn left(&self) -> Vec<(AccountId, left::Sentence)> {
         let mut found = Vec::new();
         for (id, account) in &self.accounts {
             let said = account.left.sentences(self.clock.now());
-            found.extend(said.into_iter().map(|text| (id.clone(), text)));
+            found.extend(said.into_iter().map(|sentence| (id.clone(), sentence)));
         }
         found
     }
@@ -352,9 +377,11 @@ impl Daemon {
         let mut delivered = Vec::new();
         let mut intakes = Vec::new();
         let mut said: Vec<String> = changes.live.iter().map(ToString::to_string).collect();
+        let mut waiting: Vec<String> =
+            changes.restart.iter().map(|key| (*key).to_owned()).collect();
         for account in merged.accounts.iter().filter(|account| account.enabled) {
             let Some(live) = self.accounts.get(&account.id) else {
-                said.push(format!("account {}: waits for a restart", account.id));
+                waiting.push(format!("account {}", account.id));
                 continue;
             };
             let installed = self.store.installed(&account.id, now)?;
@@ -365,7 +392,7 @@ impl Daemon {
         for (live, intake) in intakes {
             *live.intake.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(intake);
         }
-        said.extend(changes.restart.iter().map(|key| format!("{key}: waits for a restart")));
+        said.extend(waiting.iter().map(|what| format!("{what}: waits for a restart")));
         said.extend(self.keys_wait(&keys));
         self.keys.replace(&keys);
         self.recall_api_key();
@@ -375,8 +402,20 @@ impl Daemon {
             log.set_level(merged.log.level);
         }
         events::daemon_reloaded(changes.live.len(), &changes.restart);
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(merged);
         Ok(said)
+    }
+
+    /// What a reload could not take over, until the restart that does.
+    fn restart_notice(&self) -> Option<String> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        (!waiting.is_empty()).then(|| {
+            format!(
+                "config.toml is newer than what runs: {}; `systemctl restart odoo-spoold`",
+                waiting.join(", ")
+            )
+        })
     }
 
     /// The log whose level a reload may change.
@@ -408,7 +447,20 @@ fn tell_losses(store: &Store, settings: &Settings, now: Timestamp) -> Result<(),
     if let Some((at, bytes)) = report.torn {
         tracing::warn!(at, bytes, "the decision journal ended in a half-written entry, cut off");
     }
-    for damage in &report.damage {
+    let early = store.journal_ends_early();
+    let mut damage = report.damage.clone();
+    // Where the last entries are damaged, they are what the end lacks: one thing, told once.
+    let early = match damage.last_mut() {
+        Some(last) => {
+            last.lost = last.lost.saturating_add(early);
+            0
+        }
+        None => early,
+    };
+    if early > 0 {
+        events::journal_short(early);
+    }
+    for damage in &damage {
         events::journal_damaged(damage.at, damage.bytes, damage.lost);
     }
     for account in &settings.accounts {
@@ -416,14 +468,24 @@ fn tell_losses(store: &Store, settings: &Settings, now: Timestamp) -> Result<(),
             events::state_lost(&account.id);
         }
         // In the list until a person has seen it: at the next start it may be long ago.
-        for damage in &report.damage {
-            let (key, text) = (format!("byte {}", damage.at), damaged_text(damage));
+        let damaged =
+            damage.iter().map(|damage| (format!("byte {}", damage.at), damaged_text(damage)));
+        let short = (early > 0).then(|| (format!("short {early}"), short_text(early)));
+        for (key, text) in damaged.chain(short) {
             let code = AttentionCode::JournalDamaged;
             let seen = Attention::new(Subject::Account, code, key, text, now);
             let _known_already = store.attend(&account.id, seen)?;
         }
     }
     Ok(())
+}
+
+fn short_text(early: u64) -> String {
+    let entries = if early == 1 { "entry" } else { "entries" };
+    format!(
+        "the decision journal ends {early} {entries} early: put it back from a backup if you have one; \
+         decisions that stood there are forgotten should the state have to be rebuilt"
+    )
 }
 
 fn damaged_text(damage: &Damage) -> String {
@@ -434,9 +496,8 @@ fn damaged_text(damage: &Damage) -> String {
         _ => format!(", {lost} entries missing"),
     };
     format!(
-        "a part of the decision journal cannot be read ({bytes} bytes from byte {at} on{lost}): put the \
-         journal back from a backup if you have one; decisions that stood there are forgotten should \
-         the state have to be rebuilt"
+        "the decision journal is damaged (byte {at}, {bytes} bytes{lost}): put it back from a backup if \
+         you have one; decisions that stood there are forgotten should the state have to be rebuilt"
     )
 }
 

@@ -1,8 +1,9 @@
-//! One account's way in: watch, scan, claim, take in; one file at a time, and one large one beside.
+//! One account's way in: watch, scan, claim, take in; small files beside each other, and one large one.
 //!
-//! A large file is taken in on a thread of its own, so that it keeps no small one waiting; which
-//! of them ends first makes no difference to what is known then. Hints make it fast, the scan makes
-//! it true. What a crash or a stop interrupted is taken up first.
+//! Small files share the waits for the disk: a file is acknowledged after its own fsyncs, as if it were
+//! alone, but many wait for them at once. A large file is taken in on a thread of its own, so that it keeps
+//! no small one waiting. Which of them ends first makes no difference to what is known then. Hints make it
+//! fast, the scan makes it true. What a crash or a stop interrupted is taken up first.
 //!
 //! One file in trouble stops no other: a claimed file that cannot be read for now stays in `work/` and is
 //! tried again by itself, each time later, while others go on; one that cannot be claimed rests in
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::beside::beside;
 use super::expected::{Expected, Progress};
 use super::intake::{Intake, IntakeAccount, IntakeTrouble, LARGE_BYTES};
 use super::left::Left as LeftFiles;
@@ -39,6 +41,10 @@ const TROUBLE_SECS: u64 = 10;
 const CLAIMS_FAILED: u32 = 3;
 /// Longest wait between two tries.
 const MAX_WAIT: Duration = Duration::from_mins(5);
+
+/// Small files that are taken in beside each other, at most. What each costs is waiting for its fsyncs,
+/// a dozen of them, and those of files that are under way together go to the disk together.
+const TOGETHER: usize = 16;
 
 /// While a person has paused the way in, it is looked so often whether that still holds.
 const PAUSED_LOOK_SECS: u64 = 2;
@@ -78,6 +84,8 @@ struct Bench {
     claims_failed: u32,
     /// Nothing is claimed before that.
     no_claims_before: Option<Instant>,
+    /// How many small files are claimed beside each other next: more and more while all goes well.
+    together: usize,
 }
 
 /// A file in `work/` that is tried again.
@@ -96,6 +104,16 @@ enum Outcome {
     Stopping,
     /// It stays in `work/`.
     Waits(String),
+}
+
+/// What came of claiming a file.
+enum Came {
+    /// It was claimed, is a small one, and was taken in.
+    Taken(Outcome),
+    /// It was claimed and is a large one.
+    Claimed(Box<Claim>),
+    /// It was not claimed.
+    Failed(ClaimError),
 }
 
 impl Mouth {
@@ -145,6 +163,26 @@ impl Mouth {
 
     fn account(&self) -> Arc<IntakeAccount> {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Claims one file, and takes it in if it is a small one.
+    fn claim(&self, candidate: &Candidate, beat: &dyn Fn()) -> (FileId, Came) {
+        let account = self.account();
+        let now = self.intake.clock.now();
+        let id = FileId::random();
+        let came = match claim_beating(&self.dirs, candidate, id.clone(), &now.to_string(), beat) {
+            Ok(claimed) => {
+                self.left.take(&candidate.name);
+                events::file_claimed(&account.id, &claimed.id, claimed.bytes);
+                if claimed.bytes < LARGE_BYTES {
+                    Came::Taken(self.take(claimed, beat))
+                } else {
+                    Came::Claimed(Box::new(claimed))
+                }
+            }
+            Err(error) => Came::Failed(error),
+        };
+        (id, came)
     }
 
     /// Takes a claimed file in.
@@ -218,11 +256,17 @@ impl Bench {
             large: None,
             claims_failed: 0,
             no_claims_before: None,
+            together: 1,
         }
     }
 
     /// Everything that can be done now. Says when to look again without a hint.
-    fn work(&mut self, hint: Option<Hint>, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+    fn work(
+        &mut self,
+        hint: Option<Hint>,
+        stop: &CancellationToken,
+        beat: &(dyn Fn() + Sync),
+    ) -> Duration {
         let account = self.mouth.account();
         if self.mouth.intake.store.is_lost(&account.id) {
             return Duration::from_secs(1);
@@ -251,7 +295,7 @@ impl Bench {
     }
 
     /// Claims what is ready, until there is nothing more.
-    fn claim_all(&mut self, stop: &CancellationToken, beat: &dyn Fn()) -> Duration {
+    fn claim_all(&mut self, stop: &CancellationToken, beat: &(dyn Fn() + Sync)) -> Duration {
         if let Some(wait) = self.no_claims() {
             return wait;
         }
@@ -268,18 +312,27 @@ impl Bench {
                 self.tell(&scan.notices);
             }
             let mut claimed = false;
-            for candidate in scan.ready {
+            let mut small: Vec<Candidate> = Vec::new();
+            let mut ready = scan.ready.into_iter().peekable();
+            while let Some(candidate) = ready.next() {
                 if stop.is_cancelled() {
                     return Duration::ZERO;
                 }
                 beat();
                 self.end_large(false);
+                let large = candidate.bytes >= LARGE_BYTES;
+                let bytes =
+                    small.iter().map(|one| one.bytes).fold(candidate.bytes, u64::saturating_add);
                 // The next large one waits where it lies for the one before it.
-                if candidate.bytes >= LARGE_BYTES && self.large.is_some() {
-                    continue;
-                }
-                if let Some(why) = self.mouth.room.lacks(candidate.bytes) {
+                if large && self.large.is_some() {
+                    // Nothing of it now.
+                } else if let Some(why) = self.mouth.room.lacks(bytes) {
                     self.leave(&candidate, &format!("a file that waits for room: {why}"));
+                } else {
+                    small.push(candidate);
+                }
+                let last = ready.peek().is_none();
+                if small.is_empty() || !(large || last || small.len() >= self.together) {
                     continue;
                 }
                 claimed = true;
@@ -287,7 +340,7 @@ impl Bench {
                     self.scanner.look_again();
                     return Duration::from_secs(TROUBLE_SECS);
                 }
-                self.claim(&candidate, beat);
+                self.claim(&std::mem::take(&mut small), stop, beat);
                 if let Some(wait) = self.no_claims() {
                     self.scanner.look_again();
                     return wait;
@@ -412,33 +465,43 @@ impl Bench {
         }
     }
 
-    /// Claims one file and takes it in.
-    fn claim(&mut self, candidate: &Candidate, beat: &dyn Fn()) {
-        let account = self.mouth.account();
-        let now = self.mouth.intake.clock.now();
-        let id = FileId::random();
-        match claim_beating(&self.mouth.dirs, candidate, id.clone(), &now.to_string(), beat) {
-            Ok(claimed) => {
-                self.mouth.left.take(&candidate.name);
-                events::file_claimed(&account.id, &claimed.id, claimed.bytes);
-                self.take(claimed, 0, beat);
-            }
-            Err(ClaimError::Gone) => {}
-            Err(error) => {
-                let disk = matches!(error, ClaimError::Disk { .. });
-                if disk {
-                    self.claim_failed(error.is_disk_full());
+    /// Claims files and takes them in, beside each other. As long as they fail, it is one at a time.
+    fn claim(&mut self, files: &[Candidate], stop: &CancellationToken, beat: &(dyn Fn() + Sync)) {
+        let came = beside(files, stop, &|candidate: &Candidate| self.mouth.claim(candidate, beat));
+        let mut failed = false;
+        for (candidate, (id, came)) in came {
+            match came {
+                Came::Taken(outcome) => {
+                    failed |= matches!(outcome, Outcome::Waits(_));
+                    self.came_of(&id, 0, outcome);
                 }
-                match error.left() {
-                    Left::Incoming => self.leave(candidate, &Chain(&error).to_string()),
-                    Left::Work => self.wait(&id, 0, Chain(&error).to_string()),
-                }
-                if disk && !self.waiting.contains_key(&id) {
-                    // A disk that refused may have refused to tidy up, too: a claim.json lies about then.
-                    let due = Instant::now() + self.mouth.first_wait;
-                    self.waiting.insert(id, Waiting { tries: 0, due });
+                Came::Claimed(claimed) => self.take(*claimed, 0, beat),
+                Came::Failed(error) => {
+                    failed |= !matches!(error, ClaimError::Gone);
+                    self.not_claimed(candidate, id, &error);
                 }
             }
+        }
+        self.together = if failed { 1 } else { self.together.saturating_mul(2).min(TOGETHER) };
+    }
+
+    /// A file could not be claimed.
+    fn not_claimed(&mut self, candidate: &Candidate, id: FileId, error: &ClaimError) {
+        if matches!(error, ClaimError::Gone) {
+            return;
+        }
+        let disk = matches!(error, ClaimError::Disk { .. });
+        if disk {
+            self.claim_failed(error.is_disk_full());
+        }
+        match error.left() {
+            Left::Incoming => self.leave(candidate, &Chain(error).to_string()),
+            Left::Work => self.wait(&id, 0, Chain(error).to_string()),
+        }
+        if disk && !self.waiting.contains_key(&id) {
+            // A disk that refused may have refused to tidy up, too: a claim.json lies about then.
+            let due = Instant::now() + self.mouth.first_wait;
+            self.waiting.insert(id, Waiting { tries: 0, due });
         }
     }
 
@@ -458,7 +521,12 @@ impl Bench {
     /// It stays in `incoming/` and rests longer each time.
     fn leave(&mut self, candidate: &Candidate, why: &str) {
         self.scanner.returned(candidate, Instant::now());
-        if self.mouth.left.leave(candidate.name.clone(), format!("{why}; it is tried again")) {
+        if self.mouth.left.leave(
+            &self.mouth.dirs,
+            candidate.name.clone(),
+            candidate.inode(),
+            format!("{why}; it is tried again"),
+        ) {
             let account = self.mouth.account();
             let name = harmless_name(&candidate.name);
             events::file_left(&account.id, name, &why, "it is tried again by itself");
@@ -516,7 +584,7 @@ impl Bench {
         self.mouth.left.look(&self.mouth.dirs, notices);
         for notice in notices {
             let name = harmless_name(&notice.name);
-            events::file_left(&account.id, name, &notice.kind, notice.kind.cure());
+            events::file_left(&account.id, name, &notice.kind, notice.cure());
         }
     }
 }

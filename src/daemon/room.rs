@@ -10,12 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use crate::config::Settings;
+use crate::config::{Settings, least_free};
 use crate::telemetry::events;
-
-/// The default limit: this part of the disk (a twentieth), but at most so many bytes.
-const DEFAULT_PART: u64 = 20;
-const DEFAULT_BYTES: u64 = 256 << 20;
 
 /// The disks that taking a file needs.
 #[derive(Debug)]
@@ -83,7 +79,7 @@ impl Room {
                 let low = place.low.lock().unwrap_or_else(PoisonError::into_inner);
                 let why = low.as_ref()?;
                 Some(format!(
-                    "{}: {why}: no file is taken until that is mended",
+                    "{}: {why}: no file is taken until that is put right",
                     place.dir.display()
                 ))
             })
@@ -94,7 +90,7 @@ impl Room {
 impl Place {
     /// The least free space.
     fn limit(&self, space: Space) -> u64 {
-        self.min_free.unwrap_or_else(|| (space.total / DEFAULT_PART).min(DEFAULT_BYTES))
+        least_free(self.min_free, space.total)
     }
 
     fn enough(&self, space: Option<Space>) -> bool {

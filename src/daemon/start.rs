@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Daemon, DaemonError, lifecycle};
+use super::{Daemon, DaemonError, lifecycle, rights};
 use crate::clock::{Clock, System};
 use crate::config::{Keys, Settings};
 use crate::control;
@@ -24,10 +24,24 @@ use crate::telemetry::{events, log, panics};
 /// for.
 const BROKEN_PATIENCE: Duration = Duration::from_secs(20);
 /// How often systemd's status line is made anew.
-const STATUS_SECS: u64 = 15;
+const STATUS_SECS: u64 = 5;
+
+/// Why the daemon ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The reason.
+    pub error: anyhow::Error,
+    /// Whether the log has it already.
+    pub told: bool,
+}
 
 /// Runs the daemon that `config` describes until it is told to stop.
-pub fn run(config: &Path, to: log::To) -> anyhow::Result<ExitCode> {
+pub fn run(config: &Path, to: log::To) -> Result<ExitCode, Ended> {
+    let mut told = false;
+    start(config, to, &mut told).map_err(|error| Ended { error, told })
+}
+
+fn start(config: &Path, to: log::To, told: &mut bool) -> anyhow::Result<ExitCode> {
     // Before anything else: from here on SIGTERM ends it well, however far it has come.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stop = CancellationToken::new();
@@ -41,7 +55,8 @@ pub fn run(config: &Path, to: log::To) -> anyhow::Result<ExitCode> {
     let log = Arc::new(log::init(settings.log.level, to)?);
     let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log), stop));
     if let Err(error) = &ended {
-        tracing::error!(error = %error, "the daemon ends");
+        tracing::error!("{error}");
+        *told = true;
     }
     runtime.shutdown_timeout(Duration::from_secs(10));
     drop(log);
@@ -59,10 +74,11 @@ async fn serve(
     let started = System.now();
     panics::tell();
     lifecycle::extend_timeout(Duration::from_mins(2));
-    let path = config.to_owned();
+    let (path, state) = (config.to_owned(), settings.state.dir.clone());
     let opened =
         tokio::task::spawn_blocking(move || Daemon::open(&path, settings, &keys, Arc::new(System)));
-    let daemon = opened.await.map_err(|_| DaemonError::Ended("opening the store"))??;
+    let opened = opened.await.map_err(|_| DaemonError::Ended("opening the store"))?;
+    let daemon = opened.map_err(|error| rights::explained(error, &state))?;
     daemon.log_through(log);
     let handle = daemon.handle();
     let listener = listen(&daemon.settings().control.socket)?;
@@ -73,7 +89,7 @@ async fn serve(
     let accounts = daemon.settings().accounts.len();
     let took = Duration::try_from(System.now().duration_since(started)).unwrap_or_default();
     events::daemon_ready(accounts, took);
-    lifecycle::ready(&control::sentence(&handle).await);
+    lifecycle::ready(&control::sentence(&handle, lifecycle::MAX_STATUS_BYTES).await);
     let telling = tokio::spawn(tell_status(handle, stop.clone()));
     let running = daemon.run(stop.clone(), |name| {
         let pulse = watchdog.pulse(name);
@@ -186,6 +202,6 @@ async fn tell_status(handle: control::Handle, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(STATUS_SECS)) => {}
         }
-        lifecycle::status(&control::sentence(&handle).await);
+        lifecycle::status(&control::sentence(&handle, lifecycle::MAX_STATUS_BYTES).await);
     }
 }

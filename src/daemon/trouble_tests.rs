@@ -328,7 +328,9 @@ fn audit_06_a_file_that_cannot_be_read_for_now_waits_and_others_go_on() {
     wait("the good file", || ended() == 2);
     let said = left.sentences(rig.intake.clock.now());
     assert!(
-        said.iter().any(|text| text.contains(id.as_str()) && text.contains("again in")),
+        said.iter().any(|said| {
+            said.in_work && said.text.contains(id.as_str()) && said.text.contains("again in")
+        }),
         "{said:?}"
     );
     // And it goes on by itself once it can be read.

@@ -223,14 +223,10 @@ impl FaultKind {
                 "two transactions met on the same records",
                 "tried again by itself",
             ),
-            Self::DatabaseDown => (
+            // One code: whether the connection broke or the database went, the same is to be done.
+            Self::DatabaseDown | Self::DatabaseGone => (
                 "database_down",
-                "Odoo has no connection to its PostgreSQL",
-                "is PostgreSQL running? it is tried again by itself",
-            ),
-            Self::DatabaseGone => (
-                "database_gone",
-                "database not reachable or gone",
+                "Odoo answers, its PostgreSQL does not",
                 "is PostgreSQL running, and the database still there? it is tried again by itself",
             ),
             Self::UnknownException => (
@@ -246,7 +242,7 @@ impl FaultKind {
             Self::AccessDenied => (
                 "access_denied",
                 "Odoo refuses the login or its key",
-                "check the API key (revoked, expired, user archived?), then reload; another odoo.login needs a restart",
+                "is the API key revoked or expired, or the user archived? a new key: odoo-spoold setup --odoo-api-key-file FILE, then systemctl restart odoo-spoold",
             ),
             Self::AccessError => (
                 "access_error",

@@ -23,7 +23,9 @@ mod layout;
 pub mod notice;
 mod record;
 pub mod recover;
+mod rights;
 pub mod scan;
+pub mod unread;
 pub mod watch;
 
 pub use crate::model::FileId;
@@ -37,6 +39,7 @@ pub use harmless::harmless_name;
 pub use notice::{Notice, NoticeKind};
 pub use recover::{Recovered, Unfinished, recover, recover_file, unfinished};
 pub use scan::{Candidate, Scan, Scanner};
+pub use unread::{Unread, unread};
 pub use watch::{Hint, HintKind, Watch};
 
 #[cfg(test)]

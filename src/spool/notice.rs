@@ -15,6 +15,10 @@ pub struct Notice {
     pub name: OsString,
     /// What is the matter.
     pub kind: NoticeKind,
+    /// By which it is found where its name is not shown.
+    pub inode: u64,
+    /// What helps this one, where more is known than of its kind.
+    pub advice: Option<String>,
 }
 
 /// Why something is left where it is.
@@ -60,6 +64,13 @@ pub(super) fn not_a_file(kind: FileType) -> Option<NoticeKind> {
 
 // === impl Notice ===
 
+impl Notice {
+    /// What the operator does about it.
+    pub fn cure(&self) -> &str {
+        self.advice.as_deref().unwrap_or_else(|| self.kind.cure())
+    }
+}
+
 impl NoticeKind {
     /// What the operator does about it.
     pub fn cure(self) -> &'static str {
@@ -68,7 +79,7 @@ impl NoticeKind {
             Self::Folder => "folders are not entered: move the files up, remove the folder",
             Self::Pipe | Self::Socket | Self::Device => "remove it",
             Self::Unreadable => {
-                "let the dropper write with umask 002 and the spool's group, or set a default ACL; for this file: chmod g+r"
+                "let the dropper write with umask 002 and the spool's group, or set a default ACL; for this file: chmod g+r FILE"
             }
             Self::ReadError(_) => "look at the disk and the kernel's messages",
             Self::LoneSidecar => {
@@ -99,7 +110,7 @@ impl fmt::Display for NoticeKind {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.kind.cure())
+        write!(f, "{}: {}", self.kind, self.cure())
     }
 }
 
@@ -108,6 +119,8 @@ impl fmt::Debug for Notice {
         f.debug_struct("Notice")
             .field("name", &super::harmless_name(&self.name))
             .field("kind", &self.kind)
+            .field("inode", &self.inode)
+            .field("advice", &self.advice)
             .finish()
     }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::notice::{Notice, NoticeKind, not_a_file};
-use super::{HintKind, SpoolDirs, disk, layout};
+use super::{HintKind, SpoolDirs, disk, layout, rights};
 
 /// Most files one look hands out.
 const BATCH: usize = 512;
@@ -85,7 +85,7 @@ pub struct Scanner {
     /// What the last listing found ready and no look has handed out yet, oldest first.
     backlog: VecDeque<Candidate>,
     listing: Listing,
-    told: HashMap<OsString, (Print, u32, NoticeKind)>,
+    told: HashMap<OsString, (Print, u32, u32, NoticeKind)>,
     returned: HashMap<(u64, u64), Returned>,
 }
 
@@ -430,10 +430,13 @@ impl Scanner {
             // What happens inside a folder, passes through a pipe or is still growing is no news.
             print = Print { size: 0, mtime: (0, 0), ctime: (0, 0), ..print };
         }
-        let now = (print, meta.mode(), kind);
+        let now = (print, meta.mode(), meta.gid(), kind);
         if self.told.get(name) != Some(&now) {
             self.told.insert(name.to_owned(), now);
-            scan.notices.push(Notice { name: name.to_owned(), kind });
+            let advice = (kind == NoticeKind::Unreadable)
+                .then(|| rights::advice(meta, fs::metadata(&self.dirs.incoming).ok().as_ref()))
+                .flatten();
+            scan.notices.push(Notice { name: name.to_owned(), kind, inode: meta.ino(), advice });
         }
     }
 }
@@ -487,6 +490,11 @@ impl Scan {
 // === impl Candidate ===
 
 impl Candidate {
+    /// By which it is found where its name is not shown.
+    pub fn inode(&self) -> u64 {
+        self.print.ino
+    }
+
     /// Whether this is still the file that was looked at.
     pub(super) fn is_still(&self, meta: &Metadata) -> bool {
         let now = Print::of(meta);

@@ -1,5 +1,6 @@
 //! What can go wrong with the store. Names the path and the next step, never a stored value.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why the store could not do it.
@@ -16,7 +17,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The operating system refused a file operation. Check rights, mount and free space.
-    #[error("{}: {doing} failed: {source}; check owner, rights, mount and free space", path.display())]
+    #[error("{}: {doing} failed: {source}; {}", path.display(), advice(source))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -27,8 +28,11 @@ pub enum StoreError {
     },
     /// The database engine failed. Nothing was deleted.
     #[error(
-        "{}: the database failed while {doing}: {reason}; nothing was deleted: if this repeats \
-         after a restart, see README.md, \"When the state is lost\"", path.display()
+        "{}: the database failed while {doing}: {reason}; nothing was deleted: {}", path.display(),
+        disk.map_or(
+            "if this repeats after a restart, see README.md, \"When the state is lost\"",
+            |disk| advice(&disk.into())
+        )
     )]
     Engine {
         /// What was being done.
@@ -39,6 +43,8 @@ pub enum StoreError {
         reason: String,
         /// It is what is in the files, not the disk.
         corrupt: bool,
+        /// What the operating system said, where it was that.
+        disk: Option<ErrorKind>,
     },
     /// Written by a newer version. It was not touched; install that version again.
     #[error(
@@ -176,7 +182,28 @@ pub enum StoreError {
     },
 }
 
+/// What helps against what the operating system said.
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on that disk",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the disk is mounted read-only: look at the kernel's messages, then mount it writable"
+        }
+        ErrorKind::PermissionDenied => "check owner and rights there",
+        _ => "check owner, rights, mount and free space",
+    }
+}
+
 impl StoreError {
+    /// What the operating system said, where that is the reason.
+    pub fn disk(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            Self::Engine { disk, .. } => *disk,
+            _ => None,
+        }
+    }
+
     /// The disk or the engine on it failed.
     pub(super) fn is_disk(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Engine { .. } | Self::Unsynced { .. })
@@ -189,6 +216,9 @@ impl StoreError {
 
     /// Trying again would find the same: a person must bring a key, a file or a version.
     pub fn needs_person(&self) -> bool {
+        if self.disk() == Some(ErrorKind::PermissionDenied) {
+            return true;
+        }
         matches!(
             self,
             Self::NewerSchema { .. }

@@ -16,7 +16,8 @@
 //!
 //! Numbers are big-endian, frames count from 1. Journal id and number are authenticated: an entry
 //! that was altered, moved, doubled or taken from another journal does not open, and one cut out
-//! leaves a gap in the numbers. Only a cut at the very end, on the border of an entry, cannot be seen.
+//! leaves a gap in the numbers. A cut at the very end, on the border of an entry, is seen by the number of
+//! entries that the database remembers (`mark`).
 //! `live` is the size after the last compaction. The version is `store::layout`'s schema: a journal of
 //! another version is refused by its head, before anything is opened or moved.
 //!
@@ -42,6 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::RngCore as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -70,7 +72,20 @@ pub(super) struct Journal {
     keyring: Keyring,
     compact_bytes: u64,
     report: JournalReport,
+    /// How far it went when it was opened.
+    opened_at: Place,
+    /// How far it is known to be on the disk.
+    durable: Mutex<Place>,
     tail: Mutex<Tail>,
+}
+
+/// How far a journal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// The journal.
+    pub(super) id: [u8; ID_BYTES],
+    /// The number of its next entry.
+    pub(super) next: u64,
 }
 
 /// Where the next entry goes.
@@ -199,7 +214,7 @@ impl Journal {
         let Some(mut notes) = Notes::open(&path, Keyring::new(keys))? else {
             let (tail, _) = make(&dir, &keyring, |_| Ok(()))?;
             let report = JournalReport::default();
-            return Ok(Self { dir, keyring, compact_bytes, report, tail: Mutex::new(tail) });
+            return Ok(Self::of(dir, keyring, compact_bytes, report, tail));
         };
         let (report, end, next) = notes.scan(&mut |_| {})?;
         let file = open_for_writing(&path)?;
@@ -218,11 +233,33 @@ impl Journal {
             live: notes.head.live,
             broken: false,
         };
-        let journal = Self { dir, keyring, compact_bytes, report, tail: Mutex::new(tail) };
+        let journal = Self::of(dir, keyring, compact_bytes, report, tail);
         if notes.head.key_id != journal.keyring.current_id() {
             journal.compact(&mut journal.tail())?;
         }
         Ok(journal)
+    }
+
+    fn of(
+        dir: PathBuf,
+        keyring: Keyring,
+        compact_bytes: u64,
+        report: JournalReport,
+        tail: Tail,
+    ) -> Self {
+        let opened_at = Place { id: tail.id, next: tail.next };
+        let (durable, tail) = (Mutex::new(opened_at), Mutex::new(tail));
+        Self { dir, keyring, compact_bytes, report, opened_at, durable, tail }
+    }
+
+    /// How far it went when it was opened.
+    pub(super) fn opened_at(&self) -> Place {
+        self.opened_at
+    }
+
+    /// How far it is known to be on the disk.
+    pub(super) fn durable(&self) -> Place {
+        *self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was found at opening.
@@ -241,7 +278,7 @@ impl Journal {
         if notes.is_empty() {
             return Ok(());
         }
-        let barrier = {
+        let (barrier, place) = {
             let mut tail = self.tail();
             let due = tail.live.saturating_mul(2).max(self.compact_bytes);
             if tail.end > due && !tail.broken && self.compact(&mut tail).is_err() {
@@ -249,9 +286,15 @@ impl Journal {
                 tail.live = tail.end;
             }
             self.write(&mut tail, notes)?;
-            Arc::clone(&tail.barrier)
+            (Arc::clone(&tail.barrier), Place { id: tail.id, next: tail.next })
         };
-        barrier.sync()
+        barrier.sync()?;
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever came later may be here first.
+        if durable.id != place.id || durable.next < place.next {
+            *durable = place;
+        }
+        Ok(())
     }
 
     /// Hands all notes to `each`, in order. Appending waits meanwhile.

@@ -38,6 +38,7 @@ pub mod journal;
 mod keys;
 pub mod layout;
 mod lost;
+mod mark;
 mod noticed;
 mod open;
 mod partners;
@@ -112,6 +113,8 @@ pub struct Store {
     /// Accounts whose state was lost, since when.
     lost: RwLock<BTreeMap<layout::AccountTag, i64>>,
     moved_aside: Option<PathBuf>,
+    mark: mark::Mark,
+    journal_early: u64,
     _lock: std::fs::File,
 }
 
@@ -136,6 +139,7 @@ pub struct Stats {
 impl Store {
     /// Returns when everything that was done before is on the disk: the only durable point.
     pub fn barrier(&self) -> Result<(), StoreError> {
+        self.mark_journal()?;
         self.barrier.wait(&self.db)
     }
 

@@ -30,6 +30,7 @@ use super::layout::{
     meta_key,
 };
 use super::lost::{is_corrupt, mark, marked, move_aside};
+use super::mark::Mark;
 use super::patience::{Parting, wait_for};
 use super::pauses::{self, Pauses};
 use super::pins;
@@ -136,6 +137,7 @@ impl Store {
             vault.read(&none, Tree::Meta, RETENTION)?.map(|(kept, _)| kept).unwrap_or_default();
         days.set_terms(|today| retained.terms(today));
         let lost = marked(&vault)?;
+        let (mark, journal_early) = Mark::load(&vault, &journal)?;
         let pauses = Pauses::load(&vault, &Changes::default(), &accounts)?;
         barrier.wait(&db)?;
         // Four thousand million leases to each opening.
@@ -155,6 +157,8 @@ impl Store {
             installation,
             lost: RwLock::new(lost),
             moved_aside,
+            mark,
+            journal_early,
             _lock: lock,
         })
     }
@@ -183,6 +187,7 @@ impl EngineRoom {
                 path: dir.join(STORE_DIR),
                 reason: "it panicked".to_owned(),
                 corrupt: true,
+                disk: None,
             })
         })
     }

@@ -432,5 +432,9 @@ pub(super) fn engine(path: &Path, doing: &'static str, error: &sled::Error) -> S
         | sled::Error::ReportableBug(_)
         | sled::Error::CollectionNotFound(_) => true,
     };
-    StoreError::Engine { doing, path: path.to_owned(), reason: error.to_string(), corrupt }
+    let disk = match error {
+        sled::Error::Io(error) if error.raw_os_error().is_some() => Some(error.kind()),
+        _ => None,
+    };
+    StoreError::Engine { doing, path: path.to_owned(), reason: error.to_string(), corrupt, disk }
 }

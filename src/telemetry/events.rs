@@ -202,8 +202,8 @@ transitions! {
     RELEASED: INFO, "b402c230c9924146af5bb5c8fad737e2",
         "Orders that waited for this go on.";
     fn orders_released(account: &AccountId, code: &str, orders: u64) => {
-        account = %account, error_code = %Code(code), orders, "{orders} held orders ({}) go on",
-        Code(code)
+        account = %account, error_code = %Code(code), orders, "{orders} held {} ({}) go on",
+        if orders == 1 { "order" } else { "orders" }, Code(code)
     }
 
     /// An order was refused for good; it is kept and can be requeued.
@@ -365,13 +365,22 @@ transitions! {
         "the decision journal is damaged at byte {at} ({bytes} bytes, {lost} entries known to be missing)"
     }
 
+    /// The decision journal has fewer entries than the database knows of.
+    JOURNAL_SHORT: ERROR, "a1f64b0ce83d4f0fb2d97c5e16a8403b",
+        "The decision journal ends earlier than it did: its last entries were cut off, or an older \
+         copy was put in its place. What is there is used. Put the newest copy back if there is one.";
+    fn journal_short(early: u64) explains "journal-damaged" => {
+        early,
+        "the decision journal ends {early} entries early"
+    }
+
     /// The disk is nearly full: no file is taken until there is room.
     DISK_LOW: WARN, "26562633dac74054a861ef542a1216ad",
         "The disk is nearly full, or mounted read-only. No file is taken; delivery goes on. It \
          resumes by itself when there is room.";
     fn disk_low(path: &Path, free_bytes: u64, why: &str) explains "disk-low" => {
         path = %path.display(), free_bytes,
-        "{}: {why}: no file is taken until that is mended", path.display()
+        "{}: {why}: no file is taken until that is put right", path.display()
     }
 
     /// There is room again.
@@ -386,7 +395,7 @@ transitions! {
     READY: INFO, "84418d0298e14cb1a484bc7f7ce90faf",
         "The daemon is up and takes files.";
     fn daemon_ready(accounts: usize, took: Duration) => {
-        accounts, took_ms = millis(took), "ready: {accounts} accounts, after {} ms", millis(took)
+        accounts, took_ms = millis(took), "ready: {accounts} {}, after {} ms", if accounts == 1 { "account" } else { "accounts" }, millis(took)
     }
 
     /// The daemon ends.
@@ -400,8 +409,8 @@ transitions! {
     RELOADED: INFO, "b0956979c1f149ceb52b39b19cfc8d2b",
         "The new settings hold. Those that need a restart are named.";
     fn daemon_reloaded(live: usize, restart: &[&'static str]) => {
-        live, restart = restart.join(" "), "reloaded: {live} changes{}{}",
-        if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
+        live, restart = restart.join(" "), "reloaded: {live} {}{}{}",
+        if live == 1 { "change" } else { "changes" }, if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
     }
 
     /// Nothing is sealed under older master keys any more.

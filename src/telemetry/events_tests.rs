@@ -52,6 +52,7 @@ fn ids_never_change() {
         ("STATE_LOST", "3c0f8b6e5d1a4f7db92e64c8a7105bd3"),
         ("STATE_REBUILT", "8e5a17c2904b4d36a1f0d7be63c2f948"),
         ("JOURNAL_DAMAGED", "b74d2e90c8f1463e95a0617d3fbc28e4"),
+        ("JOURNAL_SHORT", "a1f64b0ce83d4f0fb2d97c5e16a8403b"),
         ("DISK_LOW", "26562633dac74054a861ef542a1216ad"),
         ("DISK_BACK", "dc8ce4d8e3484cea85b50bff794089f0"),
         ("READY", "84418d0298e14cb1a484bc7f7ce90faf"),

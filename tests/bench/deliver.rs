@@ -2,8 +2,8 @@
 //!
 //! Without words, against the fake Odoo: calls per hundred orders, known orders that cost no call (with the
 //! memory they take; `BENCH_KNOWN` says how many, 20000), and the time from rename to the first byte
-//! (`BENCH_FILES`, 50), and small files beside one of `BENCH_BAD` (100000) bad rows. `beside` and `drain` are measured alone with
-//! these words; `drain` empties a queue of `BENCH_DRAIN` (1000000) orders. `pairs.py` starts it with words, against a real one:
+//! (`BENCH_FILES`, 50), small files beside one of `BENCH_BAD` (100000) bad rows, and `BENCH_FLOOD` (5000) one-order files
+//! that come at once. `beside`, `flood` and `drain` are measured alone with these words; `drain` empties a queue of `BENCH_DRAIN` (1000000) orders. `pairs.py` starts it with words, against a real one:
 //!
 //! `deliver lab --env ENV.json --measure ORDERS.txt [--prepare EARLIER.txt] [--create-only] [--cpu COMMAND]`
 //! delivers the reports, the earlier one unmeasured, and prints one JSON object. No number here is a limit;
@@ -74,12 +74,16 @@ fn main() {
             if words.iter().any(|word| word == "beside") {
                 return beside(number("BENCH_BAD", 300, 100_000));
             }
+            if words.iter().any(|word| word == "flood") {
+                return flood(number("BENCH_FLOOD", 200, 5_000));
+            }
             if words.iter().any(|word| word == "drain") {
                 return drain(number("BENCH_DRAIN", 600, 1_000_000));
             }
             first_byte(number("BENCH_FILES", 3, 50));
             calls();
             beside(number("BENCH_BAD", 300, 100_000));
+            flood(number("BENCH_FLOOD", 200, 5_000));
             known(number("BENCH_KNOWN", 200, 20_000));
             if !full {
                 drain(number("BENCH_DRAIN", 600, 1_000_000));
@@ -221,6 +225,43 @@ fn small_files(bad: Option<u64>) -> (f64, f64) {
     let mut times: Vec<f64> = times.into_iter().flatten().map(ms).collect();
     times.sort_by(f64::total_cmp);
     (times[times.len() / 2], *times.last().unwrap())
+}
+
+/// Files of one order each that come all at once, taken in while their orders are delivered.
+fn flood(files: u64) {
+    let fake = shop(Flavor::V19);
+    let place = Place::of(&fake, "64MiB");
+    let spoold = place.start();
+    place.drop_sealed(&place.seal(&Kind::OrderReport.report(0..1)));
+    spoold.wait(|| spoold.tally().done == 1 && spoold.is_idle(&place));
+    let incoming = place.folder("incoming");
+    let hidden: Vec<_> = (1..=files)
+        .map(|number| {
+            let hidden = incoming.join(format!(".flood-{number}.tmp"));
+            std::fs::write(&hidden, place.seal(&Kind::OrderReport.report(number..number + 1)))
+                .unwrap();
+            (hidden, incoming.join(format!("flood-{number}.age")))
+        })
+        .collect();
+    let since = Instant::now();
+    for (hidden, name) in &hidden {
+        std::fs::rename(hidden, name).unwrap();
+    }
+    let known = || {
+        let tally = spoold.tally();
+        tally.pending + tally.started + tally.held + tally.done
+    };
+    spoold.wait(|| known() == files + 1);
+    let taken = since.elapsed();
+    spoold.wait(|| spoold.tally().done == files + 1 && spoold.is_idle(&place));
+    let delivered = since.elapsed();
+    spoold.stop();
+    println!(
+        "| {files} one-order files at once, beside delivery: files taken in a second; orders delivered a second | ≥ 200 | \
+         {:.0}; {:.0} |",
+        files as f64 / taken.as_secs_f64(),
+        files as f64 / delivered.as_secs_f64()
+    );
 }
 
 /// Orders that are known and unchanged, once more: no call, and what they take in memory.

@@ -21,6 +21,7 @@ import deliver
 import harden
 import life
 import moved
+import seen
 from stage import INCOMING, Machine, Odoo, Report, ROOT, SOCKET, UNIT, ensure, expected, skus, until
 
 VECTORS = os.path.join(ROOT, 'tests', 'vectors')
@@ -239,7 +240,7 @@ def main():
         try:
             w = World(suite, os.path.abspath(package), os.path.abspath(following), scratch)
             for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, deliver.folders, numbers, life.reloading,
-                         life.activation, life.hanging, life.killed, harden.sandbox, harden.credentials,
+                         life.activation, life.hanging, life.killed, seen.silent, seen.told, harden.sandbox, harden.credentials,
                          life.journal_stopped, life.upgrading, life.downgrading, harden.canaries, life.removing,
                          life.purging, moved.restoring):
                 part(w)

@@ -43,7 +43,7 @@ def arriving(w):
         m.run('usermod', '-aG', 'odoo-spoold-ctl', 'odoo')
         m.run('runuser', '-u', 'odoo', '--', 'odoo-spoold', 'reload')
         uid = m.run('id', '-u', 'odoo').strip()
-        asked = [r for r in m.journal() if r['MESSAGE'] == 'control request' and r.get('VERB') == 'reload']
+        asked = [r for r in m.journal() if r['MESSAGE'].startswith('control request') and r.get('VERB') == 'reload']
         ensure(asked and asked[-1]['UID'] == uid, asked[-1:])
     with check('a file that is not sealed is refused by name of its fault, a link is left'):
         m.drop('plain.txt', 'order-id\tsku\n')

@@ -15,7 +15,7 @@ NEVER = {'write:/etc/odoo-spoold/probe'}
 
 def probe_unit(text, port):
     """The unit as it is installed, but for what it runs."""
-    text = re.sub(r'(?m)^(ExecReload|Restart|RestartSec|RestartPreventExitStatus|WatchdogSec|WatchdogSignal|NotifyAccess|'
+    text = re.sub(r'(?m)^(ExecReload|Restart|RestartSec|RestartSteps|RestartMaxDelaySec|RestartPreventExitStatus|WatchdogSec|WatchdogSignal|NotifyAccess|'
                   r'Requires|Wants|After|Also|WantedBy|StartLimitIntervalSec)=.*\n', '', text)
     text = text.replace('\nType=notify\n', '\nType=oneshot\nEnvironment=PROBE_PORT=%d\n' % port)
     text = re.sub(r'(?m)^ExecStart=.*$', 'ExecStart=/usr/bin/perl /checks/probe.pl', text)

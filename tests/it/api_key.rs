@@ -27,7 +27,8 @@ fn end_key(fake: &FakeOdoo, end: &str) {
 }
 
 fn notices(spoold: &Spoold) -> String {
-    spoold.daemon.handle().desk.notices().join("\n")
+    let notices = spoold.daemon.handle().desk.notices();
+    notices.into_iter().map(|notice| notice.text).collect::<Vec<_>>().join("\n")
 }
 
 fn remembered(spoold: &Spoold, place: &Installation) -> Option<(KeyEnd, Option<u8>)> {

@@ -206,6 +206,15 @@ fn a_code_is_explained_without_daemon_and_settings() {
             assert!(people.contains(words), "{code}: {words:?} is not in {people}");
         }
     }
+    let all = text(&explain(&[]).stdout);
+    assert!(all.lines().count() > 100 && all.starts_with("CODE"), "{all}");
+    assert!(all.lines().any(|line| line.starts_with("envelope-truncated ")), "{all}");
+    // A code that says where to look does not send on to what said the code.
+    let down = text(&explain(&["database_down"]).stdout);
+    assert!(!down.contains("odoo-spoold status") && down.contains("PostgreSQL"), "{down}");
+    let denied = text(&explain(&["access_denied"]).stdout);
+    let next = denied.lines().find(|line| line.starts_with("next ")).unwrap();
+    assert!(next.contains("systemctl restart") && !next.contains("reload"), "{denied}");
     let wrong = explain(&["envelope-truncate"]);
     assert_eq!(wrong.status.code(), Some(2));
     let said = text(&wrong.stderr);
@@ -357,7 +366,17 @@ fn a_running_daemon_answers_in_tables_and_in_json() {
     let (served, home) = live();
     let status = home.ok(&["status"]);
     assert!(
-        status.starts_with("Attention: account eu_1 has 1 order that Odoo refused"),
+        status.starts_with("Attention: file F0000000002 was rejected (header-unknown)"),
+        "{status}"
+    );
+    // The others stand below, and all are counted; nothing sends the reader to where he is.
+    assert!(status.contains("notice       account eu_1 has 1 order that Odoo refused"), "{status}");
+    assert!(
+        status.contains("counts       rejected 1, left 1, dead 1, held-for-odoo 1"),
+        "{status}"
+    );
+    assert!(
+        !status.contains("other thing") && !status.contains("`odoo-spoold status`"),
         "{status}"
     );
     assert_eq!(home.ok(&["status", "--quiet"]).lines().count(), 1);
@@ -366,7 +385,7 @@ fn a_running_daemon_answers_in_tables_and_in_json() {
     let checked = home.run(&["status", "--check"]);
     assert_eq!(checked.status.code(), Some(1));
     let said = text(&checked.stdout);
-    assert!(said.starts_with("ODOO-SPOOLD WARNING - Attention: account eu_1"), "{said}");
+    assert!(said.starts_with("ODOO-SPOOLD WARNING - Attention: file F0000000002"), "{said}");
     assert!(said.contains(" | pending=") && said.contains(" dead=1 "), "{said}");
     let mut gate = odoo_spoold::deliver::gate::Gate::Open;
     gate.pause("odoo-access-denied", "renew the API key", at(0));
@@ -404,6 +423,77 @@ fn a_running_daemon_answers_in_tables_and_in_json() {
     let said = home.fails(&["process", "b.txt", "-a", "eu_1"], 1);
     assert!(said.contains("no key opens it") && said.contains("seal it again"), "{said}");
     assert_eq!(home.ok(&["recipient", "-a", "eu_1"]), "age1new\n");
+}
+
+/// The socket of a daemon that was stopped by a signal, or that systemd holds for one that does not start:
+/// connections are taken and nothing ever comes back.
+#[test]
+fn night_p2_no_command_waits_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let home = Home::new(Some(&socket));
+    home.keygen();
+    std::fs::write(home.path("b.txt"), "x").unwrap();
+    for args in [
+        vec!["files"],
+        vec!["queue", "show", "eu_1", "205-3614839-6174823"],
+        vec!["hold", "release", "eu_1", "--code", "sku"],
+        vec!["reload"],
+        vec!["pause", "--all"],
+        vec!["rebuild", "--dry-run"],
+        vec!["attention", "dismiss", "eu_1"],
+        // What takes as long as it takes ends, too, where nothing else is answered either.
+        vec!["process", "b.txt", "-a", "eu_1"],
+        vec!["reconcile", "-a", "eu_1", "--dry-run"],
+    ] {
+        let said = home.fails(&[&args[..], &["--timeout", "1"]].concat(), 1);
+        assert!(said.contains("there was no answer within 1 s"), "{args:?} {said}");
+    }
+    let status = home.run(&["status", "--timeout", "1"]);
+    assert_eq!(status.status.code(), Some(1));
+    let said = text(&status.stdout);
+    assert!(said.starts_with("Fault: the daemon does not answer; `journalctl"), "{said}");
+    let checked = home.run(&["status", "--check", "--timeout", "1"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let said = text(&checked.stdout);
+    assert!(said.starts_with("ODOO-SPOOLD CRITICAL - Fault: the daemon does not"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn night_p10_unknown_is_what_monitoring_hears_where_nothing_can_be_told() {
+    let output = binary(&["status", "--check", "--config", "/nonexistent.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stdout);
+    assert!(said.starts_with("ODOO-SPOOLD UNKNOWN - ") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn night_p8_what_waits_is_told_before_it_is_read() {
+    let (served, home) = live();
+    let status = home.ok(&["status"]);
+    let row =
+        |status: &str| status.lines().find(|line| line.starts_with("eu_1 ")).unwrap().to_owned();
+    assert!(status.contains("WAITING  IN WORK") && row(&status).contains(" ? "), "{status}");
+    let unread = odoo_spoold::control::Unread { files: 3_330, oldest: Some(at(-40)) };
+    *served.desk.unread.lock().unwrap() = Some(unread);
+    let status = home.ok(&["status"]);
+    assert!(row(&status).contains(" 3,330 ("), "{status}");
+    let json: Status = home.json(&["status"]);
+    assert_eq!(
+        (json.accounts[0].files_waiting, json.accounts[0].waiting_since),
+        (Some(3_330), Some(at(-40)))
+    );
+    let said = home.fails(&["queue", "show", "eu_1", "205-3614839-6174823"], 1);
+    assert!(
+        said.contains("knows no order 205-3614839-6174823; 3,330 files are not read yet"),
+        "{said}"
+    );
+    assert!(
+        said.contains("wait until they are read") && !said.contains("drop the report"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -12,10 +12,12 @@ use odoo_spoold::clock::Manual;
 use odoo_spoold::config::Settings;
 use odoo_spoold::control::client::{Client, ClientError};
 use odoo_spoold::control::wire::{
-    FilesQuery, GateStatus, Health, JobWord, JobsQuery, MAX_DOCUMENT_BYTES, ProcessReport, Release,
-    Requeue,
+    Concern, ConcernKind, FilesQuery, GateStatus, Health, JobWord, JobsQuery, MAX_DOCUMENT_BYTES,
+    ProcessReport, Release, Requeue,
 };
-use odoo_spoold::control::{BoxFuture, ControlError, Desk, Handle, ProcessSource, bind, serve};
+use odoo_spoold::control::{
+    BoxFuture, ControlError, Desk, Handle, ProcessSource, Unread, bind, serve,
+};
 use odoo_spoold::deliver::gate::Gate;
 use odoo_spoold::model::{
     AccountId, Counts, DocumentInfo, Family, FileRecord, FileState, HoldCode, OrderId, Outcome,
@@ -35,6 +37,8 @@ pub(crate) struct Notebook {
     pub(crate) woken: Mutex<Vec<AccountId>>,
     processed: Mutex<Vec<(AccountId, ProcessSource, bool)>>,
     refuse_reload: Mutex<bool>,
+    /// Files in `incoming/`.
+    pub(crate) unread: Mutex<Option<Unread>>,
 }
 
 impl Desk for Notebook {
@@ -47,8 +51,12 @@ impl Desk for Notebook {
     fn started_at(&self) -> Timestamp {
         at(-3600)
     }
-    fn notices(&self) -> Vec<String> {
-        vec!["1 file in eu_1/incoming cannot be read: chmod g+r it".into()]
+    fn notices(&self) -> Vec<Concern> {
+        let text = "1 file in eu_1/incoming cannot be read: chmod g+r it";
+        vec![Concern::attention(ConcernKind::Left, 1, text)]
+    }
+    fn unread(&self, _account: &AccountId) -> Option<Unread> {
+        *self.unread.lock().unwrap()
     }
     fn reload(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
         let refuse = *self.refuse_reload.lock().unwrap();
@@ -238,7 +246,10 @@ fn status_counts_and_names_what_matters() {
     let client = served.client();
     let status = client.status().unwrap();
     assert_eq!(status.health, Health::Attention);
-    assert!(status.headline.starts_with("Attention: account eu_1 has 1 order that"));
+    // What waits for a person: rejected files first.
+    assert!(status.headline.starts_with("Attention: file F0000000002 was rejected"), "{status:?}");
+    let kinds: Vec<&str> = status.concerns.iter().map(|concern| concern.kind.name()).collect();
+    assert_eq!(kinds, ["rejected", "left", "dead", "held-for-odoo"]);
     assert!(status.running && status.started_at == Some(at(-3600)));
     let eu = &status.accounts[0];
     assert_eq!((eu.orders.pending, eu.orders.held, eu.orders.dead, eu.orders.done), (2, 2, 1, 1));

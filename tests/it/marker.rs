@@ -503,7 +503,8 @@ fn a_restored_odoo_is_told_at_the_start_without_work() {
     let words = paused(&spoold, "odoo-restored");
     assert!(words.contains("the last good delivery window ended"), "{words}");
     let handle = spoold.daemon.handle();
-    let said = crate::support::lab::runtime().block_on(odoo_spoold::control::sentence(&handle));
+    let said =
+        crate::support::lab::runtime().block_on(odoo_spoold::control::sentence(&handle, 1_000));
     assert!(said.starts_with("Fault: account eu is paused since"), "{said}");
     assert!(said.contains("odoo-spoold reconcile --account eu --dry-run"), "{said}");
     assert!(shop.fake.write_calls().is_empty());

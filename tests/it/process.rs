@@ -85,6 +85,33 @@ fn audit_08_a_document_that_is_larger_than_the_account_takes_is_refused_before_i
     assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0);
 }
 
+/// `systemctl reload` says nothing of what it could not take over; status does, until the restart.
+#[test]
+fn night_p15_what_waits_for_a_restart_stands_in_the_status() {
+    let fake = shop(Flavor::V19);
+    let mut place = installation(&fake, &["eu"], "");
+    let spoold = start(&place, &clock());
+    let restart = || {
+        let status = odoo_spoold::control::status::status(&spoold.daemon.handle()).unwrap();
+        let mut found =
+            status.concerns.into_iter().filter(|concern| concern.kind.name() == "restart");
+        found.next().map(|concern| concern.text)
+    };
+    let (old, keys) = (place.config_text(), place.keys_text());
+    assert_eq!(restart(), None);
+    place.rewrite(&old.replacen("[odoo]\n", "[odoo]\nlimit_time_real = \"77s\"\n", 1), &keys);
+    let said = spoold.daemon.reload().unwrap();
+    assert_eq!(said, ["odoo.limit_time_real: waits for a restart"]);
+    assert_eq!(
+        restart().unwrap(),
+        "config.toml is newer than what runs: odoo.limit_time_real; `systemctl restart odoo-spoold`"
+    );
+    place.rewrite(&old, &keys);
+    assert!(spoold.daemon.reload().unwrap().is_empty());
+    assert_eq!(restart(), None);
+    spoold.stop();
+}
+
 #[test]
 fn house_2_a_dry_run_knows_the_default_product_of_unknown_skus() {
     let fake = shop(Flavor::V19);

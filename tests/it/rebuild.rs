@@ -339,12 +339,58 @@ fn night_p4_a_damaged_journal_is_to_be_looked_at() {
         (found[0].code, &found[0].subject),
         (AttentionCode::JournalDamaged, &Subject::Account)
     );
-    assert!(found[0].text.contains("from byte"), "{}", found[0].text);
+    assert!(
+        found[0].text.contains("(byte ") && found[0].text.contains("1 entry missing"),
+        "{}",
+        found[0].text
+    );
     let at = jiff::Timestamp::UNIX_EPOCH;
     spoold.daemon.store.dismiss(&eu(), &Subject::Account, None, at).unwrap();
     spoold.stop();
     let spoold = place.files.start();
     assert!(listed(&spoold).is_empty());
+    spoold.stop();
+}
+
+/// A journal that was cut at the border of an entry looks whole: the database knows how long it was.
+#[test]
+fn night_p4_a_journal_that_ends_early_is_told_by_how_many_entries() {
+    use odoo_spoold::control::wire::{ConcernKind, Dismiss};
+    use odoo_spoold::control::{attention, status};
+    use odoo_spoold::model::AttentionCode;
+    let place = Place::new(Flavor::V19);
+    let spoold = place.files.start();
+    place.take(&spoold, "one", &report(&[1], "Amazon", 8, "Shipped", 1));
+    place.take(&spoold, "two", &report(&[2], "Amazon", 8, "Shipped", 1));
+    spoold.stop();
+    let path = place.files.settings.state.dir.join("journal/decisions");
+    let bytes = std::fs::read(&path).unwrap();
+    let begins: Vec<usize> = (0..bytes.len())
+        .filter(|&at| bytes.get(at..at + 4) == Some(b"\xF5nt\n".as_slice()))
+        .collect();
+    std::fs::write(&path, &bytes[..begins[begins.len() - 2]]).unwrap();
+    let journal = |spoold: &Spoold| {
+        let status = status::status(&spoold.daemon.handle()).unwrap();
+        let found =
+            status.concerns.into_iter().find(|concern| concern.kind == ConcernKind::Journal);
+        found.map(|concern| (status.headline, concern.text))
+    };
+    let spoold = place.files.start();
+    let (headline, text) = journal(&spoold).expect("a damaged journal is a concern");
+    assert!(text.starts_with("the decision journal ends 2 entries early: put it back"), "{text}");
+    assert!(text.contains("`odoo-spoold attention dismiss eu --code journal-damaged`"), "{text}");
+    assert_eq!(headline, format!("Attention: {text}"));
+    spoold.stop();
+    // Also at the next start, which finds nothing wrong; until somebody has seen it.
+    let spoold = place.files.start();
+    assert!(journal(&spoold).is_some());
+    let code = Some(AttentionCode::JournalDamaged);
+    let request = Dismiss { account: eu(), order_id: None, file_id: None, code };
+    assert_eq!(attention::dismiss(&spoold.daemon.handle(), &request).unwrap().entries, 1);
+    assert_eq!(journal(&spoold), None);
+    spoold.stop();
+    let spoold = place.files.start();
+    assert_eq!(journal(&spoold), None);
     spoold.stop();
 }
 

@@ -4,7 +4,7 @@ use super::Stops::{Account, Command, Nothing, Order};
 use super::{Code, row};
 
 const CHECK: &str = "odoo-spoold check";
-const WAIT: &str = "nothing; odoo-spoold status, if it lasts";
+const WAIT: &str = "nothing; if it lasts: odoo-spoold check, and Odoo's log";
 const DEAD: &str = "odoo-spoold dead show ACCOUNT ORDER, mend the record in Odoo, then odoo-spoold dead requeue ACCOUNT ORDER";
 const RECONCILE: &str = "odoo-spoold reconcile --account ACCOUNT --dry-run, then without --dry-run";
 
@@ -18,9 +18,8 @@ pub(super) const ROWS: &[Code] = &[
     row("unavailable", Nothing, "the proxy does not reach Odoo, or Odoo is starting; to a command: the daemon is stopping", WAIT).but("Files are taken in, the orders wait and use up no attempt; Odoo is probed 1 to 30 s apart and delivery goes on by itself."),
     row("overloaded", Nothing, "Odoo asks for patience", WAIT).but("Files are taken in, the orders wait and use up no attempt; Odoo is probed 1 to 30 s apart and delivery goes on by itself."),
     row("serialization", Nothing, "two transactions met on the same records", WAIT),
-    row("database_down", Nothing, "Odoo has no connection to its PostgreSQL", "is PostgreSQL running? odoo-spoold status").but("Files are taken in, the orders wait and use up no attempt; Odoo is probed 1 to 30 s apart and delivery goes on by itself."),
-    row("database_gone", Nothing, "the database does not answer any more", CHECK).but("Files are taken in, the orders wait and use up no attempt; Odoo is probed 1 to 30 s apart and delivery goes on by itself."),
-    row("unknown_exception", Nothing, "Odoo failed in a way that is not known", "look in Odoo's log; odoo-spoold status"),
+    row("database_down", Nothing, "Odoo answers, its PostgreSQL does not: it is stopped, refuses connections, or the database was renamed or removed", "start PostgreSQL on its host, or put the database back; Odoo's log names the reason").but("Files are taken in, the orders wait and use up no attempt; Odoo is probed 1 to 30 s apart and delivery goes on by itself."),
+    row("unknown_exception", Nothing, "Odoo failed in a way that is not known", "look in Odoo's log; odoo-spoold check"),
     row("no_database", Account, "there is no such database", "correct odoo.database; odoo-spoold check").but("The account stops delivering and loses nothing; it is probed again by itself. Another database name needs a restart."),
     row("access_denied", Account, "Odoo refuses the login or its key", "odoo-spoold setup --odoo-api-key-file FILE, then systemctl restart odoo-spoold"),
     row("api-key-ended", Account, "the API key of the integration user has ended: since Odoo 18 keys do, mostly after 90 days", "make a key in Odoo; odoo-spoold setup --odoo-api-key-file FILE; systemctl restart odoo-spoold"),
