@@ -134,7 +134,7 @@ impl MappingInfo {
         let stage = mapping.stage.map(|stage| match stage {
             Stage::Creating => "creating",
             Stage::Confirming { .. } => "confirming",
-            Stage::Cancelling => "cancelling",
+            Stage::Cancelling { .. } => "cancelling",
         });
         let lines = mapping.lines.into_iter().map(|line| MappedLineInfo {
             odoo_id: line.odoo_id,

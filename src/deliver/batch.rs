@@ -304,6 +304,14 @@ impl Batch<'_> {
     pub(super) fn compare(&self, works: &mut [Work], partners: &BTreeMap<String, OdooId>) {
         let now = self.sender.writing.hands.clock.now();
         for work in works.iter_mut().filter(|work| work.is_open()) {
+            if let Some(due) = self.still_running(work) {
+                work.end = Some(End::Retry {
+                    due,
+                    attempt: work.leased.job.attempt,
+                    fault: "odoo-state-unclear".to_owned(),
+                });
+                continue;
+            }
             let (Some(desired), Some(mapping), Some(current)) =
                 (&work.desired, &work.dossier.mapping, &work.current)
             else {

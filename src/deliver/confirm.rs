@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, refused};
@@ -17,6 +17,9 @@ use crate::odoo::Find;
 use crate::plan::diff::{STATE, parse_odoo_datetime};
 use crate::plan::{Changes, Current, PartnerMode, diff};
 use crate::telemetry::events;
+
+/// How soon an order is looked at again for which a call may still be running.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 
 impl Batch<'_> {
     pub(super) async fn cancel(&self, works: &mut [Work]) -> Result<(), Stop> {
@@ -82,8 +85,9 @@ impl Batch<'_> {
         self.after_confirm(works).await
     }
 
-    /// Calls a state-changing method on the orders chosen, after storing that it begins. Nobody is
-    /// asked twice: the state was read just before.
+    /// Calls a state-changing method on the orders chosen. Each call is stored as sent before it is,
+    /// so that after a crash the next one waits until Odoo is through with it: Odoo 14 to 16 confirm a
+    /// confirmed order once more, and that moves its date.
     async fn change_state(
         &self,
         works: &mut [Work],
@@ -91,36 +95,40 @@ impl Batch<'_> {
         turn: Turn,
     ) -> Result<(), Stop> {
         let (method, state) = turn.call();
-        let mut begun: Vec<&mut Work> =
-            works.iter_mut().filter(|work| work.is_open() && chosen(&work.changes)).collect();
+        let is_chosen = |work: &Work| work.is_open() && chosen(&work.changes);
+        let begun: Vec<usize> = works
+            .iter()
+            .enumerate()
+            .filter(|(_, work)| is_chosen(work) && work.odoo_id().is_some())
+            .map(|(at, _)| at)
+            .collect();
         if begun.is_empty() {
             return Ok(());
         }
-        for work in &mut begun {
-            // A stage that a crash left behind began earlier, and that is what counts.
-            if work.stage().is_none() {
-                let stage = turn.stage(work.current.as_ref());
-                work.set_stage(Some(stage));
-            }
-        }
-        self.shelf.save(begun).await?;
-        let ids: Vec<OdooId> = works
-            .iter()
-            .filter(|work| work.is_open() && chosen(&work.changes))
-            .filter_map(Work::odoo_id)
-            .collect();
+        // Whatever has to happen before a write happens now: nothing is to come between storing that
+        // a call is sent and sending it.
+        self.sender.writing.begin().await?;
         let context = self.sender.context.clone().with("disable_cancel_warning", true);
-        let mut groups: Vec<Vec<OdooId>> =
-            ids.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
+        let mut groups: Vec<Vec<usize>> =
+            begun.chunks(self.confirm_batch.max(1)).map(<[_]>::to_vec).collect();
         let mut refusals: BTreeMap<OdooId, (&'static str, String)> = BTreeMap::new();
         while let Some(group) = groups.pop() {
-            match self.sender.execute("sale.order", method, &group, context.clone()).await {
+            let ids = self.begin_turn(works, &group, turn).await?;
+            if ids.is_empty() {
+                continue;
+            }
+            let answer = self.sender.execute("sale.order", method, &ids, context.clone()).await;
+            let is_lost = matches!(&answer, Err(Stop::Retry { ambiguous: true, .. }));
+            if !is_lost {
+                set_unanswered(works, &group, None);
+            }
+            match answer {
                 Ok(_) => {}
-                Err(Stop::Refused { code, words }) => match group.as_slice() {
-                    [only] => {
+                Err(Stop::Refused { code, words }) => match (group.as_slice(), ids.as_slice()) {
+                    (_, [only]) => {
                         refusals.insert(*only, (code, words.expose().to_owned()));
                     }
-                    several => {
+                    (several, _) => {
                         let (left, right) = several.split_at(several.len() / 2);
                         groups.extend([left.to_vec(), right.to_vec()]);
                     }
@@ -128,6 +136,8 @@ impl Batch<'_> {
                 Err(stop) => return Err(stop),
             }
         }
+        let ids: Vec<OdooId> =
+            works.iter().filter(|work| is_chosen(work)).filter_map(Work::odoo_id).collect();
         // The state decides, not the answer: a refusal may come of somebody else being faster.
         let states = read::states(&self.sender, &ids).await?;
         for work in works.iter_mut().filter(|work| work.is_open() && chosen(&work.changes)) {
@@ -162,6 +172,53 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Stores that a call for these orders is sent now; the ids of those that are still ours.
+    async fn begin_turn(
+        &self,
+        works: &mut [Work],
+        group: &[usize],
+        turn: Turn,
+    ) -> Result<Vec<OdooId>, Stop> {
+        for at in group {
+            let Some(work) = works.get_mut(*at) else { continue };
+            // A stage that a crash left behind began earlier, and that is what counts.
+            if work.stage().is_none() {
+                let stage = turn.stage(work.current.as_ref());
+                work.set_stage(Some(stage));
+            }
+        }
+        set_unanswered(works, group, Some(self.sender.writing.hands.clock.now()));
+        let sent = |at: &usize, work: &Work| group.contains(at) && work.is_open();
+        let begun: Vec<&mut Work> = works
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, work)| sent(at, work))
+            .map(|(_, work)| work)
+            .collect();
+        self.shelf.save(begun).await?;
+        let left = works.iter().enumerate().filter(|(at, work)| sent(at, work));
+        Ok(left.filter_map(|(_, work)| work.odoo_id()).collect())
+    }
+
+    /// When to look again at an order for which an earlier call may still be running in Odoo, as
+    /// after a crash; none where it is over.
+    pub(super) fn still_running(&self, work: &mut Work) -> Option<Timestamp> {
+        let stage = work.stage()?;
+        let sent = stage.unanswered()?;
+        if stage.is_reached(&work.current.as_ref()?.state) {
+            return None;
+        }
+        let now = self.sender.writing.hands.clock.now();
+        if sent > now {
+            // The clock was set back: it is counted from now.
+            work.set_stage(Some(stage.with_unanswered(Some(now))));
+        }
+        let limit = SignedDuration::try_from(self.limit_time_real).unwrap_or(SignedDuration::MAX);
+        let end = sent.min(now).saturating_add(limit).unwrap_or(Timestamp::MAX);
+        let soon = now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
+        (now < end).then(|| end.min(soon))
     }
 
     /// What follows a confirmation, also one that a crash interrupted, and delivery notes also where
@@ -242,7 +299,7 @@ impl Batch<'_> {
 
     /// A confirmation that is older than the call for it: somebody's clock is ahead of Odoo's.
     fn notice_clock(&self, stage: Option<Stage>, current: &Current) {
-        let (Some(Stage::Confirming { since, before }), Some(date)) =
+        let (Some(Stage::Confirming { since, before, .. }), Some(date)) =
             (stage, parse_odoo_datetime(&current.date_order))
         else {
             return;
@@ -317,10 +374,10 @@ impl Turn {
 
     fn stage(self, current: Option<&Current>) -> Stage {
         match self {
-            Self::Cancel => Stage::Cancelling,
+            Self::Cancel => Stage::Cancelling { unanswered: None },
             Self::Confirm(since) => {
                 let before = current.and_then(|now| parse_odoo_datetime(&now.date_order));
-                Stage::Confirming { since, before }
+                Stage::Confirming { since, before, unanswered: None }
             }
         }
     }
@@ -329,10 +386,21 @@ impl Turn {
 /// The mapping as it would be if the confirmation began at the beginning of time.
 fn certain(mapping: &Mapping) -> Mapping {
     let stage = mapping.stage.map(|stage| match stage {
-        Stage::Confirming { before, .. } => Stage::Confirming { since: Timestamp::MIN, before },
+        Stage::Confirming { before, unanswered, .. } => {
+            Stage::Confirming { since: Timestamp::MIN, before, unanswered }
+        }
         other => other,
     });
     Mapping { stage, ..mapping.clone() }
+}
+
+/// Remembers of these orders' stages when a call was sent that is not answered yet.
+fn set_unanswered(works: &mut [Work], group: &[usize], sent: Option<Timestamp>) {
+    for at in group {
+        let Some(work) = works.get_mut(*at) else { continue };
+        let stage = work.stage().map(|stage| stage.with_unanswered(sent));
+        work.set_stage(stage);
+    }
 }
 
 fn note(lines: &[String], html: bool) -> String {

@@ -135,15 +135,50 @@ pub enum Stage {
         since: Timestamp,
         /// `date_order` just before.
         before: Option<Timestamp>,
+        /// When the call was sent whose answer has not been seen; none where each was answered. Odoo
+        /// may be at it for `limit_time_real` from then on, also after the daemon that sent it died.
+        unanswered: Option<Timestamp>,
     },
     /// `action_cancel` is on its way.
-    Cancelling,
+    Cancelling {
+        /// As in [`Stage::Confirming`].
+        unanswered: Option<Timestamp>,
+    },
 }
 
 impl Stage {
     /// Whether `action_confirm` is on its way.
     pub fn is_confirming(self) -> bool {
         matches!(self, Self::Confirming { .. })
+    }
+
+    /// When the call was sent whose answer has not been seen.
+    pub fn unanswered(self) -> Option<Timestamp> {
+        match self {
+            Self::Creating => None,
+            Self::Confirming { unanswered, .. } | Self::Cancelling { unanswered } => unanswered,
+        }
+    }
+
+    /// The same stage with a call that is sent now, or with none left to be answered.
+    #[must_use]
+    pub fn with_unanswered(self, sent: Option<Timestamp>) -> Self {
+        match self {
+            Self::Creating => self,
+            Self::Confirming { since, before, .. } => {
+                Self::Confirming { since, before, unanswered: sent }
+            }
+            Self::Cancelling { .. } => Self::Cancelling { unanswered: sent },
+        }
+    }
+
+    /// Whether an order in this `state` shows that the call is over, answered or not.
+    pub fn is_reached(self, state: &str) -> bool {
+        match self {
+            Self::Creating => false,
+            Self::Confirming { .. } => is_confirmed(state),
+            Self::Cancelling { .. } => state == "cancel",
+        }
     }
 }
 

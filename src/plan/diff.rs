@@ -366,7 +366,7 @@ impl Scales<'_> {
             // Whether the confirmation moved it, and whether that is certain. Odoo stores whole
             // seconds; a date on a quotation is a person's.
             let (moved, by_confirm) = match mapping.stage {
-                Some(Stage::Confirming { since, before }) if !current.is_quotation() => (
+                Some(Stage::Confirming { since, before, .. }) if !current.is_quotation() => (
                     before.map(Timestamp::as_second) != date.map(Timestamp::as_second),
                     date.is_some_and(|date| date.as_second() >= since.as_second()),
                 ),

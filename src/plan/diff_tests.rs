@@ -302,7 +302,7 @@ fn confirming_moves_the_date_and_we_put_it_back() {
         case.diff()
     };
     let before = Some(at("2025-06-01T10:00:00Z"));
-    let since = |text: &str| Some(Stage::Confirming { since: at(text), before });
+    let since = |text: &str| Some(Stage::Confirming { since: at(text), before, unanswered: None });
     let back = Changes { date_order: Some(PURCHASED.into()), ..Changes::default() };
     let nothing = Changes::default;
     let now = "2025-06-02 07:00:05";
@@ -312,7 +312,7 @@ fn confirming_moves_the_date_and_we_put_it_back() {
         ("Odoo cuts to seconds", since("2025-06-02T07:00:05.7Z"), &back),
         ("no stage: a person's", None, &nothing()),
         ("another stage", Some(Stage::Creating), &nothing()),
-        ("another stage", Some(Stage::Cancelling), &nothing()),
+        ("another stage", Some(Stage::Cancelling { unanswered: None }), &nothing()),
     ] {
         assert_eq!(&confirmed(stage, "sale", now), expected, "{what}");
     }
@@ -330,6 +330,7 @@ fn confirming_moves_the_date_and_we_put_it_back() {
     let stood = Some(Stage::Confirming {
         since: at("2025-06-02T07:00:06Z"),
         before: Some(at("2025-06-02T07:00:05Z")),
+        unanswered: None,
     });
     assert_eq!(confirmed(stood, "sale", now), nothing());
     // The base was lost with the stage: nobody knows whose date it is.

@@ -376,7 +376,8 @@ impl Store {
         match end {
             End::Retry { due, attempt, fault } => {
                 entry.put(JobState::Pending, now_ms);
-                entry.due_ms = due.as_millisecond();
+                // Never earlier than asked for: what was waited for would not be over yet.
+                entry.due_ms = up_to_millisecond(due);
                 entry.attempt = attempt;
                 entry.last_fault = Some(fault);
             }
@@ -517,4 +518,11 @@ fn merge(stored: &mut Dossier, worker: &Dossier) -> bool {
         stored.attention = attention;
     }
     differs
+}
+
+/// The first whole millisecond that is not before `at`.
+fn up_to_millisecond(at: Timestamp) -> i64 {
+    let whole = at.as_millisecond();
+    let is_later = at.as_nanosecond() > i128::from(whole).saturating_mul(1_000_000);
+    whole.saturating_add(i64::from(is_later))
 }

@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::fault_support::{
-    LOOK, Place, Running, assert_same_effects, effects, points, shop, side_by_side,
+    LOOK, Place, Running, assert_same_effects, effects, points, shop, shop_of, side_by_side,
 };
-use crate::support::fake_odoo::{FakeOdoo, Fault};
+use crate::support::fake_odoo::{FakeOdoo, Fault, Flavor};
 use crate::support::sales::Random;
 
 const ORDERS: u64 = 4;
@@ -185,6 +185,39 @@ fn killed_at_every_step_of_an_odoo_that_applies_and_answers_half() {
 #[test]
 fn killed_while_odoo_is_still_at_a_call() {
     every_step_of(Scenario::AppliesLate);
+}
+
+/// Odoo 14 confirms a confirmed order once more, and that moves its date: a call that outlives the
+/// daemon that sent it must be over before the next daemon confirms the same orders.
+#[test]
+fn killed_while_an_odoo_14_confirms_the_dates_stay_those_of_the_purchase() {
+    for kills in 1..=2 {
+        let fake = shop_of(Flavor::V14);
+        let place = Place::limited(&fake, "4s");
+        place.drop_files(ORDERS);
+        fake.fail_times(kills, "sale.order", "action_confirm", &Fault::Hang(LATE));
+        for kill in 1..=kills {
+            let mut running = place.start(&[]);
+            if kill == 1 {
+                running.wait("a confirmation", || fake.faults_left() < kills);
+            } else {
+                // Somewhere while the first one's call is still running.
+                std::thread::sleep(LATE / 4);
+            }
+            running.signal(rustix::process::Signal::KILL);
+            running.end();
+        }
+        let met = kills - fake.faults_left();
+        let said = place.run_until_idle(&fake, ORDERS);
+        // Until the last call that a dead daemon sent is over, too.
+        std::thread::sleep(LATE * u32::try_from(met).unwrap());
+        assert!(fake.is_idle());
+        place.assert_whole(&fake, ORDERS, &format!("{kills} kills"));
+        for order in fake.records("sale.order") {
+            let date = order["date_order"].as_str().unwrap();
+            assert!(date.starts_with("2025-"), "{kills} kills: {date}: {said}");
+        }
+    }
 }
 
 /// Dies at its n-th action; the next one finishes. Whether it died.

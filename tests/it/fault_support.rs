@@ -69,7 +69,12 @@ pub(crate) fn shim() -> PathBuf {
 
 /// A scripted Odoo that has what the orders need.
 pub(crate) fn shop() -> FakeOdoo {
-    let fake = FakeOdoo::start_new(Flavor::V19);
+    shop_of(Flavor::V19)
+}
+
+/// The same, as another version.
+pub(crate) fn shop_of(flavor: Flavor) -> FakeOdoo {
+    let fake = FakeOdoo::start_new(flavor);
     let unit = fake.insert("uom.uom", json!({"name": "Units"}));
     let company = fake.records("res.company")[0]["id"].clone();
     let codes = ["SKU-0001", "AMZ-SHIPPING", "AMZ-GIFT-WRAP", "AMZ-PROMOTION", "AMZ-ROUNDING"];

@@ -277,7 +277,11 @@ fn fill_second(store: &Store) {
     let fifth = leased.iter().find(|leased| number(leased) == 5).unwrap();
     let mut dossier = mapped(fifth);
     if let Some(mapping) = &mut dossier.mapping {
-        mapping.stage = Some(Stage::Confirming { since: at(day), before: Some(at(day)) });
+        mapping.stage = Some(Stage::Confirming {
+            since: at(day),
+            before: Some(at(day)),
+            unanswered: Some(at(day)),
+        });
         mapping.origin = Origin::Adopted;
     }
     dossier.attention = vec![Attention::new(

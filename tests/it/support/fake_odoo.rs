@@ -266,6 +266,11 @@ impl FakeOdoo {
         self.shared.most.load(Ordering::SeqCst)
     }
 
+    /// Whether no call is inside the server.
+    pub fn is_idle(&self) -> bool {
+        self.shared.inside.load(Ordering::SeqCst) == 0
+    }
+
     /// Connections are refused from now on.
     pub fn stop(&self) {
         self.shared.running.store(false, Ordering::SeqCst);

@@ -426,9 +426,13 @@ impl Tables {
                 .row("sale.order", *id)
                 .ok_or_else(|| Raise::missing("sale.order", *id))?["state"]
                 .clone();
-            if state != "draft" && state != "sent" {
+            // Odoo 14 to 16 confirm a confirmed order once more, and move its date.
+            let again = matches!(self.flavor, Flavor::V14 | Flavor::V16) && state == "sale";
+            if state != "draft" && state != "sent" && !again {
                 let text = match self.flavor {
-                    Flavor::V14 | Flavor::V16 => continue,
+                    Flavor::V14 | Flavor::V16 => {
+                        "It is not allowed to confirm an order in the following states: cancel, done"
+                    }
                     Flavor::V17 => {
                         "The following orders are not in a state requiring confirmation: S00001"
                     }
