@@ -282,6 +282,7 @@ impl Intake {
             orders: Vec::new(),
             held: Vec::new(),
             refused: Vec::new(),
+            undated: 0,
         };
         let open = || {
             let file =
@@ -309,6 +310,7 @@ impl Intake {
         rows.faults.sort();
         let mut notices: Vec<FileNotice> = survey.notices.iter().map(FileNotice::from).collect();
         notices.extend(rows.notices);
+        notices.extend(undated(taking.undated));
         Ok(Reading { counts, faults: rows.faults, notices, orders: taking.orders })
     }
 }
@@ -329,6 +331,8 @@ struct Taking<'a> {
     held: Vec<(OrderId, Vec<Hold>)>,
     /// Orders that the store refused, each with its row.
     refused: Vec<RowFault>,
+    /// Known orders whose refused rows do not show when they were written.
+    undated: u64,
 }
 
 impl Taking<'_> {
@@ -369,6 +373,7 @@ impl Taking<'_> {
             counts.older = counts.older.saturating_add(taken.older);
             counts.before_import_from =
                 counts.before_import_from.saturating_add(taken.before_import_from);
+            self.undated = self.undated.saturating_add(taken.undated);
             self.held.extend(taken.held);
             for (order, fault) in taken.refused {
                 events::order_refused(&self.account.id, &self.claim.id, &order, &fault);
@@ -471,6 +476,18 @@ impl Failure {
             other => Self::Refused(other.refusal()),
         }
     }
+}
+
+/// Refused rows of known orders hold nothing if they do not show how new they are: a person looks.
+fn undated(orders: u64) -> Option<FileNotice> {
+    (orders > 0).then(|| FileNotice {
+        code: "rows-undated".to_owned(),
+        text: format!(
+            "refused rows of {orders} orders that are known do not show when they were written: they \
+             hold nothing, and what they say may be missing in Odoo"
+        ),
+        costs_money: true,
+    })
 }
 
 /// The marketplace that a sidecar names.

@@ -1,4 +1,5 @@
-//! What an audit and the field found, each on a small document; named after its finding.
+//! Faults in reading that audits, users and reviews found, each on a small document. A test that begins
+//! with a number (`audit_04`, `case_r10`) is named after the entry in the list of findings.
 
 use super::tests::{
     ALL_ORDERS, ORDER_REPORT, Read, UNSHIPPED, d, document, one, read, refused, row,
@@ -285,14 +286,12 @@ fn case_kind_a_amounts_in_columns_that_are_not_known() {
         [("new-tax", "0.50"), ("some-discount", "0")],
     );
     let fact = one(document(&header, &[&a, &b]));
-    let amount =
-        |column: &str, amount| UnknownAmount { column: column.into(), amount: d(amount).unwrap() };
+    let amount = |column: &str, amount| UnknownAmount {
+        column: column.into(),
+        amount: d(amount).unwrap(),
+        unread: vec![],
+    };
     assert_eq!(fact.unknown_amounts, [amount("new-tax", "1.5"), amount("some-discount", "3")]);
-    // What is money and cannot be read refuses the row.
-    for bad in ["2,50", "5 €", "EUR 5.00", "1.234,56"] {
-        let read = read(fee(bad));
-        assert_eq!(faults(&read), [(FIRST, 2, "row-number")], "{bad}");
-    }
     let read = read(fee("2.50"));
     let unknown = Notice::UnknownAmounts { column: "Handling-Fee".into(), rows: 1, line: 2 };
     assert_eq!(read.notices, [unknown]);
@@ -476,4 +475,142 @@ fn unknown_words_are_sorted_and_once() {
     let word = |column: &str, word: &str| UnknownWord { column: column.into(), word: word.into() };
     let sorted = [word("item-status", "Z"), word("order-status", "A"), word("order-status", "B")];
     assert_eq!(fact.unknown_words, sorted);
+}
+
+/// The first cells of a row, up to and with this column: the rest was cut off.
+fn cut_after(header: &str, column: &str, changes: &[(&str, &str)]) -> String {
+    let cells = header.split('\t').take_while(|name| *name != column).count() + 1;
+    row(header, changes).split('\t').take(cells).collect::<Vec<_>>().join("\t")
+}
+
+#[test]
+fn a_torn_or_short_row_is_as_old_as_its_date_says() {
+    let at = |at: &'static str| [("last-updated-date", at)];
+    let (old, new) = (at("2025-05-05T10:00:00+00:00"), at("2025-05-06T10:00:00+00:00"));
+    let short = |changes| cut_after(ALL_ORDERS, "product-name", changes);
+    let torn = |changes| row(ALL_ORDERS, changes) + "\nrest";
+    let text = |rows: &[&str]| format!("{ALL_ORDERS}\n{}\n", rows.join("\n"));
+    let whole = row(ALL_ORDERS, &new);
+    // An older one does not count, wherever it stands.
+    for old in [short(&old), torn(&old)] {
+        for rows in [[&whole, &old], [&old, &whole]] {
+            let read = read(text(&rows.map(String::as_str)));
+            assert_eq!(faults(&read), [(FIRST, 0, "")], "{old}");
+            assert_eq!(read.orders[0].fact.lines.len(), 1);
+            assert!(read.counts.refused > 0, "and is told of all the same");
+        }
+    }
+    // A newer one says when it was written, so that it holds an order that is known.
+    let whole = row(ALL_ORDERS, &old);
+    for newer in [short(&new), torn(&new)] {
+        for rows in [[&whole, &newer], [&newer, &whole]] {
+            let read = read(text(&rows.map(String::as_str)));
+            let fact = &read.orders[0].fact;
+            assert!(!fact.is_good());
+            assert_eq!(fact.version, Some("2025-05-06T10:00:00Z".parse().unwrap()));
+        }
+    }
+    let alone = read(text(&[&short(&new)]));
+    assert_eq!(alone.orders[0].fact.version, Some("2025-05-06T10:00:00Z".parse().unwrap()));
+    // A date that was cut itself is none.
+    let cut = cut_after(ALL_ORDERS, "last-updated-date", &new);
+    assert_eq!(read(text(&[&cut])).orders[0].fact.version, None);
+    // Unshipped reports say it in another column.
+    let short = cut_after(UNSHIPPED, "sku", &[]);
+    let read = read(format!("{UNSHIPPED}\n{short}\n"));
+    assert_eq!(read.orders[0].fact.version, Some("2025-05-05T10:23:25Z".parse().unwrap()));
+}
+
+#[test]
+fn parts_of_one_report_are_joined() {
+    let second = [("order-item-id", "20000000000000"), ("sku", "other")];
+    for header in [ALL_ORDERS, UNSHIPPED, ORDER_REPORT] {
+        let whole = one(document(header, &[&[], &second]));
+        assert_eq!(whole.lines.len(), 2);
+        let (a, b) = (document(header, &[&[]]), document(header, &[&second]));
+        for text in [a.clone() + &b, b.clone() + &a, a.clone() + &b + &a, b.clone() + &a + &a + &b]
+        {
+            assert_eq!(one(text).canonical(), whole.canonical());
+        }
+    }
+    // What parts say of the whole order counts from each of them.
+    let wish = [&second[..], &[("is-buyer-requested-cancellation", "true")]].concat();
+    let (a, b) = (document(UNSHIPPED, &[&[]]), document(UNSHIPPED, &[&wish]));
+    for text in [a.clone() + &b, b + &a] {
+        assert!(one(text).head.cancellation_requested);
+    }
+    // Money that no total has is counted once, and of each part.
+    let header = format!("{UNSHIPPED}\tnew-fee");
+    let fee = |item: &'static str, fee: &'static str| [("order-item-id", item), ("new-fee", fee)];
+    let a = document(&header, &[&fee("10000000000000", "1.00")]);
+    let b = document(&header, &[&fee("20000000000000", "2.00")]);
+    for text in [a.clone() + &b, b.clone() + &a + &b] {
+        assert_eq!(one(text).unknown_amounts[0].amount.to_string(), "3");
+    }
+}
+
+#[test]
+fn of_two_unshipped_reports_in_one_file_the_newer_counts() {
+    let at =
+        |at: &'static str, item: &'static str| [("reporting-date", at), ("order-item-id", item)];
+    let (first, second) = ("10000000000000", "20000000000000");
+    let (old, new) = ("2025-05-05T10:00:00+00:00", "2025-05-06T10:00:00+00:00");
+    let before = document(UNSHIPPED, &[&at(old, first), &at(old, second)]);
+    let after = document(UNSHIPPED, &[&at(new, second)]);
+    for text in [before.clone() + &after, after + &before] {
+        assert_eq!(one(text).lines.len(), 1);
+    }
+}
+
+#[test]
+fn many_copies_of_an_order_are_read_in_linear_time() {
+    let rows: Vec<String> = (0..2_000).map(|n| format!("{n:014}")).collect();
+    let of = |id: &String| row(UNSHIPPED, &[("order-item-id", id)]);
+    let whole: Vec<String> = rows.iter().map(of).collect();
+    let mut text = format!("{UNSHIPPED}\n{}\n", whole.join("\n"));
+    for line in whole.iter().cycle().take(10_000) {
+        text = text + UNSHIPPED + "\n" + line + "\n";
+    }
+    assert_eq!(one(text).lines.len(), 2_000);
+}
+
+#[test]
+fn a_tax_registration_alone_names_the_company_that_buys() {
+    let header = format!("{ALL_ORDERS}\tbuyer-company-name\tbuyer-tax-registration-id");
+    let buyer = |cells: &[(&str, &str)]| {
+        let mut read = read(document(&header, &[cells]));
+        read.orders.remove(0).buyer
+    };
+    let registered = buyer(&[("buyer-tax-registration-id", "DE123456789")]).unwrap();
+    assert_eq!(registered.vat, "DE123456789");
+    assert_eq!(buyer(&[]), None);
+}
+
+#[test]
+fn what_looks_like_money_in_an_unknown_column_is_never_passed_over() {
+    let fee = |cell: &str| read(with(ALL_ORDERS, &[("Handling-Fee", cell)], &[]));
+    let codes = |read: &Read| -> Vec<&str> { read.notices.iter().map(Notice::code).collect() };
+    // The order waits, and can be released.
+    for amount in
+        ["1 234", "+5", "12 kr", "2,50", "5 €", "EUR 5.00", "1.234,56", "US$5", "5-", "1'234.00"]
+    {
+        let read = fee(amount);
+        let fact = &read.orders[0].fact;
+        assert!(fact.is_good() && fact.unknown_amounts.len() == 1, "{amount}");
+        assert_eq!(codes(&read), ["amounts-unknown"], "{amount}");
+    }
+    // No amount, but not silent either.
+    for other in ["A1", "12 %", "2025-05-05", "ATU12345678", "Tier 3 of 4", "FEE-2"] {
+        let read = fee(other);
+        let fact = &read.orders[0].fact;
+        assert!(fact.is_good() && fact.unknown_amounts.is_empty(), "{other}");
+        assert_eq!(codes(&read), ["amounts-unread"], "{other}");
+        assert!(!read.notices[0].to_string().contains(other));
+    }
+    for nothing in ["", "0", "0,00 €", "none", "-"] {
+        assert_eq!(codes(&fee(nothing)), [""; 0], "{nothing}");
+    }
+    // A word whose form a buyer could have chosen is not shown.
+    let said = format!("{:?}", fee("0170 123456789012345678901234567890").orders);
+    assert!(!said.contains("0170"), "{said}");
 }

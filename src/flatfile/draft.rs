@@ -3,8 +3,12 @@
 //! Every rule that brings rows of one order together is independent of their sequence, so that the
 //! same rows in any order make the same fact: the newest version, the earliest purchase, the most
 //! advanced status, flags that any row sets. Where rows say when they were updated, only the newest
-//! count; a repeated header begins another copy of the report. What must be the same in all rows and is not (currency,
-//! sales channel, fulfilment) refuses the row, and with it holds the order.
+//! count. A repeated header begins another copy of the report, or another part of it ([`copies`]).
+//! What must be the same in all rows and is not (currency, sales channel, fulfilment) refuses the row,
+//! and with it holds the order.
+
+mod cells;
+mod copies;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +17,17 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::model::{
-    BillTo, BuyerFact, Fact, FactLine, Family, Head, Marketplace, OrderId, OrderItemId,
-    OrderStatus, RowFault, UnknownAmount, UnknownWord,
+    BuyerFact, Fact, FactLine, Family, Head, Marketplace, OrderId, OrderItemId, OrderStatus,
+    RowFault, UnknownAmount, UnknownWord,
 };
 
 use super::fault::{Fault, Why};
 use super::header::Col;
 use super::parts;
+
+pub(super) use cells::BUYER_CELLS;
+use cells::{buyer_of, cells_of, outdone};
+use copies::Copies;
 
 /// The most lines that are kept of one order. Real orders have tens.
 const MAX_LINES: usize = 5000;
@@ -43,14 +51,17 @@ const FEW_LINES: usize = 16;
 const MAX_NOTES: usize = 1000;
 const MAX_NOTE_BYTES: usize = 256 * 1024;
 
+/// The most texts of one column that look like an amount and cannot be read.
+const MAX_UNREAD: usize = 20;
+
 /// An order while its rows are still coming in.
 #[derive(Debug)]
 pub(super) struct Draft {
     order_id: OrderId,
     family: Family,
     content: Content,
-    /// What an earlier copy of the same report in the same document said, at the same version.
-    rival: Option<Box<Content>>,
+    /// What earlier copies or parts of the same report in the same document said.
+    copies: Option<Box<Copies>>,
     /// The versions of the rows that are refused, and why they are.
     faults: Vec<(Option<Timestamp>, RowFault)>,
     /// A row was taken in.
@@ -66,6 +77,8 @@ struct RowOf {
     version: Option<Timestamp>,
     /// It counts: no row of the order is newer so far.
     counts: bool,
+    /// Where its line stands.
+    place: usize,
 }
 
 /// What the rows of one version said.
@@ -84,8 +97,18 @@ struct Content {
     notes: BTreeSet<String>,
     note_bytes: usize,
     promotions: BTreeMap<(usize, Discount, String), Decimal>,
-    amounts: BTreeMap<String, Decimal>,
+    /// Money that no total has, by the place of its line and by its column.
+    amounts: BTreeMap<(usize, String), Money>,
     words: BTreeSet<UnknownWord>,
+}
+
+/// Money that no total has, in one column.
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Money {
+    /// The sum of what can be read.
+    amount: Decimal,
+    /// The texts that look like an amount and cannot be read as one.
+    unread: BTreeSet<String>,
 }
 
 /// The marketplace of the buyers' relay addresses.
@@ -112,7 +135,7 @@ impl Draft {
             order_id,
             family,
             content: Content::default(),
-            rival: None,
+            copies: None,
             faults: Vec::new(),
             begun: false,
             row: RowOf::default(),
@@ -133,8 +156,7 @@ impl Draft {
     }
 
     /// The row was updated then, or the report does not say. False if another row of the order is
-    /// newer: this one does not count. Of two copies of the report that say the same time, one
-    /// counts: the newer, the longer.
+    /// newer: this one does not count.
     pub(super) fn updated(&mut self, at: Option<Timestamp>) -> bool {
         self.row.version = at;
         let content = &self.content;
@@ -142,23 +164,30 @@ impl Draft {
             _ if !self.begun => drop(self.renew(at)),
             Ordering::Less => return false,
             Ordering::Greater => {
-                self.rival = None;
-                self.faults.retain(|(version, _)| version.is_none() || *version >= at);
+                self.copies = None;
                 drop(self.renew(at));
             }
             Ordering::Equal if self.row.copy != content.copy => {
                 let before = self.renew(at);
-                let before = match self.rival.take() {
-                    Some(rival) => better(*rival, before),
-                    None => before,
-                };
-                self.rival = Some(Box::new(before));
+                self.copies.get_or_insert_default().add(before);
             }
             Ordering::Equal => {}
         }
         self.begun = true;
         self.row.counts = true;
         true
+    }
+
+    /// The row cannot be read as a whole, and is of this time if that much can be read of it.
+    pub(super) fn unreadable(&mut self, at: Option<Timestamp>) {
+        match (self.family, at) {
+            (_, None) | (Family::OrderReport, Some(_)) => {}
+            (Family::AllOrders, at) => drop(self.updated(at)),
+            (Family::Unshipped, Some(at)) => {
+                self.updated(None);
+                self.reported(at);
+            }
+        }
     }
 
     /// The row was reported then; the newest counts.
@@ -181,10 +210,7 @@ impl Draft {
 
     /// The row's status; the most advanced counts.
     pub(super) fn status(&mut self, status: OrderStatus) {
-        let head = &mut self.content.head;
-        if head.status.is_none_or(|known| advance(status) > advance(known)) {
-            head.status = Some(status);
-        }
+        furthest(&mut self.content.head.status, Some(status));
     }
 
     /// A word that is not known in a column that decides something. Shown only if it is short and
@@ -204,26 +230,30 @@ impl Draft {
         }
     }
 
-    /// Money in a column that is not known.
+    /// Money in a column that is not known, of the line that the row is of.
     pub(super) fn unknown_amount(
         &mut self,
         column: String,
         amount: Decimal,
         col: Col,
     ) -> Result<(), Fault> {
-        let sum = self.content.amounts.entry(column).or_default();
-        *sum = sum.checked_add(amount).ok_or(Fault { col, why: Why::Number })?;
+        let money = self.content.amounts.entry((self.row.place, column)).or_default();
+        let sum = money.amount.checked_add(amount);
+        money.amount = sum.ok_or(Fault { col, why: Why::Number })?;
         Ok(())
+    }
+
+    /// The same, where the amount cannot be read.
+    pub(super) fn unread_amount(&mut self, column: String, text: String) {
+        let money = self.content.amounts.entry((self.row.place, column)).or_default();
+        if money.unread.len() < MAX_UNREAD {
+            money.unread.insert(text);
+        }
     }
 
     /// The marketplace of the row's relay address.
     pub(super) fn relay(&mut self, marketplace: Marketplace) {
-        let relay = &mut self.content.relay;
-        *relay = match *relay {
-            Relay::Unknown => Relay::One(marketplace),
-            Relay::One(known) if known == marketplace => return,
-            Relay::One(_) | Relay::Several => Relay::Several,
-        };
+        self.content.relay.add(Relay::One(marketplace));
     }
 
     /// Adds a line of its own, though it may equal another: such rows are legal in All Orders.
@@ -231,6 +261,7 @@ impl Draft {
         if self.content.lines.len() >= MAX_LINES {
             return Err(Fault { col: Col::NONE, why: Why::Many });
         }
+        self.row.place = self.content.lines.len();
         self.content.lines.push(line);
         Ok(())
     }
@@ -243,6 +274,7 @@ impl Draft {
             self.line(line)?;
             return Ok(place);
         };
+        self.row.place = place;
         if let Some(known) = self.content.lines.get_mut(place) {
             let same = FactLine {
                 row: known.row,
@@ -295,19 +327,14 @@ impl Draft {
     /// The row's buyer. Rows of one order name the same; if not, the fuller row counts as a whole,
     /// because parts of two addresses make none.
     pub(super) fn buyer(&mut self, cells: &[&str; BUYER_CELLS]) {
-        match &self.content.buyer {
-            Some(known) if !outdone(&cells_of(known), cells) => {}
-            _ => self.content.buyer = Some(buyer_of(cells)),
+        if self.content.buyer.as_ref().is_none_or(|known| outdone(&cells_of(known), cells)) {
+            self.content.buyer = Some(buyer_of(cells));
         }
     }
 
     /// A text for the delivery note.
     pub(super) fn note(&mut self, note: String) {
-        let content = &mut self.content;
-        let size = content.note_bytes.saturating_add(note.len());
-        if content.notes.len() < MAX_NOTES && size <= MAX_NOTE_BYTES && content.notes.insert(note) {
-            content.note_bytes = size;
-        }
+        self.content.note(note);
     }
 
     /// The row was refused.
@@ -319,11 +346,22 @@ impl Draft {
 
     /// The order as this file has it.
     pub(super) fn finish(self, sidecar: Option<Marketplace>) -> OrderFacts {
-        let content = match self.rival {
-            Some(rival) => better(*rival, self.content),
+        // A refused row that is older than another one does not count either.
+        let updated = self.content.updated;
+        let counts = |version: &Option<Timestamp>| version.is_none() || *version >= updated;
+        let mut faults: Vec<RowFault> = self
+            .faults
+            .into_iter()
+            .filter(|(version, _)| counts(version))
+            .map(|(_, fault)| fault)
+            .collect();
+        let content = match self.copies {
+            Some(mut copies) => {
+                copies.add(self.content);
+                copies.together(&mut faults)
+            }
             None => self.content,
         };
-        let mut faults: Vec<RowFault> = self.faults.into_iter().map(|(_, fault)| fault).collect();
         let Content { version, mut head, mut lines, relay, buyer, notes, amounts, words, .. } =
             content;
         let named = head.marketplace.is_some()
@@ -343,10 +381,10 @@ impl Draft {
             None if notes.is_empty() => None,
             buyer => Some(BuyerFact { notes, ..buyer.unwrap_or_default() }),
         };
-        let unknown_amounts = amounts
-            .into_iter()
-            .map(|(column, amount)| UnknownAmount { column, amount: amount.normalize() })
-            .collect();
+        let (unknown_amounts, beyond) = by_column(amounts);
+        if let (true, Some(line)) = (beyond, lines.first()) {
+            faults.push(row_of(line, "", Why::Number));
+        }
         let fact = Fact {
             order_id: self.order_id,
             family: self.family,
@@ -361,18 +399,55 @@ impl Draft {
     }
 }
 
-/// Of two copies of one report: the newer, the longer, else either of them, but always the same.
-fn better(one: Content, other: Content) -> Content {
-    let rank = |content: &Content| {
-        let mut lines: Vec<FactLine> =
-            content.lines.iter().map(|line| FactLine { row: 0, ..line.clone() }).collect();
-        lines.sort();
-        (content.version, content.lines.len(), lines, content.head.clone())
-    };
-    if rank(&one) > rank(&other) { one } else { other }
+/// The sums of each column; and whether one is larger than can be counted.
+fn by_column(amounts: BTreeMap<(usize, String), Money>) -> (Vec<UnknownAmount>, bool) {
+    let mut columns: BTreeMap<String, Money> = BTreeMap::new();
+    let mut beyond = false;
+    for ((_, column), mut money) in amounts {
+        let all = columns.entry(column).or_default();
+        match all.amount.checked_add(money.amount) {
+            Some(sum) => all.amount = sum,
+            None => beyond = true,
+        }
+        all.unread.append(&mut money.unread);
+    }
+    let all = columns.into_iter().map(|(column, money)| UnknownAmount {
+        column,
+        amount: money.amount.normalize(),
+        unread: money.unread.into_iter().take(MAX_UNREAD).collect(),
+    });
+    (all.collect(), beyond)
+}
+
+/// A fault of the row that this line was first read from.
+fn row_of(line: &FactLine, column: &str, why: Why) -> RowFault {
+    RowFault {
+        line: line.row,
+        column: column.to_owned(),
+        code: why.code().to_owned(),
+        message: why.message().to_owned(),
+    }
+}
+
+impl Relay {
+    fn add(&mut self, other: Self) {
+        *self = match (*self, other) {
+            (known, Self::Unknown) => known,
+            (Self::Unknown, other) => other,
+            (Self::One(known), Self::One(other)) if known == other => return,
+            _ => Self::Several,
+        };
+    }
 }
 
 impl Content {
+    fn note(&mut self, note: String) {
+        let size = self.note_bytes.saturating_add(note.len());
+        if self.notes.len() < MAX_NOTES && size <= MAX_NOTE_BYTES && self.notes.insert(note) {
+            self.note_bytes = size;
+        }
+    }
+
     /// The place of the line with this order-item id.
     fn place_of(&mut self, id: &OrderItemId) -> Option<usize> {
         if self.lines.len() <= FEW_LINES {
@@ -389,7 +464,14 @@ impl Content {
     }
 }
 
-/// How far along a status is. Cancelled comes last: an order of which any row lives is not
+/// Keeps the more advanced of two statuses.
+fn furthest(known: &mut Option<OrderStatus>, said: Option<OrderStatus>) {
+    if said.map(advance) > known.map(advance) {
+        *known = said;
+    }
+}
+
+/// How far along a status is. Cancelled comes last: an order of which any row is not cancelled is not
 /// cancelled; a word we do not know is less than any we do.
 fn advance(status: OrderStatus) -> u8 {
     match status {
@@ -400,104 +482,6 @@ fn advance(status: OrderStatus) -> u8 {
         OrderStatus::PartiallyShipped => 4,
         OrderStatus::Shipped => 5,
     }
-}
-
-/// How many cells make a buyer.
-pub(super) const BUYER_CELLS: usize = 22;
-
-/// A buyer from its cells.
-pub(super) fn buyer_of(cells: &[&str; BUYER_CELLS]) -> BuyerFact {
-    let [
-        email,
-        name,
-        phone,
-        company,
-        vat,
-        recipient,
-        address_1,
-        address_2,
-        address_3,
-        city,
-        state,
-        postal_code,
-        country,
-        ship_phone,
-        purchase_order_number,
-        bill_1,
-        bill_2,
-        bill_3,
-        bill_city,
-        bill_state,
-        bill_postal_code,
-        bill_country,
-    ] = cells.map(str::to_owned);
-    BuyerFact {
-        email,
-        name,
-        phone,
-        company,
-        vat,
-        recipient,
-        address_1,
-        address_2,
-        address_3,
-        city,
-        state,
-        postal_code,
-        country,
-        ship_phone,
-        purchase_order_number,
-        bill: BillTo {
-            address_1: bill_1,
-            address_2: bill_2,
-            address_3: bill_3,
-            city: bill_city,
-            state: bill_state,
-            postal_code: bill_postal_code,
-            country: bill_country,
-        },
-        notes: Vec::new(),
-    }
-}
-
-fn cells_of(buyer: &BuyerFact) -> [&str; BUYER_CELLS] {
-    [
-        &buyer.email,
-        &buyer.name,
-        &buyer.phone,
-        &buyer.company,
-        &buyer.vat,
-        &buyer.recipient,
-        &buyer.address_1,
-        &buyer.address_2,
-        &buyer.address_3,
-        &buyer.city,
-        &buyer.state,
-        &buyer.postal_code,
-        &buyer.country,
-        &buyer.ship_phone,
-        &buyer.purchase_order_number,
-        &buyer.bill.address_1,
-        &buyer.bill.address_2,
-        &buyer.bill.address_3,
-        &buyer.bill.city,
-        &buyer.bill.state,
-        &buyer.bill.postal_code,
-        &buyer.bill.country,
-    ]
-}
-
-/// Whether `other` says more than `known`; at a tie the bytewise larger does, so that there is
-/// always a winner.
-fn outdone(known: &[&str; BUYER_CELLS], other: &[&str; BUYER_CELLS]) -> bool {
-    // The usual case first. Empty cells are not compared as bytes: their pointers lead nowhere,
-    // which costs a masked vector load hundreds of cycles.
-    let equal = |(a, b): (&&str, &&str)| a.len() == b.len() && (a.is_empty() || a == b);
-    if known.iter().zip(other).all(equal) {
-        return false;
-    }
-    let filled = |cells: &[&str; BUYER_CELLS]| cells.iter().filter(|cell| !cell.is_empty()).count();
-    filled(known).cmp(&filled(other)).then_with(|| known.cmp(other)).is_lt()
 }
 
 /// Keeps the earlier of two times.

@@ -25,7 +25,7 @@ pub enum DocumentError {
     /// Not one byte, or blank lines only. The dropper wrote the file before it had the report.
     #[error("the document is empty: not even a header line")]
     Empty,
-    /// A spreadsheet's "Unicode text": UTF-16 or UTF-32, told by its byte order mark.
+    /// A spreadsheet's "Unicode text": UTF-16 or UTF-32, recognised by its byte order mark.
     #[error("the document is {0}; Amazon sends UTF-8, windows-1252 or windows-31j")]
     Utf16(&'static str),
     /// A byte that none of the three charsets has. The file was damaged or re-saved.

@@ -1,7 +1,7 @@
 //! The second pass: rows into facts, one order at a time.
 //!
 //! An order is handed out as soon as its last row was read, wherever its rows stand. A refused row
-//! is a fault of its order; a row that does not even say whose it is becomes an orphan. No other
+//! is a fault of its order; a row without a readable order id becomes an orphan. No other
 //! order is touched by either.
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +17,7 @@ use super::header::Col;
 use super::index::RowEnd;
 use super::layout::{Layout, LineKind};
 use super::lines::Lines;
+use super::money::MoneyCell;
 use super::reports::Odd;
 use super::row::{Row, row_fault};
 use super::survey::{Notice, Repeated, Survey};
@@ -57,6 +58,8 @@ struct Odds {
     words: BTreeMap<&'static str, Repeated>,
     /// By the place of the column in the layout's list.
     amounts: BTreeMap<usize, Repeated>,
+    /// The same for cells that do not look like an amount.
+    unread: BTreeMap<usize, Repeated>,
     cut_ids: Repeated,
 }
 
@@ -69,7 +72,7 @@ pub struct RowCounts {
     pub rows: u64,
     /// Refused rows of those orders.
     pub refused: u64,
-    /// Refused rows that do not even say whose they are. Counted in the first sweep only.
+    /// Refused rows without a readable order id. Counted in the first sweep only.
     pub orphans: u64,
 }
 
@@ -158,6 +161,11 @@ impl<R: Read> FactReader<'_, R> {
                 None => Notice::UnknownAmounts { column, rows, line },
             });
         }
+        for (&place, &Repeated { times: rows, first: line }) in &self.odd.unread {
+            let Some(money) = layout.money.get(place) else { continue };
+            let column = layout.header.shown(money.col);
+            notices.push(Notice::UnreadAmounts { column, rows, line });
+        }
         let Repeated { times: rows, first: line } = self.odd.cut_ids;
         if rows > 0 {
             notices.push(Notice::CutIds { rows, line });
@@ -221,19 +229,24 @@ impl<R: Read> FactReader<'_, R> {
         let mut odd = Odd::default();
         let number = line.number;
         draft.begin_row(self.copy);
-        let read = Row::new(&line, *charset, &layout.header, *notation, &mut self.ends)
-            .and_then(|row| read(&row, layout, draft, &mut odd))
-            .and_then(|amounts| {
-                if ends.is_torn(self.row) {
-                    Err(Fault { col: Col::NONE, why: Why::Torn })
-                } else {
-                    Ok(amounts)
-                }
-            });
+        let whole = Row::new(&line, *charset, &layout.header, *notation, &mut self.ends);
+        if whole.is_err() {
+            draft.unreadable(layout.version(line.bytes));
+        }
+        let read = whole.and_then(|row| read(&row, layout, draft, &mut odd)).and_then(|money| {
+            if ends.is_torn(self.row) {
+                Err(Fault { col: Col::NONE, why: Why::Torn })
+            } else {
+                Ok(money)
+            }
+        });
         match read {
-            Ok(amounts) => {
+            Ok(FoundMoney { amounts, unread }) => {
                 for place in amounts {
                     self.odd.amounts.entry(place).or_default().note(number);
+                }
+                for place in unread {
+                    self.odd.unread.entry(place).or_default().note(number);
                 }
             }
             Err(fault) => {
@@ -254,32 +267,49 @@ impl<R: Read> FactReader<'_, R> {
     }
 }
 
-/// Reads a row into its order. Gives back in which columns of money that no total has it holds an
-/// amount.
+/// In which columns of money that no total has a row has something, by their places in the layout's
+/// list.
+#[derive(Debug, Default)]
+struct FoundMoney {
+    /// Amounts, also such as cannot be read.
+    amounts: Vec<usize>,
+    /// Cells with digits that do not look like an amount.
+    unread: Vec<usize>,
+}
+
+/// Reads a row into its order.
 fn read(
     row: &Row<'_>,
     layout: &Layout,
     draft: &mut Draft,
     odd: &mut Odd,
-) -> Result<Vec<usize>, Fault> {
+) -> Result<FoundMoney, Fault> {
     layout.report.read(row, draft, odd)?;
-    let mut amounts = Vec::new();
+    let mut found = FoundMoney::default();
     if !draft.row_counts() {
-        return Ok(amounts);
+        return Ok(found);
     }
     for (place, money) in layout.money.iter().enumerate() {
-        let amount = row.amount_if_any(money.col);
-        if money.left_out.is_some() {
-            // One that cannot be read is an amount, too.
-            if !matches!(amount, Ok(None)) {
-                amounts.push(place);
+        let cell = row.money(money.col);
+        match cell {
+            MoneyCell::Nothing => continue,
+            MoneyCell::Other => {
+                found.unread.push(place);
+                continue;
             }
-        } else if let Some(amount) = amount? {
-            amounts.push(place);
-            draft.unknown_amount(layout.header.shown(money.col), amount, money.col)?;
+            MoneyCell::Amount(_) | MoneyCell::Unread(_) => found.amounts.push(place),
+        }
+        if money.left_out.is_some() {
+            continue;
+        }
+        let column = layout.header.shown(money.col);
+        match cell {
+            MoneyCell::Amount(amount) => draft.unknown_amount(column, amount, money.col)?,
+            MoneyCell::Unread(text) => draft.unread_amount(column, text.to_owned()),
+            MoneyCell::Nothing | MoneyCell::Other => {}
         }
     }
-    Ok(amounts)
+    Ok(found)
 }
 
 /// Why a cell is no order id.

@@ -4,10 +4,10 @@ use crate::model::IdError;
 
 use super::header::Col;
 
-/// One cell to blame, and why.
+/// The cell that a row is refused for, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// The column; [`Col::NONE`] blames the row as a whole.
+    /// The column; [`Col::NONE`] stands for the row as a whole.
     pub col: Col,
     /// Why.
     pub why: Why,
@@ -60,6 +60,8 @@ pub(super) enum Why {
     ItemDiffers,
     /// More rows than any order has.
     Many,
+    /// Two copies of the report in one file contradict each other.
+    Copies,
 }
 
 impl Why {
@@ -80,7 +82,7 @@ impl Why {
             Self::Date => "row-date",
             Self::Flag => "row-flag",
             Self::Currency => "row-currency",
-            Self::Channel | Self::Differs | Self::ItemDiffers => "row-differs",
+            Self::Channel | Self::Differs | Self::ItemDiffers | Self::Copies => "row-differs",
             Self::Many => "row-many",
         }
     }
@@ -128,6 +130,9 @@ impl Why {
                 "another row with this order-item id has another SKU, quantity or amount"
             }
             Self::Many => "the order has more rows than any order has",
+            Self::Copies => {
+                "the file has the report more than once, and its copies say different things of this order"
+            }
         }
     }
 }

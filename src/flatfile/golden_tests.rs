@@ -53,6 +53,9 @@ fn one(fact: &Fact) -> String {
     }
     for money in &fact.unknown_amounts {
         write!(text, " +{}={}", money.column, money.amount).unwrap();
+        if !money.unread.is_empty() {
+            write!(text, " {:?}", money.unread).unwrap();
+        }
     }
     text
 }
@@ -155,7 +158,7 @@ const OURS: &[(&str, &[&str])] = &[
         &[
             "914-4321001-4577737 Shipped Amazon.co.uk 1x12.99/2.17 + 1x12.99/2.17 +handling-fee=2 +import-tax=-2",
             "915-1975322-5812314 Shipped Amazon.co.uk 1x12.99/2.17",
-            "916-9629643-7046891 line 5 row-number handling-fee",
+            "916-9629643-7046891 Shipped Amazon.co.uk 1x12.99/2.17 +handling-fee=0 [\"1,50 €\"]",
             "notice amounts-unknown",
             "notice amounts-unknown",
             "notice columns-unknown",

@@ -173,7 +173,7 @@ impl Name {
         let harmless = (1..=MAX_NAME_BYTES).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_/().".contains(&b));
         let shown = if harmless { text.to_string() } else { String::new() };
-        // A longer name is nobody's, and is not kept.
+        // A longer name belongs to no report, and is not kept.
         let key = if text.len() <= 2 * MAX_NAME_BYTES { key(&text) } else { String::new() };
         Self { key, shown, bytes: cell.len() }
     }

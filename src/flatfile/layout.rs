@@ -1,5 +1,6 @@
 //! What the header says of the whole document: which report it is, and where its columns are.
 
+use jiff::Timestamp;
 use memchr::memchr_iter;
 
 use crate::model::{Family, IdGrammar};
@@ -7,12 +8,13 @@ use crate::model::{Family, IdGrammar};
 use super::error::DocumentError;
 use super::header::{Col, Header, Picker, unquoted};
 use super::reports::{self, Report, Treatment};
+use super::value::instant;
 
 /// What the name of a column of money holds.
 pub(super) const MONEY: &[&str] = &["price", "tax", "discount", "fee", "charge", "amount"];
 
-/// What the name of a column holds that says who pays tax, not how much: such a number is the
-/// buyer's and no amount.
+/// Parts of the names of columns that say which person or company pays a tax: the number in such a
+/// column belongs to the buyer and is no amount.
 const TAX_PAYER: &[&str] = &["taxid", "taxnumber", "taxregistration", "taxoffice", "taxpayer"];
 
 /// A recognised report with its columns found.
@@ -28,6 +30,8 @@ pub(super) struct Layout {
     pub unknown_columns: Vec<Col>,
     /// Columns of money that no order's total has.
     pub money: Vec<Money>,
+    /// How new a row is; [`Col::NONE`] where the report does not say.
+    version: Col,
     grammar: IdGrammar,
 }
 
@@ -72,6 +76,7 @@ impl Layout {
             |col: &Col| header.mentions(*col, MONEY) && !header.mentions(*col, TAX_PAYER);
         let unknown = unknown_columns.iter().copied().filter(is_money);
         money.extend(unknown.map(|col| Money { col, left_out: None }));
+        let version = kind.version.and_then(|name| header.find(name)).unwrap_or(Col::NONE);
         Ok(Self {
             header,
             family: kind.family,
@@ -80,6 +85,7 @@ impl Layout {
             amounts,
             unknown_columns,
             money,
+            version,
             grammar: kind.grammar,
         })
     }
@@ -118,6 +124,19 @@ impl Layout {
     /// Whether a line has fewer cells than the header: it is a piece of a row.
     pub(super) fn is_short(&self, line: &[u8]) -> bool {
         memchr_iter(b'\t', line).count() + 1 < self.header.width()
+    }
+
+    /// How new a row is that cannot be read as a whole, if that cell was not touched: the row has no
+    /// more cells than the header, so that nothing moved the first of them, and goes on behind it.
+    pub(super) fn version(&self, line: &[u8]) -> Option<Timestamp> {
+        let cells = memchr_iter(b'\t', line).count() + 1;
+        let place = self.version.position();
+        if cells > self.header.width() || place.checked_add(1)? >= cells {
+            return None;
+        }
+        let cell = nth_cell(line, place);
+        let cell = if self.header.quoted() { unquoted(cell) } else { cell };
+        instant(std::str::from_utf8(cell).ok()?)
     }
 
     /// The amounts of a row, with the positions of their columns.

@@ -43,6 +43,7 @@ mod index;
 mod layout;
 mod lines;
 mod marks;
+mod money;
 mod parts;
 mod reports;
 mod row;

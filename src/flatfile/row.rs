@@ -15,6 +15,7 @@ use super::charset::Charset;
 use super::fault::{Fault, Why};
 use super::header::{Col, Header};
 use super::lines::Line;
+use super::money::MoneyCell;
 use super::value::{self, Notation};
 
 /// The longest cell that is believed: no column of an order report holds more.
@@ -117,35 +118,9 @@ impl<'a> Row<'a> {
         self.notation.amount(text).map(Some).ok_or_else(|| damaged(text, col, Why::Number))
     }
 
-    /// What an amount would be if the cell of a column that is not known holds one: none where it is
-    /// blank, no number, or zero.
-    pub(super) fn amount_if_any(&self, col: Col) -> Result<Option<Decimal>, Fault> {
-        let text = self.cell(col);
-        // Most such cells are blank, or hold words or a zero.
-        if !text.bytes().any(|b| matches!(b, b'1'..=b'9')) {
-            return Ok(None);
-        }
-        if let Some(amount) = self.notation.amount(text) {
-            return Ok(Some(amount).filter(|amount| !amount.is_zero()));
-        }
-        // An amount in another notation, or with a currency, is one that cannot be read.
-        let bare = text.trim_matches(|c: char| {
-            c.is_alphabetic() || c.is_whitespace() || matches!(c, '€' | '$' | '£' | '¥' | '₹')
-        });
-        let is_number = bare.bytes().all(|b| b.is_ascii_digit() || b".,-+' ".contains(&b));
-        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-        let marked = bare.bytes().any(|b| matches!(b, b'.' | b','))
-            || text.contains(['€', '$', '£', '¥', '₹'])
-            || text
-                .chars()
-                .filter(char::is_ascii_uppercase)
-                .collect::<String>()
-                .parse::<Currency>()
-                .is_ok_and(Currency::is_iso);
-        if is_number && letters <= 3 && marked {
-            return Err(Fault { col, why: Why::Number });
-        }
-        Ok(None)
+    /// What the cell of a column holds that should be money and is not known.
+    pub(super) fn money(&self, col: Col) -> MoneyCell<'_> {
+        MoneyCell::of(self.cell(col), self.notation)
     }
 
     /// A number of units, or none.

@@ -110,6 +110,16 @@ pub enum Notice {
         /// Why.
         reason: &'static str,
     },
+    /// Cells with digits in a column of money that is not known or not used, which do not look like an
+    /// amount: dates, codes, rates. They are not used.
+    UnreadAmounts {
+        /// The column, as the header spells it.
+        column: String,
+        /// In how many rows.
+        rows: u64,
+        /// The first of them.
+        line: u64,
+    },
     /// Order-item ids that are too short: a spreadsheet cut their zeros, which are put back.
     CutIds {
         /// In how many rows.
@@ -129,6 +139,7 @@ impl Notice {
             Self::UnknownWords { .. } => "words-unknown",
             Self::UnknownAmounts { .. } => "amounts-unknown",
             Self::AmountsLeftOut { .. } => "amounts-left-out",
+            Self::UnreadAmounts { .. } => "amounts-unread",
             Self::CutIds { .. } => "ids-cut",
         }
     }
@@ -142,6 +153,7 @@ impl Notice {
             | Self::BrokenText { .. }
             | Self::UnknownWords { .. }
             | Self::UnknownAmounts { .. }
+            | Self::UnreadAmounts { .. }
             | Self::CutIds { .. } => false,
         }
     }
@@ -189,6 +201,13 @@ impl std::fmt::Display for Notice {
                     f,
                     "{rows} rows have an amount in the column {column}, which is not used, first in line \
                      {line}: {reason}"
+                )
+            }
+            Self::UnreadAmounts { column, rows, line } => {
+                write!(
+                    f,
+                    "{rows} rows have digits in the column {column} that do not look like an amount, first \
+                     in line {line}: they are not used"
                 )
             }
             Self::CutIds { rows, line } => {

@@ -38,7 +38,7 @@ pub struct Dossier {
 impl Dossier {
     /// Whether a person released this hold with exactly these two values.
     pub fn passes(&self, hold: &Hold) -> bool {
-        hold.code.is_decidable() && self.released.iter().any(|released| released.covers(hold))
+        hold.is_decidable() && self.released.iter().any(|released| released.covers(hold))
     }
 }
 

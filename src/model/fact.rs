@@ -5,6 +5,7 @@
 //!
 //! These types are stored (`store::layout`): a new or moved field is a new schema version.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -118,6 +119,8 @@ pub struct UnknownAmount {
     pub column: String,
     /// The sum over the order's rows.
     pub amount: Decimal,
+    /// Texts that look like an amount and do not read as one: `12 kr`, `1 234`. Sorted.
+    pub unread: Vec<String>,
 }
 
 /// A word that is not known in a column that decides about release, tax or marketplace.
@@ -341,6 +344,18 @@ impl Fact {
         self.faults.is_empty()
     }
 
+    /// Units of each SKU that are not cancelled.
+    pub fn units(&self) -> BTreeMap<&Sku, u64> {
+        let live =
+            |line: &&FactLine| line.quantity > 0 && line.status != Some(ItemStatus::Cancelled);
+        let mut units: BTreeMap<&Sku, u64> = BTreeMap::new();
+        for line in self.lines.iter().filter(live) {
+            let count = units.entry(&line.sku).or_default();
+            *count = count.saturating_add(u64::from(line.quantity));
+        }
+        units
+    }
+
     /// Says that the seller has not shipped all of the order yet.
     pub fn is_unshipped(&self) -> bool {
         match self.head.status {
@@ -456,8 +471,11 @@ mod tests {
     fn what_is_not_known_is_part_of_the_canonical_form() {
         let known = fact(None, &["a"]);
         let (mut money, mut word) = (known.clone(), known.clone());
-        money.unknown_amounts =
-            vec![UnknownAmount { column: "new-fee".into(), amount: Decimal::ONE }];
+        money.unknown_amounts = vec![UnknownAmount {
+            column: "new-fee".into(),
+            amount: Decimal::ONE,
+            unread: Vec::new(),
+        }];
         word.unknown_words =
             vec![UnknownWord { column: "order-status".into(), word: "Complete".into() }];
         assert_ne!(known.canonical(), money.canonical());

@@ -171,6 +171,12 @@ impl Hold {
         }
     }
 
+    /// Whether a person's release is a decision. It needs two values to decide on: what the
+    /// configuration or Odoo lacks is nothing to decide, whatever the code.
+    pub fn is_decidable(&self) -> bool {
+        self.code.is_decidable() && !(self.ours.is_empty() && self.theirs.is_empty())
+    }
+
     /// The same hold as the outcome of comparing these two values.
     #[must_use]
     pub fn between(self, ours: impl Into<String>, theirs: impl Into<String>) -> Self {

@@ -12,12 +12,9 @@
 //! | order report | All Orders and an unshipped report say the same things |
 //! | All Orders | an unshipped report spoke later and lists every unit that is known |
 
-use std::collections::BTreeMap;
-
 use super::dossier::{Dossier, RefusedFact};
-use super::fact::{Fact, FactLine, Family, ItemStatus, OrderStatus};
+use super::fact::{Fact, Family, OrderStatus};
 use super::hold::Hold;
-use super::ids::Sku;
 
 /// The holds of an order's refused rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,21 +83,10 @@ impl Dossier {
         let priced = self.fact(Family::AllOrders).or_else(|| self.fact(Family::OrderReport));
         is_later(unshipped, refused)
             && !self.refused.contains_key(&Family::Unshipped)
-            && priced.is_some_and(|priced| units(priced) == units(unshipped))
+            && priced.is_some_and(|priced| priced.units() == unshipped.units())
     }
 }
 
 fn is_later(fact: &Fact, refused: &RefusedFact) -> bool {
     refused.version.is_some() && fact.version >= refused.version
-}
-
-/// Units of each SKU.
-fn units(fact: &Fact) -> BTreeMap<&Sku, u64> {
-    let live = |line: &&FactLine| line.quantity > 0 && line.status != Some(ItemStatus::Cancelled);
-    let mut units: BTreeMap<&Sku, u64> = BTreeMap::new();
-    for line in fact.lines.iter().filter(live) {
-        let count = units.entry(&line.sku).or_default();
-        *count = count.saturating_add(u64::from(line.quantity));
-    }
-    units
 }

@@ -74,7 +74,7 @@ impl Released {
     /// The release of a hold; none where the hold stands for a fact that nobody can decide away.
     pub fn of(hold: &Hold, by: Option<u32>, at: Timestamp) -> Option<Self> {
         let Hold { code, key, ours, theirs, .. } = hold.clone();
-        code.is_decidable().then_some(Self { code, key, ours, theirs, by, at })
+        hold.is_decidable().then_some(Self { code, key, ours, theirs, by, at })
     }
 
     /// Whether this very hold was released, with both values as they were.

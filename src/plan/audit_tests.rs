@@ -1,4 +1,5 @@
-//! What the audit and the field found wrong in planning.
+//! Faults in planning that audits, users and reviews found. A test that begins with a number
+//! (`audit_02`, `case_r08`) is named after the entry in the list of findings.
 
 use super::*;
 use crate::model::{Stage, UnknownAmount, UnknownWord};
@@ -259,14 +260,14 @@ fn case_r08_zero_tax_is_a_statement() {
         |head: &mut Head| head.status = Some(OrderStatus::Shipped),
         |head: &mut Head| head.status = Some(OrderStatus::Pending),
     );
-    // Reverse charge, or a place that has no such tax: Amazon reckoned, and it came to zero.
+    // Reverse charge, or a place that has no such tax: Amazon calculated it, and it came to zero.
     for net in ["100.00", ""] {
         let held = zero_tax("0.00", net, shipped, &table);
         assert!(held.starts_with("tax "), "{held}");
         assert!(held.contains("0.00") && held.contains("15.97"), "both numbers: {held}");
         assert_eq!(zero_tax("0.00", net, shipped, &listed), "[]", "the table's own 0");
     }
-    // Not reckoned yet.
+    // Not calculated yet.
     assert_eq!(zero_tax("0.00", "", pending, &table), "[19]");
     assert_eq!(zero_tax("0.00", "0.00", shipped, &table), "[19]");
     assert_eq!(zero_tax("0.00", "0.00", shipped, &listed), "[19]", "blank, not zero");
@@ -305,7 +306,7 @@ fn case_r08_zero_is_a_statement_for_shipping_and_gift_wrap_too() {
         l.ship_promotion = Some(dec("5.00"));
         l.shipping_tax = Some(dec("0.00"));
     };
-    assert_eq!(with(free), "1", "nothing is left that a rate could be reckoned from");
+    assert_eq!(with(free), "1", "nothing is left that a rate could be calculated from");
     assert_eq!(with(|l| l.shipping_tax = Some(dec("0.80"))), "price", "tax on a blank price");
     assert_eq!(with(|l| l.ship_promotion = Some(dec("5.00"))), "price", "off a blank price");
 }
@@ -441,7 +442,7 @@ fn kind_a_money_in_an_unknown_column_holds() {
         let mut case = one();
         let standing = case.dossier.facts.get_mut(&Family::AllOrders).unwrap();
         standing.fact.unknown_amounts =
-            vec![UnknownAmount { column: "eco-fee".into(), amount: dec(amount) }];
+            vec![UnknownAmount { column: "eco-fee".into(), amount: dec(amount), unread: vec![] }];
         case
     };
     let mut case = unknown("0.50");
@@ -522,14 +523,6 @@ fn kind_c_a_released_tax_hold_leaves_something_to_write() {
     assert_eq!(case.waits()[0].0, HoldCode::Tax, "other numbers are another decision");
 }
 
-#[test]
-fn kind_c_a_hold_that_compares_nothing_is_not_released() {
-    let mut case = one().odoo(|odoo| odoo.taxes.clear());
-    let held = holds(&case);
-    released(&mut case, &held);
-    assert_eq!(case.waits(), [(HoldCode::Tax, "19%".to_owned())]);
-}
-
 // --- totals ------------------------------------------------------------------------------------
 
 #[test]
@@ -592,4 +585,35 @@ fn case_r05_a_code_that_is_no_currency_is_called_so() {
     let held = holds(&odd);
     assert_eq!(pairs(&held), [(HoldCode::Pricelist, "Amazon.de QQQ".to_owned())]);
     assert!(held[0].text.contains("no ISO currency"), "{}", held[0]);
+}
+
+#[test]
+fn an_unknown_country_is_asked_about_only_where_the_tax_depends_on_it() {
+    let strange = || {
+        let mut case = one().head(|head| head.ship_country = None);
+        let standing = case.dossier.facts.get_mut(&Family::AllOrders).unwrap();
+        standing.fact.unknown_words =
+            vec![UnknownWord { column: "ship-country".into(), word: String::new() }];
+        case
+    };
+    assert_eq!(strange().want().holds, []);
+    let mut case = strange().policy(|policy| {
+        let rules = policy.marketplaces.get_mut(&market(DE)).unwrap();
+        rules.taxes.push(TaxEntry { destination: Some("AT".into()), ..entry("20", None, true) });
+    });
+    let held = holds(&case);
+    assert_eq!(pairs(&held), [(HoldCode::Tax, "ship-country".to_owned())]);
+    assert!(!(held[0].ours.is_empty() && held[0].theirs.is_empty()), "a person can decide it");
+    released(&mut case, &held);
+    assert_eq!(case.want().holds, []);
+}
+
+#[test]
+fn kind_c_a_hold_that_compares_nothing_is_not_released() {
+    let mut case = one();
+    case.odoo.taxes.clear();
+    let held = holds(&case);
+    assert_eq!(pairs(&held), [(HoldCode::Tax, "19%".to_owned())]);
+    assert_eq!(crate::model::Released::of(&held[0], None, at("2025-06-09T00:00:00Z")), None);
+    assert!(held[0].text.contains("`hold release` does not end this"), "{}", held[0].text);
 }

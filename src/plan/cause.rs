@@ -3,7 +3,7 @@
 use super::diff::same_price;
 use super::{Current, Desired};
 
-/// What a person reads who has to decide.
+/// The text for the person who has to decide.
 pub fn of_difference(desired: &Desired, current: &Current) -> String {
     let mut causes = Vec::new();
     for line in &current.lines {

@@ -140,10 +140,10 @@ pub struct LineWrite {
     pub price_unit: Option<Decimal>,
     /// Taxes.
     pub taxes: Option<Vec<OdooId>>,
-    /// `price_unit` as it stands. Some Odoos compute the price anew when a quantity is written
+    /// `price_unit` as it stands. Some Odoos compute the price again when a quantity is written
     /// alone, so it goes along.
     pub price_now: Decimal,
-    /// `discount` as it stands: Odoo works it out anew from the pricelist's rules when a quantity
+    /// `discount` as it stands: Odoo computes it again from the pricelist's rules when a quantity
     /// is written alone, so it goes along as well.
     pub discount_now: Decimal,
 }
@@ -300,7 +300,7 @@ impl Scales<'_> {
     }
 
     /// Whether a quotation is confirmed: not while anything is to be decided, and not where it was
-    /// confirmed before and a person made a quotation of it again, or where nobody knows that any
+    /// confirmed before and a person made a quotation of it again, or where that is not known any
     /// more.
     fn confirm(&mut self) {
         let (mapping, now) = (self.mapping, self.current.state.clone());
@@ -330,9 +330,9 @@ impl Scales<'_> {
         }
     }
 
-    /// Cancelled in Odoo, alive at the marketplace: nothing revives it but a decision.
+    /// Cancelled in Odoo, alive at the marketplace: only a decision opens it again.
     fn revive(&mut self) {
-        // Without a base nobody knows who cancelled it, but perhaps what was decided then.
+        // Without a base it is not known who cancelled it, but perhaps what was decided then.
         let by_us = if self.mapping.base_lost {
             self.mapping.has_ruled_on(REOPENED)
         } else {
@@ -376,7 +376,7 @@ impl Scales<'_> {
             if (moved && by_confirm) || (wanted && current.date_order == mapping.base.date_order) {
                 self.changes.date_order = Some(want);
             } else if wanted || moved {
-                // Also where it is not certain: clocks may disagree, and a date that nobody put back
+                // Also where it is not certain: clocks may disagree, and a date that was not put back
                 // must be seen.
                 let hold = conflict("date_order", &current.date_order, &want);
                 let values = [current.date_order.clone(), want.clone()];

@@ -160,7 +160,7 @@ impl Scales<'_> {
                 write.quantity = Some(want.quantity);
             }
         }
-        // The price of no units is nobody's concern.
+        // The price of no units makes no difference.
         if !want.quantity.is_zero() {
             let fixed = current.locked || !line.invoiced.is_zero();
             if !same_price(want.price_unit, base.price_unit)

@@ -1,4 +1,4 @@
-//! Three-way: written only over our own values, and never silent about anybody else's.
+//! Three-way comparison: a field is written only over our own value, and any other difference is told.
 
 use std::collections::BTreeSet;
 
@@ -333,7 +333,7 @@ fn confirming_moves_the_date_and_we_put_it_back() {
         unanswered: None,
     });
     assert_eq!(confirmed(stood, "sale", now), nothing());
-    // The base was lost with the stage: nobody knows whose date it is.
+    // The base was lost with the stage: the date may be Odoo's or a person's.
     let lost = order("sale").with(|case| {
         case.mapping.base = Base::default();
         case.mapping.base.commitment_date = PROMISED.into();
@@ -811,7 +811,7 @@ fn what_amazon_revives_stays_cancelled_until_decided() {
         kept.mapping.declined = changes.declined;
         kept.mapping.ruling = None;
         assert!(kept.diff().kept && kept.diff().conflicts.is_empty());
-        // Cancelled again and alive again: asked anew.
+        // Cancelled again and alive again: asked again.
         forget_overtaken(&mut kept.mapping.declined, true);
         assert_eq!(kept.diff().conflicts.len(), 1);
     }
@@ -949,7 +949,7 @@ proptest! {
         prop_assert!(!changes.cancel || changes == alone);
     }
 
-    /// Where nobody interfered and nothing has left, Odoo ends up as Amazon has it.
+    /// Where no person interfered and nothing has left, Odoo ends up as Amazon has it.
     #[test]
     fn an_untouched_draft_follows_amazon(old in any_lines(), new in any_lines()) {
         let mut case = settled("draft", old);
@@ -976,13 +976,13 @@ fn without_a_base_nothing_is_written_but_a_cancellation() {
     // Where all agrees there is nothing to say.
     assert!(lost("sale").diff().is_empty());
     assert!(lost("sale").conflicts().is_empty());
-    // AUDIT 46: a quotation that is to be shipped does not agree, and nobody knows whose it is.
+    // AUDIT 46: a quotation that is to be shipped does not agree, and a person may have made it so.
     let quotation = lost("draft").with(|case| case.desired.confirm = true);
     assert_eq!(quotation.conflicts(), ["state"]);
     assert!(decided(quotation.clone(), Accept::Marketplace).diff().confirm);
     let kept = acted(decided(quotation, Accept::Odoo));
     assert!(kept.diff().kept && !kept.diff().confirm && !kept.mapping.base_lost);
-    assert!(lost("draft").conflicts().is_empty(), "nobody wants it shipped yet");
+    assert!(lost("draft").conflicts().is_empty(), "it is not to be shipped yet");
     // With a base most of these would be written.
     let differs: [(&str, Change); 6] = [
         ("date_order", |case| case.desired.purchase_date = at("2025-06-02T10:00:00Z")),

@@ -1,4 +1,4 @@
-//! Exact amounts that may be anything: files are read before anybody knows what they hold.
+//! Exact amounts that may be anything: they come from files and may hold any digits.
 //!
 //! Every result is none where it is larger than a [`Decimal`] can hold; nothing panics.
 
@@ -64,7 +64,7 @@ pub(super) fn percent(part: Decimal, whole: Decimal) -> Option<Decimal> {
 }
 
 /// Splits `total` over `quantity` units: (unit, units at that price, the remainder's price).
-/// A total that divides has no remainder; none where the amounts are beyond reckoning.
+/// A total that divides has no remainder; none where the amounts are too large.
 pub(super) fn split(
     total: Decimal,
     quantity: u32,

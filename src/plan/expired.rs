@@ -1,8 +1,8 @@
-//! The way on of an order whose buyer expired before it was delivered.
+//! What becomes of an order whose buyer expired before it was delivered.
 //!
 //! It goes on with the marketplace's anonymous partner where the settings name one (or the account has
 //! only anonymous partners); else it is held before anything is created. What the seller has to
-//! ship stays a quotation in either case: nobody knows where to. A later file that names the buyer
+//! ship stays a quotation in either case: there is no address. A later file that names the buyer
 //! ends both. An order that stands in Odoo with its buyer goes on as ever.
 
 use super::Plan;

@@ -9,7 +9,7 @@ use super::merge::RecordLine;
 use super::order::{Decision, DesiredLine, NoTotal, no_price};
 use super::policy::{Fee, MarketplacePolicy, TaxRef, UnknownSku};
 use super::price::{
-    Priced, PricedLine, Surroundings, TaxChoice, beyond_reckoning, blank_price, price_line,
+    Priced, PricedLine, Surroundings, TaxChoice, blank_price, price_line, too_large,
 };
 use super::{Found, Tax, external};
 use crate::model::{
@@ -58,7 +58,7 @@ pub(super) fn lines(
     let released: Vec<String> = planned
         .holds
         .iter()
-        .filter(|hold| is_comparison(hold) && decision.dossier.passes(hold))
+        .filter(|hold| decision.dossier.passes(hold))
         .map(|hold| hold.key.clone())
         .collect();
     if released.is_empty() { planned } else { collect(&released) }
@@ -184,7 +184,7 @@ impl Lines<'_> {
         let taxes = self.taxes(&priced.item.tax);
         let amount = priced.item.amount;
         let Some((unit, units, rest)) = split(amount, fact.quantity, self.around.currency) else {
-            return self.planned.holds.push(beyond_reckoning(&fact.sku));
+            return self.planned.holds.push(too_large(&fact.sku));
         };
         self.push(base.clone(), product, &title, Decimal::from(units), unit, &taxes);
         if let Some(rest) = rest {
@@ -264,7 +264,7 @@ impl Lines<'_> {
             parts.into_iter().flatten().try_fold(total, |total, part| total.plus(paid(part)?));
         match total {
             Some(total) => self.planned.total = Ok(total),
-            None => self.planned.holds.push(beyond_reckoning(sku)),
+            None => self.planned.holds.push(too_large(sku)),
         }
     }
 
@@ -310,8 +310,11 @@ impl Lines<'_> {
                 "this tax includes itself in the price, and the marketplace's prices are net"
             }
             Found::Nothing => "Odoo has no sales tax of this name in the account's company",
-            Found::Several => "Odoo has several sales taxes of this name: use tax_id",
+            Found::Several => "Odoo has several sales taxes of this name (use tax_id)",
         };
+        let text = format!(
+            "{text}: correct it in Odoo or in config.toml; `hold release` does not end this"
+        );
         self.planned.holds.push(Hold::new(HoldCode::Tax, key, text));
         Vec::new()
     }

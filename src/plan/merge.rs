@@ -9,13 +9,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::words;
 use crate::model::{
     BuyerFact, Currency, Dossier, Fact, FactLine, Family, Fulfilment, ItemStatus, Marketplace,
     OrderId, OrderStatus, Sku, UnknownAmount, UnknownWord,
 };
-
-/// The column that names the marketplace.
-const CHANNEL: &str = "sales-channel";
 
 /// What all families together say of one order.
 #[expect(clippy::struct_excessive_bools, reason = "each is a column of a report")]
@@ -61,7 +59,7 @@ pub struct Record {
     pub lines: Vec<RecordLine>,
     /// Money in columns that are not known, of all families.
     pub unknown_amounts: Vec<UnknownAmount>,
-    /// Words that are not known, of all families.
+    /// Words that are not known, and that no newer report says better.
     pub unknown_words: Vec<UnknownWord>,
 }
 
@@ -93,11 +91,11 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
     let mut channels: Vec<Marketplace> =
         facts.iter().filter_map(|fact| fact.head.marketplace).collect();
     channels.dedup();
-    // A channel that is named and not known is no gap for a guess to fill.
-    let strange = |fact: &&Fact| fact.unknown_words.iter().any(|word| word.column == CHANNEL);
+    let unknown_words = words::that_count(&facts);
     let marketplace = match channels.first() {
         Some(named) => Some(*named),
-        None if facts.iter().any(strange) => None,
+        // A channel that is named and not known is no gap for a guess to fill.
+        None if unknown_words.iter().any(|word| word.column == words::CHANNEL) => None,
         None => {
             let sidecar = facts.iter().find_map(|fact| fact.head.sidecar_marketplace);
             sidecar.or_else(|| facts.iter().find_map(|fact| fact.head.relay_marketplace))
@@ -132,7 +130,11 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
         status,
         released,
         purchase_date: facts.iter().find_map(|fact| fact.head.purchase_date),
-        currency: facts.iter().find_map(|fact| fact.head.currency),
+        // Unshipped reports have no prices: their currency says something only where it is alone.
+        currency: [all_orders, report, unshipped]
+            .into_iter()
+            .flatten()
+            .find_map(|fact| fact.head.currency),
         ship_country: facts.iter().find_map(|fact| fact.head.ship_country.clone()),
         promise_date: facts.iter().find_map(|fact| fact.head.promise_date),
         service_level: facts.iter().find_map(|fact| fact.head.service_level.clone()),
@@ -144,7 +146,7 @@ pub fn merge(dossier: &Dossier) -> Option<Record> {
         invoiced_by_amazon_business: facts.iter().any(|fact| fact.head.invoiced_by_amazon_business),
         lines: lines(all_orders, report, unshipped),
         unknown_amounts: facts.iter().flat_map(|fact| fact.unknown_amounts.clone()).collect(),
-        unknown_words: facts.iter().flat_map(|fact| fact.unknown_words.clone()).collect(),
+        unknown_words,
     })
 }
 
@@ -226,7 +228,10 @@ fn lines(
 ) -> Vec<RecordLine> {
     let owner = all_orders.or(report).or(unshipped);
     let mut by_sku = group(owner);
-    if all_orders.is_some() {
+    let currency = |fact: Option<&Fact>| fact.and_then(|fact| fact.head.currency);
+    let mixed = matches!((currency(all_orders), currency(report)), (Some(a), Some(b)) if a != b);
+    // Amounts of two currencies are never put together.
+    if all_orders.is_some() && !mixed {
         let fill = group(report);
         let pending = all_orders.is_some_and(|fact| fact.head.status == Some(OrderStatus::Pending));
         for (sku, rows) in &mut by_sku {
@@ -294,17 +299,18 @@ fn fill_blanks(rows: &mut Vec<FactLine>, report: &[FactLine], pending: bool) {
     }
 }
 
-/// `row` without the taxes that Amazon had not calculated when it wrote the report: a zero of a
-/// pending order, or one beside a net price of zero. Another report may state them.
+/// `row` without what Amazon had not calculated when it wrote the report: a tax of zero of a pending
+/// order, or one beside a net price of zero; that net price, and the net price of a pending order
+/// without a tax. Another report may state them.
 fn without_uncalculated(mut row: FactLine, pending: bool) -> FactLine {
     let forget = |price: Option<Decimal>, net: &mut Option<Decimal>, tax: &mut Option<Decimal>| {
         let uncalculated =
             price.is_some_and(|price| !price.is_zero()) && net.is_some_and(|net| net.is_zero());
-        if uncalculated {
-            *net = None;
-        }
         if uncalculated || pending {
             *tax = tax.filter(|tax| !tax.is_zero());
+        }
+        if uncalculated || pending && tax.is_none() {
+            *net = None;
         }
     };
     forget(row.item_price, &mut row.item_price_net, &mut row.item_tax);

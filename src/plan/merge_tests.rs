@@ -1,4 +1,4 @@
-//! The record depends on the standing facts alone, and each family keeps to its own fields.
+//! How the facts of several reports become one record.
 
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -273,7 +273,7 @@ fn different_row_counts_are_taken_only_where_the_units_agree() {
     assert_eq!(
         lines_of(vec![all_orders(rows), before]),
         expected(&[(1, "", ""), (1, "", "")]),
-        "which of the two was cancelled nobody knows"
+        "which of the two was cancelled is open"
     );
     // Cancelled rows and rows without quantity take no part, and stay.
     let rows = vec![row("A", 3, ""), cancelled, row("A", 0, "")];
@@ -310,7 +310,7 @@ fn ids_come_from_whoever_has_the_same_rows() {
     assert_eq!(lines_of(vec![three(), ids("021", "011")]), expected(&[(3, "14.00", "")]));
     let other_sku = unshipped(vec![with_id("021", row("a", 3, ""))]);
     assert_eq!(lines_of(vec![three(), other_sku]), expected(&[(3, "14.00", "")]));
-    // What was cancelled is in no unshipped report, and is in nobody's way.
+    // What was cancelled is in no unshipped report, and keeps no line from its id.
     let cancelled = FactLine { status: Some(ItemStatus::Cancelled), ..row("A", 1, "4.00") };
     let live = all_orders(vec![cancelled, row("A", 1, "5.00")]);
     assert_eq!(
@@ -537,7 +537,7 @@ fn an_address_is_taken_as_a_whole() {
     let place = BuyerFact { city: "Ulm".into(), country: "DE".into(), ..BuyerFact::default() };
     let got = buyer_of(&[(un, place.clone()), (re, buyer("second"))]);
     assert_eq!((got.city.as_str(), got.address_1.as_str()), ("second city", "second 1"));
-    // Where nobody has a whole one, the part that is known is not lost to a blank.
+    // Where no report has a whole one, the part that is known is not lost to a blank.
     let thin = BuyerFact { email: "x@marketplace.example".into(), ..BuyerFact::default() };
     let got = buyer_of(&[(un, thin), (all, place)]);
     assert_eq!((got.city.as_str(), got.email.as_str()), ("Ulm", "x@marketplace.example"));
@@ -688,4 +688,130 @@ proptest! {
         }
         prop_assert!(prices.is_empty(), "lost: {:?}", prices);
     }
+}
+
+// --- words that are not known ------------------------------------------------------------------
+
+const OLD: &str = "2025-06-01T00:00:00Z";
+const NEW: &str = "2025-06-02T00:00:00Z";
+
+fn of_version(version: &str, fact: Fact) -> Fact {
+    Fact { version: Some(at(version)), ..fact }
+}
+
+fn with_word(column: &str, fact: Fact) -> Fact {
+    let word = UnknownWord { column: column.into(), word: "Foo".into() };
+    Fact { unknown_words: vec![word], ..fact }
+}
+
+/// A fact of this family that says something in every column that decides something.
+fn outspoken(family: Family) -> Fact {
+    let head = Head {
+        marketplace: Some(market("Amazon.de")),
+        ship_country: Some("DE".into()),
+        status: Some(OrderStatus::Unshipped),
+        fulfilment: Some(Fulfilment::Merchant),
+        ..Head::default()
+    };
+    let line = FactLine { facilitator: Some(true), ..row("A", 1, "1.00") };
+    fact(family, head, vec![line])
+}
+
+/// The columns whose words still count.
+fn words_of(facts: Vec<Fact>) -> Vec<String> {
+    merged(facts).unknown_words.into_iter().map(|word| word.column).collect()
+}
+
+#[test]
+fn the_word_of_the_newest_report_counts() {
+    let silent = |family| fact(family, Head::default(), vec![row("A", 1, "1.00")]);
+    for column in [
+        "sales-channel",
+        "ship-country",
+        "tax-collection-model",
+        "fulfillment-channel",
+        "order-status",
+        "item-status",
+    ] {
+        let strange = |version| of_version(version, with_word(column, silent(Family::AllOrders)));
+        let said = |version| of_version(version, outspoken(Family::Unshipped));
+        assert_eq!(words_of(vec![strange(OLD), said(NEW)]), [""; 0], "{column}");
+        assert_eq!(words_of(vec![strange(NEW), said(OLD)]), [column], "{column}");
+        assert_eq!(words_of(vec![strange(OLD), said(OLD)]), [column], "{column}: none is newer");
+        // A report that says nothing of it ends nothing.
+        if !["fulfillment-channel", "order-status", "item-status"].contains(&column) {
+            let later = of_version(NEW, silent(Family::Unshipped));
+            assert_eq!(words_of(vec![strange(OLD), later]), [column], "{column}");
+        }
+        // An order report has no version: it is never the newest.
+        assert_eq!(words_of(vec![strange(OLD), outspoken(Family::OrderReport)]), [column]);
+    }
+    for column in ["sales-channel", "ship-country", "tax-collection-model"] {
+        let strange = with_word(column, silent(Family::OrderReport));
+        let said = of_version(OLD, outspoken(Family::AllOrders));
+        assert_eq!(words_of(vec![said, strange.clone()]), [""; 0], "{column}");
+        assert_eq!(words_of(vec![strange]), [column]);
+    }
+    // Of two strange words the newer one counts.
+    let older = of_version(OLD, with_word("sales-channel", silent(Family::AllOrders)));
+    let mut newer = of_version(NEW, with_word("sales-channel", silent(Family::Unshipped)));
+    newer.unknown_words[0].word = "Bar".into();
+    let words = merged(vec![older, newer]).unknown_words;
+    assert_eq!(words.iter().map(|word| word.word.as_str()).collect::<Vec<_>>(), ["Bar"]);
+}
+
+#[test]
+fn an_item_of_unknown_status_counts_until_a_newer_report_lists_the_same_units() {
+    let strange = of_version(
+        OLD,
+        with_word(
+            "item-status",
+            fact(
+                Family::AllOrders,
+                Head::default(),
+                vec![row("A", 1, "1.00"), row("B", 1, "2.00")],
+            ),
+        ),
+    );
+    let lists = |rows| of_version(NEW, fact(Family::Unshipped, Head::default(), rows));
+    let one = lists(vec![row("A", 1, "")]);
+    let both = lists(vec![row("A", 1, ""), row("B", 1, "")]);
+    assert_eq!(words_of(vec![strange.clone(), one]), ["item-status"]);
+    assert_eq!(words_of(vec![strange, both]), [""; 0]);
+}
+
+#[test]
+fn a_report_in_another_currency_fills_no_blanks() {
+    let of = |family, currency: &str, line| {
+        let head = Head { currency: currency.parse().ok(), ..Head::default() };
+        fact(family, head, vec![line])
+    };
+    let report = || of(Family::OrderReport, "EUR", row("A", 1, "12.00"));
+    let prices = |record: Record| record.lines[0].fact.item_price;
+    let record = merged(vec![of(Family::AllOrders, "GBP", row("A", 1, "")), report()]);
+    assert_eq!((prices(record.clone()), record.currency), (None, "GBP".parse().ok()));
+    let record = merged(vec![of(Family::AllOrders, "", row("A", 1, "")), report()]);
+    assert_eq!((prices(record.clone()), record.currency), (Some(dec("12.00")), "EUR".parse().ok()));
+}
+
+#[test]
+fn a_pending_net_price_without_a_tax_does_not_stand_beside_a_reports_tax() {
+    let pending = Head { status: Some(OrderStatus::Pending), ..Head::default() };
+    let own = FactLine { item_price_net: Some(dec("14.99")), ..row("A", 1, "14.99") };
+    let other = FactLine { item_tax: Some(dec("2.50")), ..row("A", 1, "14.99") };
+    let record = merged(vec![fact(Family::AllOrders, pending, vec![own]), report(vec![other])]);
+    let line = &record.lines[0].fact;
+    assert_eq!((line.item_tax, line.item_price_net), (Some(dec("2.50")), None));
+}
+
+#[test]
+fn the_currency_is_that_of_the_report_with_the_prices() {
+    let of = |family, currency: &str, price| {
+        let head = Head { currency: currency.parse().ok(), ..Head::default() };
+        fact(family, head, vec![row("A", 1, price)])
+    };
+    let record =
+        merged(vec![of(Family::Unshipped, "EUR", ""), of(Family::OrderReport, "GBP", "12.00")]);
+    let price = record.lines[0].fact.item_price;
+    assert_eq!((record.currency, price), ("GBP".parse().ok(), Some(dec("12.00"))));
 }

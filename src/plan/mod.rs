@@ -22,10 +22,12 @@ pub mod expired;
 pub mod external;
 mod lines;
 pub mod merge;
+mod net_price;
 pub mod order;
 pub mod policy;
 pub mod price;
 mod unbased;
+mod words;
 
 pub use agree::agree;
 pub use buying::{Buying, NoteLine};

@@ -20,6 +20,12 @@ use crate::model::{
 /// Columns whose unknown words keep an order from being confirmed, and from nothing else.
 const STATUS: [&str; 2] = ["order-status", "item-status"];
 
+/// In place of a word that could be a buyer's.
+const NOT_SHOWN: &str = "a word that is not shown";
+
+/// Chooses the tax, where the marketplace's table tells countries apart.
+const COUNTRY: &str = "ship-country";
+
 /// What is to be done about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
@@ -153,8 +159,10 @@ pub fn summary(dossier: &Dossier) -> String {
     let live = || record.lines.iter().filter(|line| line.is_live());
     let units =
         live().fold(0_u64, |units, line| units.saturating_add(u64::from(line.fact.quantity)));
-    let amount = sum(live().filter_map(|line| line.fact.item_price))
-        .map_or_else(|| "amounts beyond reckoning".to_owned(), |sum| sum.normalize().to_string());
+    let amount = sum(live().filter_map(|line| line.fact.item_price)).map_or_else(
+        || "amounts too large to add up".to_owned(),
+        |sum| sum.normalize().to_string(),
+    );
     let currency = record.currency.map(|currency| format!(" {currency}")).unwrap_or_default();
     let wish =
         if record.cancellation_requested { ", the buyer asked for cancellation" } else { "" };
@@ -192,14 +200,16 @@ impl Decision<'_> {
             return self.cancellation();
         }
         let (marketplace, rules) = self.marketplace().map_err(|mut holds| {
-            // Told together: who names the marketplace need not find out afterwards.
+            // Told together, so that both can be corrected at once.
             holds.extend(self.missing_prices());
             holds
         })?;
         let purchase_date = self.purchase_date()?;
         let (pricelist, currency) = self.pricelist(marketplace)?;
         let mut lines = lines(self, marketplace, rules, currency);
-        let mut holds = self.unknown_words(|column| !STATUS.contains(&column));
+        let by_country = rules.taxes.iter().any(|entry| entry.destination.is_some());
+        let mut holds = self
+            .unknown_words(|column| !STATUS.contains(&column) && (by_country || column != COUNTRY));
         holds.append(&mut lines.holds);
         if !holds.is_empty() {
             return Err(holds);
@@ -286,17 +296,20 @@ impl Decision<'_> {
         (self.record.cancellation_requested && !self.dossier.passes(&hold)).then_some(hold)
     }
 
-    /// Money in columns that nothing is known of: nobody knows whether the buyer paid it.
+    /// Money in columns that are not known: whether the buyer paid it is open.
     fn unknown_amounts(&self) -> Vec<Hold> {
         let amounts = self.record.unknown_amounts.iter().map(|unknown| {
-            let amount = unknown.amount.normalize();
+            let read = (!unknown.amount.is_zero() || unknown.unread.is_empty())
+                .then(|| unknown.amount.normalize().to_string());
+            let amounts: Vec<String> =
+                read.into_iter().chain(unknown.unread.iter().cloned()).collect();
+            let amounts = amounts.join(" and ");
             let text = format!(
-                "the report gives {amount} in a column that is not known, and nobody knows whether \
+                "the report gives {amounts} in a column that is not known, and it is open whether \
                  the buyer paid it: look the order up in Seller Central, correct it in Odoo if it \
                  must be, then `odoo-spoold hold release`"
             );
-            Hold::new(HoldCode::UnknownAmount, &unknown.column, text)
-                .between("", amount.to_string())
+            Hold::new(HoldCode::UnknownAmount, &unknown.column, text).between("", amounts)
         });
         let mut holds = joined(amounts.collect());
         holds.retain(|hold| !self.dossier.passes(hold));
@@ -304,7 +317,7 @@ impl Decision<'_> {
     }
 
     /// Words that are not known in these columns. They are never read as the default.
-    fn unknown_words(&self, columns: fn(&str) -> bool) -> Vec<Hold> {
+    fn unknown_words(&self, columns: impl Fn(&str) -> bool) -> Vec<Hold> {
         let words = self.record.unknown_words.iter().filter(|word| columns(&word.column));
         let mut holds: Vec<Hold> = words
             .map(|unknown| {
@@ -315,7 +328,7 @@ impl Decision<'_> {
                     "tax-collection-model" | "tax-collection-responsible-party" => {
                         (HoldCode::Tax, "whose the tax is")
                     }
-                    "ship-country" => (HoldCode::Tax, "which country's tax the order bears"),
+                    COUNTRY => (HoldCode::Tax, "which country's tax the order bears"),
                     _ => (HoldCode::Release, "whether the order may be shipped, and by whom"),
                 };
                 let key = [&unknown.word, &unknown.column]
@@ -328,7 +341,8 @@ impl Decision<'_> {
                      report with another word ends this",
                     unknown.column
                 );
-                Hold::new(code, key, text).between("", &unknown.word)
+                let word = if unknown.word.is_empty() { NOT_SHOWN } else { &unknown.word };
+                Hold::new(code, key, text).between("", word)
             })
             .collect();
         holds.retain(|hold| !self.dossier.passes(hold));
@@ -406,7 +420,7 @@ impl Decision<'_> {
                 HoldCode::Conflict,
                 MARKETPLACE,
                 format!(
-                    "created by the rules of {created_by}, and a report names {named} now: mend \
+                    "created by the rules of {created_by}, and a report names {named} now: correct \
                      the order in Odoo by hand (pricelist, taxes), then `odoo-spoold hold \
                      accept-odoo`"
                 ),

@@ -2,14 +2,15 @@
 //!
 //! Report columns contradict themselves in known ways (formats, trap 23): prices are mostly tax
 //! inclusive, a promotion beside them may be tax exclusive, `item-tax` is what is left after the
-//! promotion. The identity that holds decides; where none holds, nobody guesses: `tax` hold.
+//! promotion. The identity that holds decides; where none holds, the order is held `tax`.
 //!
-//! A tax cell says one of three things. *Blank* says nothing: the table's default entry. *Zero* says
-//! that the rate is 0: the table's entry of that rate; but beside the status `Pending` or a
-//! vat-exclusive price of 0.00 Amazon has not reckoned yet, and it counts as blank. Any other amount
-//! has the listed rate that is nearest to tax over net.
+//! A tax cell says one of three things. *Blank* says nothing: the table's default entry, unless a
+//! vat-exclusive price beside it shows another rate (`super::net_price`). *Zero* says that the rate
+//! is 0: the table's entry of that rate; but beside the status `Pending` or a vat-exclusive price of
+//! 0.00 Amazon has not calculated the tax yet, and it counts as blank. Any other amount has the
+//! listed rate that is nearest to tax over net.
 //!
-//! A `tax` hold names what we would have reckoned and what the report says. Where a person released
+//! A `tax` hold names the amount that the tax table gives and what the report says. Where a person released
 //! it with just these two, the part of the line gets the table's default tax, or none where there
 //! is no default; the order's total is compared all the same.
 
@@ -21,7 +22,7 @@ use crate::model::{Currency, FactLine, Hold, HoldCode, Sku};
 
 /// How far a report's tax may lie from price × rate, without a promotion, in minor units: two, and
 /// one for each unit of the article beyond the second, since Amazon rounds the tax of each.
-const TAX_TOLERANCE: u32 = 2;
+pub(super) const TAX_TOLERANCE: u32 = 2;
 /// The same where a promotion leaves two readings to choose from, in tenths of the minor unit.
 const PROMOTION_TOLERANCE_TENTHS: i64 = 15;
 
@@ -77,30 +78,30 @@ pub struct Surroundings<'a> {
     pub destination: Option<&'a str>,
     /// The order's currency.
     pub currency: Currency,
-    /// The order is not paid yet: Amazon has not reckoned its tax.
+    /// The order is not paid yet: Amazon has not calculated its tax.
     pub pending: bool,
     /// Keys of the `tax` holds that a person released.
     pub released: &'a [String],
 }
 
 impl Surroundings<'_> {
-    fn passes(&self, hold: &Hold) -> bool {
+    pub(super) fn passes(&self, hold: &Hold) -> bool {
         hold.code == HoldCode::Tax && self.released.contains(&hold.key)
     }
 
     /// An amount with the places of the currency.
-    fn text(&self, amount: Decimal) -> String {
+    pub(super) fn text(&self, amount: Decimal) -> String {
         let places = usize::try_from(self.currency.places()).unwrap_or(2);
         format!("{:.places$}", self.currency.round(amount))
     }
 }
 
-/// Amounts that nobody pays; only a damaged file has them.
-pub(super) fn beyond_reckoning(sku: &Sku) -> Hold {
+/// Amounts too large to calculate with; only a damaged file has them.
+pub(super) fn too_large(sku: &Sku) -> Hold {
     Hold::new(
         HoldCode::Price,
         sku.as_str(),
-        "the amounts are larger than anything that can be reckoned with: a later report with the \
+        "the amounts are too large to calculate with: a later report with the \
          right ones ends this",
     )
 }
@@ -150,7 +151,7 @@ pub fn price_line(
             Some(_) | None => Ok(None),
         }
     };
-    let beside = [line.shipping_tax, line.ship_promotion];
+    let beside = [line.shipping_tax, line.ship_promotion, line.shipping_price_net];
     let shipping = part(
         price("shipping-price", line.shipping_price, &beside),
         line.shipping_tax,
@@ -159,7 +160,11 @@ pub fn price_line(
         Some(rated.clone()),
     );
     let gift_wrap = part(
-        price("gift-wrap-price", line.gift_wrap_price, &[line.gift_wrap_tax]),
+        price(
+            "gift-wrap-price",
+            line.gift_wrap_price,
+            &[line.gift_wrap_tax, line.gift_wrap_price_net],
+        ),
         line.gift_wrap_tax,
         line.gift_wrap_price_net,
         None,
@@ -176,30 +181,30 @@ pub(super) fn blank_price(sku: &Sku, column: &str) -> Hold {
     Hold::new(
         HoldCode::Price,
         format!("{sku} {column}"),
-        "the report leaves this price blank and gives a tax or a promotion for it: a later report \
-         will give it, else check the order in Seller Central",
+        "the report leaves this price blank and gives a tax, a promotion or a price without tax \
+         for it: a later report will give it, else check the order in Seller Central",
     )
 }
 
 /// A tax of the table, and its rate in percent.
 #[derive(Debug, Clone)]
-struct Rated {
+pub(super) struct Rated {
     choice: TaxChoice,
-    rate: Decimal,
+    pub(super) rate: Decimal,
 }
 
 /// One part on its way to [`Priced`].
-struct Part<'a> {
+pub(super) struct Part<'a> {
     sku: &'a Sku,
-    price: Decimal,
+    pub(super) price: Decimal,
     tax: Option<Decimal>,
-    net: Option<Decimal>,
-    promotion: Decimal,
+    pub(super) net: Option<Decimal>,
+    pub(super) promotion: Decimal,
     facilitator: bool,
     quantity: u32,
     /// Shipping and gift wrap without a tax of their own follow the item's.
     fallback: Option<Rated>,
-    around: Surroundings<'a>,
+    pub(super) around: Surroundings<'a>,
 }
 
 impl Part<'_> {
@@ -214,7 +219,7 @@ impl Part<'_> {
         {
             self.promotion = self.price;
         }
-        self.forget_what_is_not_reckoned_yet();
+        self.forget_what_is_not_calculated_yet();
         if self.promotion > self.price || self.price.is_sign_negative() && !self.price.is_zero() {
             return Err(Hold::new(
                 HoldCode::Price,
@@ -225,6 +230,9 @@ impl Part<'_> {
         }
         let collected =
             self.facilitator && self.around.policy.facilitator_tax == FacilitatorTax::Exclude;
+        if !gross && let Some(hold) = self.net_price_differs() {
+            return Err(hold);
+        }
         let priced = match (gross, collected) {
             (false, true) => Ok(Some(Priced {
                 amount: self.price,
@@ -237,17 +245,18 @@ impl Part<'_> {
             (true, true) => self.gross_without_tax(),
             (true, false) => self.gross_priced(),
         };
-        priced?.ok_or_else(|| beyond_reckoning(self.sku))
+        priced?.ok_or_else(|| too_large(self.sku))
     }
 
-    /// A zero of an order that is not paid, or beside a vat-exclusive price of zero, is a blank.
-    fn forget_what_is_not_reckoned_yet(&mut self) {
-        let unreckoned = !self.price.is_zero() && self.net.is_some_and(|net| net.is_zero());
-        if unreckoned {
-            self.net = None;
-        }
-        if unreckoned || self.around.pending {
+    /// A zero of an order that is not paid, or beside a vat-exclusive price of zero, is a blank; so is
+    /// the vat-exclusive price of an order that is not paid and has no tax yet.
+    fn forget_what_is_not_calculated_yet(&mut self) {
+        let uncalculated = !self.price.is_zero() && self.net.is_some_and(|net| net.is_zero());
+        if uncalculated || self.around.pending {
             self.tax = self.tax.filter(|tax| !tax.is_zero());
+        }
+        if uncalculated || self.around.pending && self.tax.is_none() {
+            self.net = None;
         }
     }
 
@@ -286,20 +295,37 @@ impl Part<'_> {
     /// Gross prices whose tax Amazon collects: what is left for the seller, without tax.
     fn gross_without_tax(&self) -> Result<Option<Priced>, Hold> {
         let free = self.price.is_zero() && self.promotion.is_zero();
-        let Some(tax) = self.tax.or(free.then_some(Decimal::ZERO)) else {
-            return Err(Hold::new(
-                HoldCode::Tax,
-                self.place(),
-                "Amazon collects this order's tax, and no report says yet how much of the price it \
-                 is: a later report will",
-            ));
+        let tax = match self.tax {
+            Some(tax) => tax,
+            None if free => Decimal::ZERO,
+            None => {
+                let hold = Hold::new(
+                    HoldCode::Tax,
+                    self.place(),
+                    "Amazon collects this order's tax, and no report says yet how much of the \
+                     price it is: a later report will; a release writes the whole price",
+                )
+                .between("no tax", self.around.text(self.price));
+                if !self.around.passes(&hold) {
+                    return Err(hold);
+                }
+                // A person said so: the price is taken as it is.
+                return Ok(Some(Priced {
+                    amount: self.price,
+                    promotion: self.promotion,
+                    tax: TaxChoice::None,
+                    rate: Decimal::ZERO,
+                    added_tax: Decimal::ZERO,
+                }));
+            }
         };
-        if let Some(hold) = self.contradiction(tax).filter(|hold| !self.around.passes(hold)) {
+        let odd = self.contradiction(tax).or_else(|| self.no_part_of_the_price(tax));
+        if let Some(hold) = odd.filter(|hold| !self.around.passes(hold)) {
             return Err(hold);
         }
         let Some(paid) = self.paid_without_tax(tax)? else { return Ok(None) };
         let amount = match self.net {
-            // A net price that lies a cent off the price less its tax is no promotion.
+            // A net price that differs by a cent from the price less its tax is no promotion.
             _ if self.promotion.is_zero() => Some(paid),
             Some(net) => Some(net),
             None => match self.price.less(self.promotion) {
@@ -361,8 +387,9 @@ impl Part<'_> {
                 };
                 (rated, Some(self.promotion))
             }
-            // Nothing is said, or nothing is left that a rate could be reckoned from.
-            Some(_) | None => (self.default(&entries)?, Some(self.promotion)),
+            // Nothing is left that a rate could be calculated from.
+            Some(_) => (self.default(&entries)?, Some(self.promotion)),
+            None => (self.by_net_price(&entries)?, Some(self.promotion)),
         };
         Ok(promotion.map(|promotion| Priced {
             amount: self.price,
@@ -409,30 +436,11 @@ impl Part<'_> {
         }
     }
 
-    /// A gross price, its tax and its net price that do not fit together.
-    fn contradiction(&self, tax: Decimal) -> Option<Hold> {
-        let net = self.net?;
-        let without = self.price.less(tax)?;
-        let unit = self.around.currency.minor_unit();
-        let exclusive = self.price.less(net)?.abs() <= unit;
-        let text = if exclusive && tax > self.around.currency.minor_units(TAX_TOLERANCE) {
-            "the report gives a price without tax on a marketplace whose prices include it; \
-             a later report usually corrects it, else check the order in Seller Central"
-        } else if self.promotion.is_zero() && without.less(net)?.abs() > self.tolerance() {
-            "the report's price less its tax is not its price without tax: check the order in \
-             Seller Central"
-        } else {
-            return None;
-        };
-        let hold = Hold::new(HoldCode::Tax, self.around.marketplace, text);
-        Some(hold.between(self.around.text(without), self.around.text(net)))
-    }
-
     fn entries(&self) -> Vec<&TaxEntry> {
         self.around.policy.entries(self.around.destination)
     }
 
-    fn tolerance(&self) -> Decimal {
+    pub(super) fn tolerance(&self) -> Decimal {
         self.around.currency.minor_units(TAX_TOLERANCE.max(self.quantity))
     }
 
@@ -443,7 +451,7 @@ impl Part<'_> {
 
     /// The tax where the report gives none: the item's for its shipping and gift wrap, else the
     /// entry marked default. What costs nothing needs none.
-    fn default(&self, entries: &[&TaxEntry]) -> Result<Rated, Hold> {
+    pub(super) fn default(&self, entries: &[&TaxEntry]) -> Result<Rated, Hold> {
         if let Some(fallback) = &self.fallback {
             return Ok(fallback.clone());
         }
@@ -491,7 +499,7 @@ impl Part<'_> {
     }
 
     /// What is used where a person released the hold: the default entry, or no tax.
-    fn decided(&self, entries: &[&TaxEntry], hold: Hold) -> Result<Rated, Hold> {
+    pub(super) fn decided(&self, entries: &[&TaxEntry], hold: Hold) -> Result<Rated, Hold> {
         if !self.around.passes(&hold) {
             return Err(hold);
         }
@@ -508,7 +516,7 @@ impl Part<'_> {
 
     /// The listed rate nearest to `tax` over `net`, and how far the tax it comes to lies from the
     /// report's.
-    fn nearest<'e>(
+    pub(super) fn nearest<'e>(
         &self,
         entries: &[&'e TaxEntry],
         tax: Decimal,
@@ -524,8 +532,8 @@ impl Part<'_> {
         Some(Near { entry, expected, off: tax.less(expected)?.abs() })
     }
 
-    /// `net` is what the rate in the message is reckoned from: the same as for the decision.
-    fn no_rate(&self, tax: Decimal, net: Decimal, near: Option<&Near<'_>>) -> Hold {
+    /// `net` is what the rate in the message is calculated from: the same as for the decision.
+    pub(super) fn no_rate(&self, tax: Decimal, net: Decimal, near: Option<&Near<'_>>) -> Hold {
         let tax_text = self.around.text(tax);
         let rate = percent(tax, net).filter(|_| net > Decimal::ZERO);
         let rate = rate.map(|rate| format!(" {}%", rate.round_dp(1).normalize()));
@@ -556,16 +564,16 @@ impl Part<'_> {
 }
 
 /// The listed rate that is nearest to a report's.
-struct Near<'e> {
+pub(super) struct Near<'e> {
     entry: &'e TaxEntry,
     /// The tax that it comes to.
     expected: Decimal,
     /// How far that lies from the report's tax.
-    off: Decimal,
+    pub(super) off: Decimal,
 }
 
 impl Near<'_> {
-    fn rated(&self, included: bool) -> Rated {
+    pub(super) fn rated(&self, included: bool) -> Rated {
         Rated::of(self.entry, included)
     }
 }

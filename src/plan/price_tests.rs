@@ -176,7 +176,7 @@ fn the_nearest_rate_is_the_one_nearest_to_tax_over_net() {
     let item = FactLine { item_tax: Some(dec("0.02")), ..line(1) };
     let tax = price(&item, "0.13", &de).unwrap().item.tax;
     assert_eq!(tax, TaxChoice::Tax { tax: TaxRef::Name("19".into()), included: true });
-    // A message about net prices reckons as the decision does: 1.20 on 10.00.
+    // A message about net prices calculates as the decision does: 1.20 on 10.00.
     let us = MarketplacePolicy {
         facilitator_tax: FacilitatorTax::Include,
         ..policy(Prices::Net, &["8"])
@@ -270,4 +270,153 @@ proptest! {
         let limit = if promo < dec("0.60") { promo * rate } else { Decimal::ZERO };
         prop_assert!(off <= limit + dec("0.01"), "{off}");
     }
+}
+
+fn rate_of(line: &FactLine, item: &str, policy: &MarketplacePolicy) -> Result<String, Hold> {
+    price(line, item, policy).map(|priced| priced.item.rate.to_string())
+}
+
+fn values(hold: &Hold) -> (&str, &str) {
+    (hold.ours.as_str(), hold.theirs.as_str())
+}
+
+#[test]
+fn a_blank_tax_beside_a_net_price_has_the_rate_that_both_prices_show() {
+    let uk = policy(Prices::Gross, &["20", "5", "0"]);
+    let row = |net: &str| FactLine { item_price_net: Some(dec(net)), ..line(1) };
+    assert_eq!(rate_of(&row("10.00"), "12.00", &uk).unwrap(), "20");
+    assert_eq!(rate_of(&row("11.43"), "12.00", &uk).unwrap(), "5");
+    // Without a net price the cell says nothing.
+    assert_eq!(rate_of(&line(1), "12.00", &uk).unwrap(), "20");
+    assert_eq!(rate_of(&row("0.00"), "12.00", &uk).unwrap(), "20");
+    // No listed rate makes 11.00 of 12.00.
+    let hold = rate_of(&row("11.00"), "12.00", &uk).unwrap_err();
+    assert_eq!((hold.code, hold.theirs.as_str()), (HoldCode::Tax, "1.00"));
+    // The table needs no default entry where the prices show a rate.
+    let mut undefaulted = uk.clone();
+    undefaulted.taxes[0].default = false;
+    assert_eq!(rate_of(&row("11.43"), "12.00", &undefaulted).unwrap(), "5");
+}
+
+#[test]
+fn a_price_that_equals_its_net_price_is_held_where_another_rate_than_0_would_apply() {
+    let row = |net: &str| FactLine { item_price_net: Some(dec(net)), ..line(1) };
+    for rates in [&["20"][..], &["20", "0"]] {
+        let uk = policy(Prices::Gross, rates);
+        let hold = price(&row("14.99"), "14.99", &uk).unwrap_err();
+        assert_eq!((hold.code, values(&hold)), (HoldCode::Tax, ("12.49 (20%)", "14.99")));
+        // More than the price is no net price either.
+        assert_eq!(price(&row("15.99"), "14.99", &uk).unwrap_err().code, HoldCode::Tax);
+    }
+    // Goods that are zero-rated by default, and a zero that Amazon calculated.
+    let zero = policy(Prices::Gross, &["0", "20"]);
+    assert_eq!(rate_of(&row("14.99"), "14.99", &zero).unwrap(), "0");
+    let listed = policy(Prices::Gross, &["20", "0"]);
+    let calculated = FactLine { item_tax: Some(dec("0.00")), ..row("14.99") };
+    assert_eq!(rate_of(&calculated, "14.99", &listed).unwrap(), "0");
+    // What costs nothing says nothing.
+    assert_eq!(rate_of(&row("0.00"), "0.00", &listed).unwrap(), "20");
+    // Shipping and gift wrap follow the item's tax, if their own prices do not contradict it.
+    let shipping = |net: &str| FactLine {
+        item_tax: Some(dec("2.00")),
+        shipping_price: Some(dec("6.00")),
+        shipping_price_net: Some(dec(net)),
+        ..line(1)
+    };
+    let shipped = price(&shipping("5.00"), "12.00", &listed).unwrap().shipping.unwrap();
+    assert_eq!(shipped.rate, dec("20"));
+    let hold = price(&shipping("6.00"), "12.00", &listed).unwrap_err();
+    assert_eq!(values(&hold), ("5.00 (20%)", "6.00"));
+}
+
+#[test]
+fn a_net_price_of_a_pending_order_without_a_tax_is_not_calculated_yet() {
+    let uk = policy(Prices::Gross, &["20", "0"]);
+    let around = Surroundings {
+        policy: &uk,
+        marketplace: "Amazon.co.uk",
+        destination: Some("GB"),
+        currency: "GBP".parse().unwrap(),
+        pending: true,
+        released: &[],
+    };
+    for tax in [None, Some(dec("0.00"))] {
+        let row = FactLine { item_tax: tax, item_price_net: Some(dec("14.99")), ..line(1) };
+        let item = price_line(&row, dec("14.99"), around).unwrap().item;
+        assert_eq!((item.amount, item.rate), (dec("14.99"), dec("20")), "{tax:?}");
+    }
+}
+
+#[test]
+fn a_promotion_beside_a_blank_tax_is_held_where_net_or_gross_makes_a_difference() {
+    let uk = policy(Prices::Gross, &["20"]);
+    let row = |promotion: &str, net: Option<&str>| FactLine {
+        item_promotion: Some(dec(promotion)),
+        item_price_net: net.map(dec),
+        ..line(1)
+    };
+    // 19.99 - 1.67 = 18.32, or (16.66 - 1.67) x 1.2 = 17.99.
+    let hold = price(&row("1.67", Some("16.66")), "19.99", &uk).unwrap_err();
+    assert_eq!((hold.code, values(&hold)), (HoldCode::Tax, ("18.32", "17.99")));
+    assert!(price(&row("0.05", Some("16.66")), "19.99", &uk).is_ok(), "a cent is rounding");
+    assert!(price(&row("19.99", Some("16.66")), "19.99", &uk).is_ok(), "all is given away");
+    assert!(price(&row("1.67", None), "19.99", &uk).is_ok(), "nothing contradicts it");
+}
+
+#[test]
+fn a_net_marketplace_holds_a_price_that_is_not_its_net_price() {
+    let us = policy(Prices::Net, &["8"]);
+    for facilitator in [true, false] {
+        let row = |net: &str| FactLine {
+            facilitator: Some(facilitator),
+            item_price_net: Some(dec(net)),
+            ..line(1)
+        };
+        let hold = price(&row("9.26"), "10.00", &us).unwrap_err();
+        assert_eq!((hold.code, values(&hold)), (HoldCode::Tax, ("10.00", "9.26")));
+        assert!(price(&row("10.00"), "10.00", &us).is_ok());
+        assert!(price(&row("0.00"), "10.00", &us).is_ok(), "not calculated");
+    }
+}
+
+#[test]
+fn a_blank_price_beside_a_net_price_is_no_zero() {
+    let uk = policy(Prices::Gross, &["20"]);
+    let row = FactLine { shipping_price_net: Some(dec("4.16")), ..line(1) };
+    let hold = price(&row, "12.00", &uk).unwrap_err();
+    assert_eq!((hold.code, hold.key.as_str()), (HoldCode::Price, "A shipping-price"));
+    let row = FactLine { gift_wrap_price_net: Some(dec("4.16")), ..line(1) };
+    assert_eq!(price(&row, "12.00", &uk).unwrap_err().code, HoldCode::Price);
+    let row = FactLine { shipping_price_net: Some(dec("0.00")), ..line(1) };
+    assert_eq!(price(&row, "12.00", &uk).unwrap().shipping, None);
+}
+
+#[test]
+fn a_person_can_release_a_price_whose_collected_tax_no_report_tells() {
+    let uk = policy(Prices::Gross, &["20"]);
+    let row = FactLine { facilitator: Some(true), ..line(1) };
+    let hold = price(&row, "12.00", &uk).unwrap_err();
+    assert_eq!((hold.code, values(&hold)), (HoldCode::Tax, ("no tax", "12.00")));
+    let around = Surroundings {
+        policy: &uk,
+        marketplace: "Amazon.co.uk",
+        destination: Some("GB"),
+        currency: "GBP".parse().unwrap(),
+        pending: false,
+        released: std::slice::from_ref(&hold.key),
+    };
+    let item = price_line(&row, dec("12.00"), around).unwrap().item;
+    assert_eq!((item.amount, item.tax), (dec("12.00"), TaxChoice::None));
+}
+
+#[test]
+fn a_collected_tax_that_is_no_part_of_its_price_is_held() {
+    let uk = policy(Prices::Gross, &["20"]);
+    let row = |tax: &str| FactLine { item_tax: Some(dec(tax)), facilitator: Some(true), ..line(1) };
+    for (tax, left) in [("13.00", "-1.00"), ("-2.00", "14.00")] {
+        let hold = price(&row(tax), "12.00", &uk).unwrap_err();
+        assert_eq!(hold.code, HoldCode::Tax, "{tax}");
+        assert_eq!((hold.ours.as_str(), hold.theirs.as_str()), (left, tax));
+    }
+    assert_eq!(price(&row("12.00"), "12.00", &uk).unwrap().item.amount, dec("0"));
 }

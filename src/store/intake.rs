@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use crate::model::{
-    AccountId, BuyerFact, Dossier, Fact, FileId, Head, Hold, JobState, OrderId, Outcome, Rank,
-    RefusedFact, RowFault, Standing,
+    AccountId, BuyerFact, Dossier, Fact, Family, FileId, Head, Hold, JobState, OrderId, Outcome,
+    Rank, RefusedFact, RowFault, Standing,
 };
 
 use super::Store;
@@ -35,6 +35,9 @@ pub struct Taken {
     pub older: u64,
     /// Purchased before `import_from` and not known: not stored.
     pub before_import_from: u64,
+    /// Orders that are known, of which the file has nothing but refused rows that do not show when
+    /// they were written. Whether they say something newer is open; what is known stands.
+    pub undated: u64,
     /// Held at once, because a row of theirs was refused: there is nothing to look at in Odoo.
     pub held: Vec<(OrderId, Vec<Hold>)>,
     /// Orders of which the file's word could not be stored, each with why and the first of its rows.
@@ -80,8 +83,11 @@ struct Intake<'a> {
 }
 
 impl Taken {
-    fn note(&mut self, fate: Option<Fate>, refused: Option<RefusedOrder>) {
+    fn note(&mut self, fate: Option<Fate>, refused: Option<RefusedOrder>, undated: bool) {
         self.refused.extend(refused);
+        if undated && matches!(fate, Some(Fate::Unchanged | Fate::Older)) {
+            self.undated = self.undated.saturating_add(1);
+        }
         if let Some(fate) = fate {
             let count = self.count(fate);
             *count = count.saturating_add(1);
@@ -122,9 +128,10 @@ impl Store {
             let key = account.order_key(id_key, &fact.order_id);
             let leased = queue.lease(&key).is_some();
             let held = if leased { None } else { Some(&mut taken.held) };
+            let undated = is_undated(&fact);
             let (fate, refused) =
                 self.take_or_refuse(&mut draft, &intake, fact, buyer.as_ref(), held)?;
-            taken.note(fate, refused);
+            taken.note(fate, refused, undated);
         }
         draft.commit(&mut queue)?;
         Ok(taken)
@@ -148,8 +155,9 @@ impl Store {
         for fact in facts {
             let mut draft = self.draft();
             let key = account.order_key(id_key, &fact.order_id);
+            let undated = is_undated(&fact);
             let (fate, refused) = self.take_or_refuse(&mut draft, &intake, fact, None, None)?;
-            taken.note(fate, refused);
+            taken.note(fate, refused, undated);
             if matches!(fate, Some(Fate::New | Fate::Changed))
                 && let Some((entry, _)) = draft.load(&key)?
             {
@@ -304,6 +312,11 @@ fn fault_of(error: &StoreError, line: u64) -> Option<RowFault> {
     }
 }
 
+/// A refused fact of a family whose rows have a date, without one.
+fn is_undated(fact: &Fact) -> bool {
+    !fact.is_good() && fact.version.is_none() && fact.family != Family::OrderReport
+}
+
 fn too_early(fact: &Fact, import_from: Option<Timestamp>) -> bool {
     matches!((fact.head.purchase_date, import_from), (Some(bought), Some(from)) if bought < from)
 }
@@ -452,6 +465,29 @@ mod tests {
             .rehearse(&account, vec![fact("205-1", 3, 1), fact("205-3", 1, 1)], None, now)
             .unwrap();
         assert_eq!((dry.refused.len(), dry.new), (1, 1));
+    }
+
+    #[test]
+    fn a_refused_row_without_a_date_is_counted_where_the_order_is_known() {
+        use crate::store::{Secret, StoreKeys, StoreOptions};
+        let dir = tempfile::tempdir().unwrap();
+        let account: AccountId = "eu".parse().unwrap();
+        let secret = |byte: u8| Secret::new(Box::new([byte; 32]));
+        let keys =
+            StoreKeys::new("m1", secret(1)).unwrap().with_account(account.clone(), secret(2));
+        let store = Store::open(dir.path(), &keys, StoreOptions::default()).unwrap();
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().unwrap();
+        let take = |file, fact: Fact| {
+            store.take(&account, &FileId::from_bits(file), vec![(fact, None)], None, now).unwrap()
+        };
+        let undated = |order| Fact { version: None, ..faulty(order, 1) };
+        take(1, fact("205-1", 1, 1));
+        let taken = take(2, undated("205-1"));
+        assert_eq!((taken.older, taken.undated), (1, 1));
+        let taken = take(2, undated("205-2"));
+        assert_eq!((taken.new, taken.undated), (1, 0), "it holds an order that is not known");
+        let report = Fact { family: Family::OrderReport, ..undated("205-1") };
+        assert_eq!(take(3, report).undated, 0, "no row of such a report has a date");
     }
 
     proptest! {

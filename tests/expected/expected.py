@@ -153,6 +153,27 @@ def buyer(best):
 
 # --- one record -> the order in Odoo ------------------------------------------------------------------------------
 
+def by_net_price(entries, cent, price, promo, net, slack, follows):
+    """The tax entry of a gross price with a blank tax and a net price beside it: the one that both prices show."""
+    entry = follows[0] if follows else next((e for e in entries if e.get('default')), None)
+
+    def tax_inside(entry):
+        rate = D(entry['rate']) if entry else D(0)
+        return price * rate / (100 + rate)
+    tax = price - net
+    if not (entry or follows) or abs(tax_inside(entry) - tax) > slack * cent:
+        if tax <= 2 * cent or not entries:  # not below the price: a price without tax, or goods that bear none
+            raise Hold('tax')
+        entry = min(entries, key=lambda e: abs(D(e['rate']) - 100 * tax / net))
+        if abs(tax_inside(entry) - tax) > slack * cent:
+            raise Hold('tax')
+    left = net - promo
+    rate = D(entry['rate']) / 100 if entry else D(0)
+    if promo and abs(price - promo - left * (1 + rate)) > slack * cent:  # net or gross: nothing says which
+        raise Hold('tax')
+    return entry, promo
+
+
 def tax_and_promotion(market, entries, cent, price, tax, promo, net, slack=2, follows=()):
     """The tax entry of one price, and its promotion as the price is meant (gross or net)."""
     default = next((entry for entry in entries if entry.get('default')), None)
@@ -168,6 +189,8 @@ def tax_and_promotion(market, entries, cent, price, tax, promo, net, slack=2, fo
         if zero or not market['tax']:
             return zero, promo
         raise Hold('tax')
+    if gross and tax is None and net is not None and promo < price:
+        return by_net_price(entries, cent, price, promo, net, slack, follows)
     if tax is None and follows:
         return follows[0], promo
     if not price and not tax and not default:
@@ -221,25 +244,28 @@ def lines_of(record, market):
                                              ('shipping', 'ship', 'ship_tax', 'ship_promo', 'ship_net'),
                                              ('gift_wrap', 'wrap', 'wrap_tax', None, 'wrap_net')):
             total, discount = row[price] or D(0), promo and row[promo] or D(0)
-            tax = row[tax]
-            if record['status'].startswith('pending'):  # not reckoned yet
+            tax, without, slack = row[tax], row[net], max(2, row['quantity'])
+            if record['status'].startswith('pending'):  # not calculated yet
                 tax = tax or None
-            if row[price] is None and (tax or discount):  # something off, or on, a price that is not told
+                without = None if tax is None else without
+            if row[price] is None and (tax or discount or row[net]):  # something off, or on, a price that is not told
                 raise Hold('price')
+            if not gross and without is not None and abs(total - without) > slack * cent:
+                raise Hold('tax')
             if kind != 'item' and not total and not discount and not tax:
                 continue
             entry = None
             if not collected or gross and discount:
-                entry, discount = tax_and_promotion(market, entries, cent, total, tax, discount, row[net],
-                                                    max(2, row['quantity']), item_entry)
+                entry, discount = tax_and_promotion(market, entries, cent, total, tax, discount, without,
+                                                    slack, item_entry)
             if kind == 'item':
                 item_entry = (entry,)
             if collected:
                 entry = None
                 if gross and total and tax is None:
                     raise Hold('tax')
-                if gross and tax is not None and not discount and row[net] is not None and (
-                        abs(total - tax - row[net]) > max(2, row['quantity']) * cent):
+                if gross and tax is not None and not discount and without is not None and (
+                        abs(total - tax - without) > slack * cent):
                     raise Hold('tax')
                 total -= (tax or 0) if gross else 0
             quantity = row['quantity'] if kind == 'item' else 1

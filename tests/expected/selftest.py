@@ -59,6 +59,25 @@ class HandComputed(unittest.TestCase):
         self.assertEqual(order(tsv(SALE, {'item-price': '16.66', 'item-tax': '3.33',
                                           'vat-exclusive-item-price': '16.66'}))['reason'], ['tax'])
 
+    def test_a_blank_tax_beside_a_net_price(self):
+        def of(net, price='12.00', tax='', **cells):
+            return order(tsv(SALE, dict(cells, **{'item-price': price, 'item-tax': tax, 'vat-exclusive-item-price': net})))
+        self.assertEqual(lines(of('10.00'))[0][3], 'T20')
+        self.assertEqual(lines(of('11.43'))[0][3], 'T5')
+        self.assertEqual(lines(of('0.00'))[0][3], 'T20')
+        for net in ('12.00', '11.00', '13.00'):
+            self.assertEqual(of(net)['reason'], ['tax'], net)
+        pending = of('12.00', **{'order-status': 'Pending'})
+        self.assertEqual((pending['reason'], lines(pending)), (['release'], [('item', 1, '12.00', 'T20')]))
+        self.assertEqual(of('16.66', '19.99', **{'item-promotion-discount': '1.67'})['reason'], ['tax'])
+        zero = dict(GB, tax=[{'destination': '*', 'rate': '0', 'tax': 'T0', 'default': True}])
+        found = order(tsv(SALE, {'item-price': '12.00', 'vat-exclusive-item-price': '12.00'}), marketplaces={'Amazon.co.uk': zero})
+        self.assertEqual(lines(found), [('item', 1, '12.00', 'T0')])
+        self.assertEqual(order(tsv(SALE, {'item-price': '12.00', 'item-tax': '2.00', 'vat-exclusive-shipping-price': '4.16'}))['reason'],
+                         ['price'])
+        net = {'sales-channel': 'Amazon.ca', 'currency': 'CAD', 'item-price': '10.00', 'vat-exclusive-item-price': '9.26'}
+        self.assertEqual(order(tsv(SALE, net))['reason'], ['tax'])
+
     def test_facilitator(self):
         row = {'item-price': '12.99', 'item-tax': '2.25', 'shipping-price': '6.00', 'shipping-tax': '1.00',
                'tax-collection-model': 'MarketplaceFacilitator'}

@@ -19,6 +19,7 @@ pub(super) const KIND: Kind = Kind {
     family: Family::AllOrders,
     signature: &["amazon-order-id", "last-updated-date", "item-status"],
     without: &["shipment-item-id"],
+    version: Some("last-updated-date"),
     grammar: GRAMMAR,
     known: KNOWN,
     unused: &[],

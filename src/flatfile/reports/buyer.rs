@@ -113,7 +113,10 @@ impl BusinessColumns {
     /// Adds the row's company, where it names one.
     pub(super) fn read(&self, row: &Row<'_>, draft: &mut Draft) -> Result<(), Fault> {
         let company = row.text(self.company)?;
-        let vat = row.text(self.vat)?;
+        let mut vat = row.text(self.vat)?;
+        if vat.is_empty() {
+            vat = row.text(self.tax_registration)?;
+        }
         let order = row.text(self.purchase_order_number)?;
         if company.is_empty() && vat.is_empty() && order.is_empty() {
             return Ok(());
@@ -121,7 +124,7 @@ impl BusinessColumns {
         let mut cells = [""; BUYER_CELLS];
         let [_, _, _, company_cell, vat_cell, ..] = &mut cells;
         *company_cell = company;
-        *vat_cell = if vat.is_empty() { row.text(self.tax_registration)? } else { vat };
+        *vat_cell = vat;
         let [.., order_cell, _, _, _, _, _, _, _] = &mut cells;
         *order_cell = order;
         draft.buyer(&cells);

@@ -71,6 +71,8 @@ pub(super) struct Kind {
     pub signature: &'static [&'static str],
     /// Columns that it never has.
     pub without: &'static [&'static str],
+    /// The column that says how new a row is.
+    pub version: Option<&'static str>,
     /// What its ids look like.
     pub grammar: IdGrammar,
     /// Columns it may have; others are named in a notice.

@@ -19,6 +19,7 @@ pub(super) const KIND: Kind = Kind {
     family: Family::OrderReport,
     signature: &["order-id", "order-item-id", "quantity-purchased", "item-price"],
     without: &["quantity-to-ship"],
+    version: None,
     grammar: GRAMMAR,
     known: KNOWN,
     unused: &[],

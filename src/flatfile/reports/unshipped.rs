@@ -16,6 +16,7 @@ pub(super) const KIND: Kind = Kind {
     family: Family::Unshipped,
     signature: &["order-id", "order-item-id", "quantity-to-ship"],
     without: &[],
+    version: Some("reporting-date"),
     grammar: GRAMMAR,
     known: KNOWN,
     unused: UNUSED,

@@ -73,8 +73,10 @@ pub(super) const ROWS: &[Code] = &[
     row("header-repeated", Nothing, "the header stands in the file more than once: reports were joined", "nothing; drop reports one by one").but(NOTED),
     row("text-broken", Nothing, "lines that are not text in the charset of the others", SHOW).but(NOTED),
     row("words-unknown", Nothing, "words that are not known in a column that decides about release, tax or marketplace", "odoo-spoold queue list --state held; the hold names the word").but(NOTED),
-    row("amounts-unknown", Nothing, "amounts in a column of money that this version does not know", "odoo-spoold queue list --state held; the hold names the column and the sum").but(NOTED),
+    row("amounts-unknown", Nothing, "amounts, also such as do not read as a number, in a column of money that this version does not know", "odoo-spoold queue list --state held; the hold names the column and the sum").but(NOTED),
     row("amounts-left-out", Nothing, "amounts in a column that is known and not used", "odoo-spoold files show ID names the column and why; add the amount in Odoo by hand where the order needs it").but("The orders go on without that amount; `odoo-spoold files show ID` and the result file show it."),
+    row("amounts-unread", Nothing, "digits that do not look like an amount (a date, a code, a rate) in a column of money that is not known or not used", "odoo-spoold files show ID names column and line; look there whether it is money").but("The orders go on without it; `odoo-spoold files show ID` and the result file show it."),
+    row("rows-undated", Nothing, "refused rows of orders that are known do not show when they were written, so that it is open whether they say something newer", SHOW).but("What is known of the orders stands and they go on; a cancellation or another price that stood in such a row is missing until a good report brings it."),
     row("ids-cut", Nothing, "a spreadsheet cut the zeros of order-item ids: it may have cut those of postal codes and SKUs, too", "drop the report as Amazon gave it, not re-saved by a spreadsheet").but("The order-item ids are read with their zeros; nothing is refused because of it."),
     // rows
     row("row-cells", Row, "more or fewer cells than columns: something inside the row shifted the others, or it was cut", SHOW),
