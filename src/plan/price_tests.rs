@@ -420,3 +420,24 @@ fn a_collected_tax_that_is_no_part_of_its_price_is_held() {
     }
     assert_eq!(price(&row("12.00"), "12.00", &uk).unwrap().item.amount, dec("0"));
 }
+
+#[test]
+fn many_units_excuse_no_tax_and_no_promotion() {
+    let uk = policy(Prices::Gross, &["20", "0"]);
+    let item = |line: &FactLine, amount: &str| price(line, amount, &uk);
+    let row = |price: &str, net: &str, promotion: Option<&str>| {
+        let row = FactLine {
+            item_price_net: Some(dec(net)),
+            item_promotion: promotion.map(dec),
+            ..line(100)
+        };
+        item(&row, price)
+    };
+    // Each unit may be rounded by a cent, so that 4.50 fits 5.40.
+    assert_eq!(row("5.40", "4.50", None).unwrap().item.rate, dec("20"));
+    assert_eq!(values(&row("5.00", "5.00", None).unwrap_err()), ("4.17 (20%)", "5.00"));
+    assert_eq!(row("60.00", "50.00", Some("1.67")).unwrap_err().code, HoldCode::Tax);
+    let us = policy(Prices::Net, &["8"]);
+    let net = FactLine { item_price_net: Some(dec("5.00")), ..line(100) };
+    assert_eq!(price(&net, "5.40", &us).unwrap_err().code, HoldCode::Tax);
+}

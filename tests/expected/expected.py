@@ -161,15 +161,15 @@ def by_net_price(entries, cent, price, promo, net, slack, follows):
         rate = D(entry['rate']) if entry else D(0)
         return price * rate / (100 + rate)
     tax = price - net
-    if not (entry or follows) or abs(tax_inside(entry) - tax) > slack * cent:
+    bare = tax <= cent and tax_inside(entry) > 2 * cent  # however many units: rounding never leaves no tax at all
+    if bare or not (entry or follows) or abs(tax_inside(entry) - tax) > slack * cent:
         if tax <= 2 * cent or not entries:  # not below the price: a price without tax, or goods that bear none
             raise Hold('tax')
         entry = min(entries, key=lambda e: abs(D(e['rate']) - 100 * tax / net))
         if abs(tax_inside(entry) - tax) > slack * cent:
             raise Hold('tax')
-    left = net - promo
     rate = D(entry['rate']) / 100 if entry else D(0)
-    if promo and abs(price - promo - left * (1 + rate)) > slack * cent:  # net or gross: nothing says which
+    if promo * rate > 2 * cent:  # net or gross: nothing says which
         raise Hold('tax')
     return entry, promo
 
@@ -250,7 +250,7 @@ def lines_of(record, market):
                 without = None if tax is None else without
             if row[price] is None and (tax or discount or row[net]):  # something off, or on, a price that is not told
                 raise Hold('price')
-            if not gross and without is not None and abs(total - without) > slack * cent:
+            if not gross and without is not None and abs(total - without) > 2 * cent:
                 raise Hold('tax')
             if kind != 'item' and not total and not discount and not tax:
                 continue

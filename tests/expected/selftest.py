@@ -67,6 +67,7 @@ class HandComputed(unittest.TestCase):
         self.assertEqual(lines(of('0.00'))[0][3], 'T20')
         for net in ('12.00', '11.00', '13.00'):
             self.assertEqual(of(net)['reason'], ['tax'], net)
+        self.assertEqual(of('5.00', '5.00', quantity='100')['reason'], ['tax'])
         pending = of('12.00', **{'order-status': 'Pending'})
         self.assertEqual((pending['reason'], lines(pending)), (['release'], [('item', 1, '12.00', 'T20')]))
         self.assertEqual(of('16.66', '19.99', **{'item-promotion-discount': '1.67'})['reason'], ['tax'])
