@@ -148,6 +148,8 @@ fn print(out: &mut Output, status: &Status) -> Result<(), Problem> {
     out.line("")?;
     match status.started_at {
         Some(at) => out.field("daemon", format!("{}, since {}", status.version, when(at)))?,
+        // The headline says why.
+        None if status.concerns.first().is_some_and(|first| first.kind == ConcernKind::Daemon) => {}
         None => out.field("daemon", "not running")?,
     }
     if let Some(store) = &status.store {
