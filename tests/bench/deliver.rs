@@ -75,7 +75,7 @@ fn main() {
                 return beside(number("BENCH_BAD", 300, 100_000));
             }
             if words.iter().any(|word| word == "flood") {
-                return flood(number("BENCH_FLOOD", 200, 5_000));
+                return flood(number("BENCH_FLOOD", 40, 5_000));
             }
             if words.iter().any(|word| word == "drain") {
                 return drain(number("BENCH_DRAIN", 600, 1_000_000));
@@ -83,7 +83,7 @@ fn main() {
             first_byte(number("BENCH_FILES", 3, 50));
             calls();
             beside(number("BENCH_BAD", 300, 100_000));
-            flood(number("BENCH_FLOOD", 200, 5_000));
+            flood(number("BENCH_FLOOD", 40, 5_000));
             known(number("BENCH_KNOWN", 200, 20_000));
             if !full {
                 drain(number("BENCH_DRAIN", 600, 1_000_000));
