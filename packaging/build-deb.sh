@@ -66,6 +66,7 @@ lay_out() {
   cp README.md CHANGELOG.md config.example.toml packaging/examples/only-odoo.conf "$TREE/text"
   mv "$TREE/debian/config.toml" "$TREE"
   cp systemd/odoo-spoold.service systemd/odoo-spoold.socket "$TREE/debian"
+  cp systemd/odoo-spoold-failed.service "$TREE/built"
   cp systemd/sysusers.conf "$TREE/debian/odoo-spoold.sysusers"
   cp systemd/tmpfiles.conf "$TREE/debian/odoo-spoold.tmpfiles"
   sed -i "s/@SCHEMA@/$schema/" "$TREE/debian/odoo-spoold.preinst"

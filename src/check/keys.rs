@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock as _, System};
 use crate::config::{AccountSettings, Keys, Recovery, Settings, identity_created};
+use crate::model::counted;
 
 use super::report::{Area, Sheet};
 
@@ -36,7 +37,7 @@ pub(super) fn prove(
     let mut age = |what: &str, made: Option<jiff::Timestamp>, next: String| {
         let Some(made) = made else { return };
         let old = Duration::try_from(now.duration_since(made)).unwrap_or_default();
-        let detail = format!("{} days old", old.as_secs() / 86_400);
+        let detail = format!("{} old", counted(old.as_secs() / 86_400, "day"));
         if old > settings.keys_warn_after {
             sheet.warn(Area::Keys, what.to_owned(), detail, next);
         } else {

@@ -17,8 +17,8 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::deliver::{api_key, value};
-use crate::model::{AccountId, KeyEnd, KeyReading, OdooId};
-use crate::odoo::{Client, Context, Endpoint, Fault, Find};
+use crate::model::{AccountId, KeyEnd, KeyReading, Marker, OdooId};
+use crate::odoo::{Client, Context, Endpoint, Fault, FaultKind, Find};
 use crate::spool::SpoolDirs;
 
 /// Everybody may pass the spool itself, to reach an account's `incoming/`.
@@ -44,6 +44,8 @@ pub struct Odoo {
     pub ca_file: Option<PathBuf>,
     /// When the key ends, as somebody said.
     pub noted: KeyEnd,
+    /// Accounts that have no keys here yet.
+    pub keyless: Vec<AccountId>,
 }
 
 /// An Odoo that knows the user.
@@ -55,6 +57,8 @@ pub struct Known {
     pub companies: Vec<(OdooId, String)>,
     /// When the key ends.
     pub key: KeyReading,
+    /// Those of the accounts without keys of which a marker stands there: they had keys.
+    pub marked: Vec<AccountId>,
 }
 
 /// Why Odoo cannot be used yet.
@@ -89,19 +93,74 @@ pub struct Folders {
     pub regrouped: bool,
 }
 
+/// What an answer of a person was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The address, or the way there.
+    Address,
+    /// The database.
+    Database,
+    /// The login or its key.
+    Login,
+}
+
 impl AskError {
+    /// Which answer to ask for again.
+    pub fn about(&self) -> About {
+        match self {
+            Self::Fault(fault) if fault.kind == FaultKind::NoDatabase => About::Database,
+            Self::Fault(fault)
+                if matches!(fault.kind, FaultKind::AccessDenied | FaultKind::AccessError) =>
+            {
+                About::Login
+            }
+            Self::Wrong(_) | Self::Fault(_) => About::Address,
+        }
+    }
+
     /// What the operator can do.
     pub fn next_step(&self) -> String {
         match self {
             Self::Wrong(_) => "correct what was given for Odoo".to_owned(),
-            Self::Fault(fault) => fault.next_step().to_owned(),
+            // Nothing runs yet that could be restarted or told to reload.
+            Self::Fault(fault) => {
+                fault.next_step().split(", then re").next().unwrap_or_default().to_owned()
+            }
         }
     }
 }
 
+/// The version of the Odoo at this address, which tells it to anybody; empty where it tells none.
+pub async fn answers(url: String, ca_file: Option<PathBuf>) -> Result<String, AskError> {
+    let client = stranger(url, "-".to_owned(), ca_file)?;
+    client.server_version().await.map_err(|fault| AskError::Fault(Box::new(fault)))
+}
+
+/// Whether the Odoo at this address has this database. Asked with no key at all; Odoo looks for the
+/// database first.
+pub async fn has_database(
+    url: String,
+    database: String,
+    ca_file: Option<PathBuf>,
+) -> Result<(), AskError> {
+    match stranger(url, database, ca_file)?.probe().await {
+        Err(fault) if fault.kind == FaultKind::AccessDenied => Ok(()),
+        Err(fault) => Err(AskError::Fault(Box::new(fault))),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Somebody without a login.
+fn stranger(url: String, database: String, ca_file: Option<PathBuf>) -> Result<Client, AskError> {
+    let mut endpoint = Endpoint::new(url, database, "-", SecretString::from("none"));
+    endpoint.ca_file = ca_file;
+    endpoint.limit_time_real = PATIENCE;
+    Client::new(endpoint).map_err(|error| AskError::Wrong(error.to_string()))
+}
+
 /// Proves URL, database, login and key, and lists the companies.
 pub async fn ask(odoo: Odoo) -> Result<Known, AskError> {
-    let noted = odoo.noted;
+    let (noted, keyless) = (odoo.noted, odoo.keyless);
     let mut endpoint = Endpoint::new(odoo.url, odoo.database, odoo.login, odoo.api_key);
     endpoint.ca_file = odoo.ca_file;
     endpoint.limit_time_real = PATIENCE;
@@ -117,7 +176,23 @@ pub async fn ask(odoo: Odoo) -> Result<Known, AskError> {
         .iter()
         .map(|company| (value::id(company, "id"), value::text(company, "name").clone()));
     let key = api_key::read(&client, server.uid, noted).await.map_err(fault)?;
-    Ok(Known { version: server.version, companies: companies.collect(), key })
+    let mut marked = Vec::new();
+    for account in keyless {
+        if has_marker(&client, &account).await.map_err(fault)? {
+            marked.push(account);
+        }
+    }
+    Ok(Known { version: server.version, companies: companies.collect(), key, marked })
+}
+
+/// Whether some installation left its marker of this account.
+async fn has_marker(client: &Client, account: &AccountId) -> Result<bool, Fault> {
+    let find = Find { archived_too: true, ..Find::default() };
+    let head = Marker::head(account).replace('_', "\\_") + "%";
+    let domain = json!([["ref", "=like", head], ["active", "=", false]]);
+    let context = Context::user().with("active_test", false);
+    let found = client.search_read("res.partner", domain, &["ref"], &find, context).await?;
+    Ok(found.iter().any(|one| Marker::check_in(&value::text(one, "ref"), account).is_some()))
 }
 
 /// Makes the state directory and the spool where they are missing.

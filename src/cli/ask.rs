@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{DEFAULT_CONTROL_SOCKET, Keys, Settings};
+use crate::config::{DEFAULT_CONTROL_SOCKET, Settings};
 use crate::control::client::{Client, ClientError, Patience};
 use crate::control::wire::{
     AttentionList, AttentionQuery, DeadJob, FileDetail, Files, FilesQuery, Held, JobDetail, Jobs,
@@ -11,6 +11,7 @@ use crate::control::wire::{
 use crate::control::{Handle, attention, dead, files, hold, mappings, queue, status};
 use crate::model::FileId;
 
+use super::keystore::load;
 use super::offline;
 use super::problem::Problem;
 use super::{Global, Order};
@@ -58,16 +59,16 @@ impl Source {
         };
         match Client::connect_within(&settings.control.socket, patience) {
             Ok(client) => Ok(Self::Daemon(client)),
-            Err(ClientError::NotRunning { .. }) => Self::store(settings),
+            Err(ClientError::NotRunning { .. }) => Self::store(global, settings),
             Err(error) => Err(error.into()),
         }
     }
 
     /// The store.
-    fn store(settings: Settings) -> Result<Self, Problem> {
+    fn store(global: &Global, settings: Settings) -> Result<Self, Problem> {
         // Asked first: who may not read the store need not be told that the keys are guarded.
         offline::readable(&settings)?;
-        let keys = Keys::load(&settings)?;
+        let keys = load(global, &settings)?;
         Ok(Self::Store(Box::new(offline::open(settings, &keys)?)))
     }
 

@@ -9,21 +9,21 @@ use clap::CommandFactory as _;
 use super::output::Output;
 use super::problem::Problem;
 use super::{Cli, Generate, GenerateWhat};
-use super::{completions, settings_page};
+use super::{completions, man_page, settings_page};
 
 /// Where the pages belong: commands of the system's administrator.
 const SECTION: &str = "8";
 
 /// Prints what is asked for.
 pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem> {
-    let mut command = Cli::command();
+    // `help` is no page of its own.
+    let mut command = Cli::command().disable_help_subcommand(true);
     let mut text = Vec::new();
     match &args.what {
         GenerateWhat::Man { output: None } => {
-            clap_mangen::Man::new(command)
-                .section(SECTION)
-                .render(&mut text)
-                .map_err(Problem::stdout)?;
+            command.build();
+            let name = command.get_name().to_owned();
+            text = man_page::page(&command, &name, SECTION).map_err(Problem::stdout)?;
         }
         GenerateWhat::Man { output: Some(dir) } => {
             let failed = |error: std::io::Error| Problem::file("writing man pages", dir, &error);
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Generate, out: &mut Output) -> Result<ExitCode, Problem
             fs::write(dir.join("odoo-spoold-errors.7"), errors).map_err(failed)?;
         }
         GenerateWhat::Completions { shell } => {
-            text.extend(completions::script(*shell, &mut command).bytes());
+            text.extend(completions::script(*shell, &mut Cli::command()).bytes());
         }
         GenerateWhat::Catalog => text.extend(crate::telemetry::events::catalog().bytes()),
         GenerateWhat::Errors => text.extend(crate::telemetry::explain::man().bytes()),
@@ -55,9 +55,6 @@ fn pages(command: &clap::Command, name: &str, dir: &Path) -> std::io::Result<()>
     for verb in verbs {
         pages(verb, &format!("{name}-{}", verb.get_name()), dir)?;
     }
-    let page =
-        clap_mangen::Man::new(command.clone().display_name(name.to_owned())).section(SECTION);
-    let mut text = Vec::new();
-    page.render(&mut text)?;
+    let text = man_page::page(command, name, SECTION)?;
     fs::write(dir.join(format!("{name}.{SECTION}")), text)
 }

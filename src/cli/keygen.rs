@@ -15,7 +15,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock as _, System};
-use crate::config::{CREDENTIAL_NAME, Keys, KeysSource, Settings};
+use crate::config::{CREDENTIAL_NAME, Keys, KeysSource, Settings, keys_were_here};
 use crate::envelope::generate_identity;
 use crate::model::AccountId;
 
@@ -23,7 +23,7 @@ use super::atomic::{Atomic, Existing};
 use super::keystore::{Keep, KeyStore, Paths, Place};
 use super::output::Output;
 use super::problem::Problem;
-use super::{Global, Keygen};
+use super::{Global, Keygen, keystore};
 
 /// A keys file's mode.
 const KEYS_MODE: u32 = 0o400;
@@ -77,6 +77,13 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     }
     let mut seen = std::collections::BTreeSet::new();
     accounts.retain(|account| seen.insert(account.clone()));
+    if !exists
+        && args.output.is_none()
+        && let Ok(settings) = Settings::load(&global.config())
+        && let Some(trace) = keys_were_here(&global.config(), &settings.state.dir)
+    {
+        return Err(keystore::gone(&trace));
+    }
     let api_key = args.api_key_file.as_deref().map(read_secret).transpose()?;
     let (text, recipients) = if exists {
         add(&file, store.as_ref(), &accounts)?

@@ -16,7 +16,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use crate::clock::{Clock as _, System};
-use crate::config::{Keys, KeysDraft, KeysSource, Settings, id_keys_text, identity_created};
+use crate::config::{
+    Keys, KeysDraft, KeysSource, Settings, id_keys_text, identity_created, keys_were_here,
+};
 use crate::control::client::Client;
 use crate::envelope::{Keyring, generate_identity};
 use crate::model::AccountId;
@@ -27,7 +29,7 @@ use super::output::{Output, when_any};
 use super::problem::Problem;
 use super::prompt::Terminal;
 use super::recover::{self, RecoveryArgs};
-use super::{Global, rotate_odoo, setup};
+use super::{Global, keystore, rotate_odoo, setup};
 
 /// `keys`
 #[derive(Debug, clap::Args)]
@@ -284,7 +286,11 @@ impl Bunch {
             KeysSource::Credential => None,
         };
         let store = KeyStore::find(&paths, named.as_deref(), None).ok_or_else(|| {
-            Problem::new("no-keys", "there are no keys on this host").next("`odoo-spoold setup`")
+            match keys_were_here(&paths.config, &settings.state.dir) {
+                Some(trace) => keystore::gone(&trace),
+                None => Problem::new("no-keys", "there are no keys on this host")
+                    .next("`odoo-spoold setup`"),
+            }
         })?;
         let text = store.read()?;
         let keys = KeysDraft::open(store.path(), &text)?.finish()?.1;
@@ -314,7 +320,8 @@ impl Bunch {
         self.store.announce(&keys)?;
         setup::stop_after("keys");
         if let Some(decision) = decision {
-            setup::note(&self.store, &text, &keys, &decision, &mut setup::Report::default())?;
+            let _noted =
+                setup::note(&self.store, &text, &keys, &decision, &mut setup::Report::default())?;
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::config::{CREDENTIAL_NAME, ConfigError, Keys, KeysSource, Settings, newest_keys_path};
+use crate::config::{
+    CREDENTIAL_NAME, ConfigError, Keys, KeysSource, RESTORE_KEYS, Settings, newest_keys_path,
+};
 
 use super::Global;
 use super::atomic::{Atomic, Existing};
@@ -33,6 +35,10 @@ const NAME_MODE: u32 = 0o644;
 const MAX_BYTES: u64 = 1 << 20;
 /// systemd's tool.
 const SYSTEMD_CREDS: &str = "systemd-creds";
+/// What to do about a credential that does not open.
+const UNOPENED: &str = "run this as root on the host that sealed it; if that was another host, or \
+     this one was set up again since: odoo-spoold setup --restore RECOVERY-FILE (what does not open \
+     is kept beside it)";
 
 /// Where to keep new keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -176,11 +182,9 @@ impl KeyStore {
             let sealed = fs::read(path).map_err(failed)?;
             let opened = creds(&["decrypt"], &sealed);
             return opened.and_then(|bytes| text(&bytes)).map_err(|why| {
-                let step = "run this as root on the host that sealed it; if the host was replaced: \
-                            `odoo-spoold setup --restore FILE` after moving the old credential away";
                 Problem::new("credential", format!("the credential does not open: {why}"))
                     .at(path)
-                    .next(step)
+                    .next(UNOPENED)
             });
         }
         let mut bytes = Zeroizing::new(Vec::new());
@@ -269,17 +273,40 @@ impl KeyStore {
 
 /// The keys as the daemon would have them; for root also out of the sealed credential.
 pub(super) fn load(global: &Global, settings: &Settings) -> Result<Keys, ConfigError> {
-    match Keys::load(settings) {
-        Err(ConfigError::NoKeys { what, cure }) if settings.keys == KeysSource::Credential => {
-            let paths = Paths::new(global);
-            let none = || ConfigError::NoKeys { what: what.clone(), cure: cure.clone() };
-            let sealed = paths.credential();
-            let store = KeyStore::find(&paths, None, None).ok_or_else(none)?;
-            let text = store.read().map_err(|_| none())?;
-            Keys::parse(&sealed, text.expose_secret())
-        }
-        loaded => loaded,
+    let paths = Paths::new(global);
+    let none = match Keys::load(settings) {
+        Err(none) if none.is_without_keys() => none,
+        loaded => return loaded,
+    };
+    let gone = |none: ConfigError| none.or_gone(&paths.config, settings);
+    if settings.keys != KeysSource::Credential {
+        return Err(gone(none));
     }
+    let sealed = paths.credential();
+    if let Err(error) = fs::symlink_metadata(&sealed)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // Whether they are gone nobody knows who may not look.
+        let what = format!("only root may look for {}", sealed.display());
+        return Err(ConfigError::NoKeys { what, cure: "run this as root".to_owned() });
+    }
+    let Some(store) = KeyStore::find(&paths, None, None) else { return Err(gone(none)) };
+    let text = store.read().map_err(|problem| ConfigError::Refused {
+        path: store.path().to_owned(),
+        what: problem.message().to_owned(),
+        cure: UNOPENED.to_owned(),
+    })?;
+    Keys::parse(store.path(), text.expose_secret())
+}
+
+/// There are no keys, and none may be made: there were some.
+pub(super) fn gone(trace: &Path) -> Problem {
+    let trace = trace.display();
+    Problem::new(
+        "keys-gone",
+        format!("the keys of this host are gone, but {trace} was made with them"),
+    )
+    .next(RESTORE_KEYS)
 }
 
 /// Tells two texts apart without keeping either.

@@ -12,7 +12,9 @@ use super::{Global, Map, MapVerb};
 
 /// Looks it up.
 pub(super) fn run(global: &Global, args: &Map, out: &mut Output) -> Result<ExitCode, Problem> {
-    let MapVerb::Get(order) = &args.verb;
+    let ((Some(MapVerb::Get(order)), _) | (None, Some(order))) = (&args.verb, &args.order) else {
+        return Err(Problem::usage("name the account and the order"));
+    };
     out.answer(&Source::open(global)?.mapping(order)?, lines)?;
     Ok(ExitCode::SUCCESS)
 }

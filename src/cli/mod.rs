@@ -16,6 +16,7 @@ mod hold;
 mod keygen;
 pub mod keys;
 mod keystore;
+mod man_page;
 mod map;
 mod offline;
 mod output;
@@ -31,11 +32,13 @@ mod recover;
 mod reload;
 mod rotate_odoo;
 mod run;
+mod sample;
 mod seal;
 mod settings_page;
 pub mod setup;
 pub mod status;
 mod unit;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,8 +47,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::control::client::Patience;
 use crate::control::wire::JobWord;
-use crate::model::{AccountId, AttentionCode, FileId, FileState, HoldCode, OrderId};
+use crate::model::{AccountId, FileId, FileState, HoldCode, OrderId, Sku};
 use crate::telemetry::codes;
+
+use words::one_of;
 
 pub use dispatch::dispatch;
 
@@ -313,6 +318,9 @@ pub enum HoldVerb {
     /// Show what one order waits for
     Show(Order),
     /// Look at held orders again now
+    #[command(
+        override_usage = "odoo-spoold hold release [OPTIONS] <ACCOUNT> <ORDER|--code <CODE>>"
+    )]
     Release(HoldRelease),
     /// Decide a conflict: what stands in Odoo stays, and is not asked about again
     AcceptOdoo(HoldDecide),
@@ -382,8 +390,12 @@ pub enum DeadVerb {
     /// Show one order and Odoo's words, which may name the buyer
     Show(Order),
     /// Try it again, with all attempts
+    #[command(
+        override_usage = "odoo-spoold dead requeue [OPTIONS] <ACCOUNT> <ORDER|--code <CODE>|--all>"
+    )]
     Requeue(DeadRequeue),
     /// Give it up: it is kept as `dropped`, and only `requeue` wakes it again
+    #[command(override_usage = "odoo-spoold dead drop [OPTIONS] <ACCOUNT> <ORDER|--code <CODE>>")]
     Drop(DeadDrop),
 }
 
@@ -418,10 +430,14 @@ pub struct DeadDrop {
 
 /// `map`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct Map {
-    /// What to look up.
+    /// Without one: `get`.
     #[command(subcommand)]
-    pub verb: MapVerb,
+    pub verb: Option<MapVerb>,
+    /// For `get`.
+    #[command(flatten)]
+    pub order: Option<Order>,
 }
 
 /// `map …`
@@ -435,7 +451,14 @@ pub enum MapVerb {
 #[derive(Debug, Args)]
 pub struct Process {
     /// The file, as it would lie in incoming/; at most 64 MiB
-    pub file: PathBuf,
+    #[arg(required_unless_present = "sample")]
+    pub file: Option<PathBuf>,
+    /// Seal a report of one made-up order of today instead, and say what would happen
+    #[arg(long, conflicts_with_all = ["file", "sidecar"])]
+    pub sample: bool,
+    /// The SKU that the made-up order has
+    #[arg(long, requires = "sample", default_value = "SAMPLE-1")]
+    pub sku: Sku,
     /// The account it belongs to
     #[arg(long, short)]
     pub account: AccountId,
@@ -546,46 +569,4 @@ pub enum GenerateWhat {
     Errors,
     /// The control socket's API as an OpenAPI document
     Openapi,
-}
-
-/// A word of the control API; the error lists the ones there are.
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    let value = serde_json::Value::String(text.to_owned());
-    serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-/// Types whose values are words that people type.
-trait Words: serde::de::DeserializeOwned + Clone + Send + Sync + 'static {
-    /// All of them.
-    fn all() -> Vec<&'static str>;
-}
-
-impl Words for HoldCode {
-    fn all() -> Vec<&'static str> {
-        Self::ALL.into_iter().map(Self::name).collect()
-    }
-}
-
-impl Words for AttentionCode {
-    fn all() -> Vec<&'static str> {
-        Self::ALL.into_iter().map(Self::name).collect()
-    }
-}
-
-impl Words for FileState {
-    fn all() -> Vec<&'static str> {
-        [Self::Work, Self::Done, Self::Rejected].into_iter().map(Self::name).collect()
-    }
-}
-
-impl Words for JobWord {
-    fn all() -> Vec<&'static str> {
-        vec!["pending", "started", "held", "dead", "done"]
-    }
-}
-
-/// Takes the words of a type; shells complete them.
-fn one_of<T: Words>() -> impl clap::builder::TypedValueParser<Value = T> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-    PossibleValuesParser::new(T::all()).try_map(|text| word::<T>(&text))
 }

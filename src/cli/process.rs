@@ -17,7 +17,7 @@ use super::ask::daemon;
 use super::files::print_outcome;
 use super::output::Output;
 use super::problem::{EXIT_FAILED, Problem};
-use super::{Global, Process};
+use super::{Global, Process, sample};
 
 /// How often the spinner turns.
 const SPIN_MILLIS: u64 = 120;
@@ -25,17 +25,20 @@ const SPIN_MILLIS: u64 = 120;
 /// Hands it over; a file that is refused is a failure.
 pub(super) fn run(global: &Global, args: &Process, out: &mut Output) -> Result<ExitCode, Problem> {
     let client = daemon(global)?;
-    let source = ProcessSource {
-        bytes: read(&args.file, MAX_DOCUMENT_BYTES)?.ok_or_else(|| missing(&args.file))?,
-        name: args.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        sidecar: match &args.sidecar {
-            Some(path) => Some(read(path, MAX_SIDECAR_BYTES)?.ok_or_else(|| missing(path))?),
-            None => read(&beside(&args.file), MAX_SIDECAR_BYTES)?,
+    let source = match &args.file {
+        Some(file) => ProcessSource {
+            bytes: read(file, MAX_DOCUMENT_BYTES)?.ok_or_else(|| missing(file))?,
+            name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sidecar: match &args.sidecar {
+                Some(path) => Some(read(path, MAX_SIDECAR_BYTES)?.ok_or_else(|| missing(path))?),
+                None => read(&beside(file), MAX_SIDECAR_BYTES)?,
+            },
         },
+        None => sample::sealed(global, &args.account, &args.sku)?,
     };
     let spinner = out.progress("processing", None);
     spinner.enable_steady_tick(Duration::from_millis(SPIN_MILLIS));
-    let answered = client.process(&args.account, source, args.dry_run);
+    let answered = client.process(&args.account, source, args.dry_run || args.sample);
     spinner.finish_and_clear();
     let report = answered?;
     out.answer(&report, print)?;

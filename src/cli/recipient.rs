@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
 
-use crate::config::{Keys, Settings};
+use crate::config::Settings;
 use crate::control::client::{Client, ClientError};
 use crate::control::wire::{AccountRecipients, Recipients};
 use crate::envelope::Keyring;
 use crate::model::AccountId;
 
+use super::keystore::load;
 use super::output::Output;
 use super::problem::Problem;
 use super::{Global, Recipient};
@@ -70,14 +71,14 @@ fn known(global: &Global) -> Result<Recipients, Problem> {
     let asked = Client::connect(&settings.control.socket).and_then(|client| client.recipients());
     match asked {
         Ok(known) => Ok(known),
-        Err(ClientError::NotRunning { .. }) => from_keys(&settings),
+        Err(ClientError::NotRunning { .. }) => from_keys(global, &settings),
         // Who may not ask the daemon is told so, unless the keys are theirs to read.
-        Err(error) => from_keys(&settings).map_err(|_| error.into()),
+        Err(error) => from_keys(global, &settings).map_err(|_| error.into()),
     }
 }
 
-fn from_keys(settings: &Settings) -> Result<Recipients, Problem> {
-    let keys = Keys::load(settings)?;
+fn from_keys(global: &Global, settings: &Settings) -> Result<Recipients, Problem> {
+    let keys = load(global, settings)?;
     let mut accounts = Vec::new();
     for account in &keys.accounts {
         let texts = account.identities.iter().map(ExposeSecret::expose_secret);

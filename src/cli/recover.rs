@@ -86,27 +86,43 @@ pub(super) fn decide(
         (None, _) if !args.recovery_recipient.is_empty() => {
             Safe::Recipients(args.recovery_recipient.clone())
         }
-        (None, Some(terminal)) => {
-            let first = terminal.secret("Passphrase of the recovery file")?;
-            let second = terminal.secret("The same again")?;
-            if first.expose_secret() != second.expose_secret() {
-                return Err(Problem::usage("the two passphrases differ"));
-            }
-            Safe::Passphrase(first)
-        }
+        (None, Some(terminal)) => Safe::Passphrase(new_passphrase(terminal)?),
         (None, None) => {
             return Err(Problem::usage("the recovery file has nobody who can open it")
                 .next("--recovery-recipient age1… or --recovery-passphrase-file F"));
         }
     };
     if let Safe::Passphrase(passphrase) = &safe
-        && passphrase.expose_secret().chars().count() < SHORTEST_PASSPHRASE_CHARS
+        && is_short(passphrase)
     {
         return Err(Problem::usage(format!(
             "the passphrase is shorter than {SHORTEST_PASSPHRASE_CHARS} characters"
         )));
     }
     Ok(Some(Decision::Write(path, safe)))
+}
+
+/// Asks until it is long enough and the same twice.
+fn new_passphrase(terminal: &Terminal) -> Result<SecretString, Problem> {
+    let what = format!(
+        "Passphrase of the recovery file (at least {SHORTEST_PASSPHRASE_CHARS} characters)"
+    );
+    loop {
+        let first = terminal.secret(&what)?;
+        if is_short(&first) {
+            terminal.tell("That is too short.");
+            continue;
+        }
+        let second = terminal.secret("The same again")?;
+        if first.expose_secret() == second.expose_secret() {
+            return Ok(first);
+        }
+        terminal.tell("The two differ.");
+    }
+}
+
+fn is_short(passphrase: &SecretString) -> bool {
+    passphrase.expose_secret().chars().count() < SHORTEST_PASSPHRASE_CHARS
 }
 
 /// Whether these keys still need a decision.
@@ -124,14 +140,15 @@ pub(super) fn write(path: &Path, keys: &SecretString, safe: &Safe) -> Result<(),
     let sealed = lock_away(keys.expose_secret().as_bytes(), safe)?;
     let mut atomic = Atomic::create(path).map_err(failed)?;
     atomic.write_all(&sealed).map_err(failed)?;
-    step_aside(path).map_err(failed)?;
+    let _kept = step_aside(path).map_err(failed)?;
     atomic.keep(MODE, Existing::Stays).map_err(failed)
 }
 
-/// Renames what has the name already: it may be the only copy of older keys.
-fn step_aside(path: &Path) -> io::Result<()> {
+/// Renames what has the name already: it may be the only copy of older keys. Says what it is called
+/// now.
+pub(super) fn step_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     if path.symlink_metadata().is_err() {
-        return Ok(());
+        return Ok(None);
     }
     let numbered = (1..10_000).map(|number| {
         let mut name = path.as_os_str().to_owned();
@@ -139,7 +156,9 @@ fn step_aside(path: &Path) -> io::Result<()> {
         PathBuf::from(name)
     });
     let free = numbered.into_iter().find(|name| name.symlink_metadata().is_err());
-    fs::rename(path, free.ok_or(io::ErrorKind::AlreadyExists)?)
+    let free = free.ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &free)?;
+    Ok(Some(free))
 }
 
 /// The keys text in a recovery file.

@@ -17,9 +17,9 @@ odoo\-spoold.toml \- settings of odoo\-spoold
 The settings are one TOML file. It holds no secrets: those come in a systemd credential or a keys file of its own.
 .PP
 Check it with
-.BR odoo\-spoold\-check (1);
+.BR odoo\-spoold\-check (8);
 apply it with
-.BR odoo\-spoold\-reload (1)
+.BR odoo\-spoold\-reload (8)
 or
 .BR "systemctl reload odoo\-spoold" ,
 which fails if the new settings are refused. The old ones hold on then.
@@ -39,9 +39,10 @@ the keys, encrypted to this host
 /usr/share/doc/odoo\-spoold/examples/config.example.toml
 the text above
 .SH SEE ALSO
-.BR odoo\-spoold (1),
-.BR odoo\-spoold\-check (1),
-.BR odoo\-spoold\-keygen (1)
+.BR odoo\-spoold (8),
+.BR odoo\-spoold\-check (8),
+.BR odoo\-spoold\-setup (8),
+.BR odoo\-spoold\-errors (7)
 ";
 
 /// The page as roff.

@@ -9,6 +9,7 @@ use crate::clock::{Clock as _, System};
 use crate::control::client::Patience;
 use crate::control::wire::{AccountStatus, Concern, ConcernKind, GateStatus, Health, Status};
 use crate::control::{age, beside, grouped, in_brief};
+use crate::model::counted;
 
 use super::Global;
 use super::ask::Source;
@@ -154,11 +155,13 @@ fn print(out: &mut Output, status: &Status) -> Result<(), Problem> {
     }
     if let Some(store) = &status.store {
         let days = match store.oldest_day {
-            Some(day) => format!(", buyers' data of {} days, from {day}", store.day_keys),
+            Some(day) => {
+                format!(", buyers' data of {}, from {day}", counted(store.day_keys, "day"))
+            }
             None => String::new(),
         };
         let disk = size(store.disk_bytes);
-        out.field("store", format!("{} orders, {disk} on disk{days}", store.orders))?;
+        out.field("store", format!("{}, {disk} on disk{days}", counted(store.orders, "order")))?;
     }
     if let Some(ends) = status.keys.as_ref().and_then(|keys| keys.api_key_ends) {
         out.field("API key", format!("ends {}", when(ends)))?;

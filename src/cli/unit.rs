@@ -19,6 +19,12 @@ const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,NRestarts,Ex
 /// How old an error may be that is not known to be of the last start.
 const SINCE: &str = "--since=-10min";
 
+/// What systemd ends a unit with whose credential does not open.
+const CREDENTIALS: u64 = 243;
+/// Why that is, and what to do.
+const UNOPENED: &str = "the credential was sealed on another host, or this one was set up again \
+     since: odoo-spoold setup --restore RECOVERY-FILE";
+
 /// The unit as systemd knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Unit {
@@ -76,6 +82,9 @@ impl Unit {
 
     /// What it ended with and what it said, where it ended with 78: starting it again does not help.
     pub(super) fn refusal(&self) -> Option<String> {
+        if self.exit == CREDENTIALS && self.active != "active" {
+            return Some(format!("systemd cannot open the keys ({CREDENTIALS}): {UNOPENED}"));
+        }
         let refused = self.exit == u64::from(EXIT_CONFIG) && self.active != "active";
         refused.then(|| {
             let why =
@@ -187,6 +196,14 @@ pub(super) mod tests {
         assert!(unit(shown, None).refusal().unwrap().contains("config.toml"));
         let again = "ActiveState=active\nSubState=running\nExecMainStatus=78\n";
         assert_eq!(unit(again, None).refusal(), None);
+    }
+
+    #[test]
+    fn night_p5_a_credential_that_does_not_open_is_told_with_what_to_do() {
+        let shown = "ActiveState=failed\nSubState=failed\nExecMainStatus=243\nResult=exit-code\n";
+        let said = unit(shown, None).refusal().unwrap();
+        assert!(said.starts_with("systemd cannot open the keys (243): "), "{said}");
+        assert!(said.ends_with("setup --restore RECOVERY-FILE"), "{said}");
     }
 
     #[test]

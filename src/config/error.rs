@@ -53,6 +53,15 @@ pub enum ConfigError {
         /// What to do.
         cure: String,
     },
+    /// There were keys on this host, and now there are none: bring them back from the recovery file.
+    #[error(
+        "the keys of this host are gone, but {} was made with them\n   = help: {}",
+        trace.display(), super::gone::RESTORE_KEYS
+    )]
+    KeysGone {
+        /// What shows that there were some.
+        trace: PathBuf,
+    },
     /// The content is wrong: each fault says where, and what to write instead.
     #[error("{0}")]
     Faulty(Faults),

@@ -9,6 +9,7 @@ pub mod error;
 #[cfg(test)]
 mod example_test;
 mod file;
+mod gone;
 mod keygen;
 mod rekey;
 mod reload;
@@ -18,6 +19,7 @@ mod value;
 
 pub use check::DEFAULT_CONTROL_SOCKET;
 pub use error::{ConfigError, EXIT_CONFIG};
+pub use gone::{MADE_WITH_KEYS, RESTORE_KEYS, keys_were_here};
 pub use rekey::{KeysDraft, id_keys_text, read_id_keys};
 pub use reload::{Live, Reload};
 pub use secrets::{

@@ -166,8 +166,9 @@ impl Keys {
         let keys = Self::parse(&path, &text)?;
         for account in &settings.accounts {
             if keys.account(&account.id).is_none() {
-                return Err(ConfigError::NoKeys {
-                    what: format!("{} has none for the account \"{}\"", path.display(), account.id),
+                return Err(ConfigError::Refused {
+                    what: format!("has no keys for the account \"{}\"", account.id),
+                    path,
                     cure: format!(
                         "make them with `odoo-spoold keygen --account {}`, or copy them from the \
                          host that already serves this account",
@@ -295,7 +296,7 @@ fn trusted_owners(settings: &Settings) -> Vec<u32> {
 /// Reads a keys file. With `owners` the file must belong to one of them and be closed to others;
 /// systemd's credentials have an ACL, and their mode says nothing.
 fn read(path: &Path, owners: Option<&[u32]>) -> Result<Zeroizing<String>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| ConfigError::of_keys(path, source);
     // A named pipe must not hold the daemon up.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file =

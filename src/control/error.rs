@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::model::{AccountId, FileId, OrderId};
+use crate::model::{AccountId, FileId, OrderId, counted};
 use crate::store::StoreError;
 
 use super::headline::grouped;
@@ -35,6 +35,8 @@ pub enum ControlError {
         order_id: OrderId,
         /// How many files lie in the account's `incoming/` and are not read yet.
         unread: u64,
+        /// Orders of the account's last files that were bought before `import_from`.
+        early: u64,
     },
     /// The order is known, but is not in the state that the request needs.
     #[error("order {order_id} is {state}, not {needed}")]
@@ -137,9 +139,16 @@ impl ControlError {
                 "wait until they are read (`odoo-spoold status` counts them), then ask again"
                     .to_owned()
             }
-            Self::UnknownOrder { .. } => {
+            Self::UnknownOrder { early: 0, .. } => {
                 "check the order id; drop the report that has this order".to_owned()
             }
+            Self::UnknownOrder { early, .. } => format!(
+                "check the order id; {} of the last files {} bought before import_from: to bring \
+                 one in, set import_from to an earlier day, `odoo-spoold reload`, drop the report \
+                 again",
+                counted(*early, "order"),
+                if *early == 1 { "was" } else { "were" }
+            ),
             Self::NotInState { order_id, .. } | Self::NotMapped { order_id, .. } => {
                 format!("`odoo-spoold queue show ACCOUNT {order_id}` says where it stands")
             }

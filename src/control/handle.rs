@@ -17,7 +17,7 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::deliver::gate::Gate;
 use crate::model::{AccountId, OrderId};
-use crate::store::Store;
+use crate::store::{FileFilter, Store};
 
 use super::error::ControlError;
 use super::wire::{Concern, KeysStatus, ProcessReport, RebuildReport, Reconcile, ReconcileReport};
@@ -149,7 +149,12 @@ impl Handle {
     /// What is said of an order that no file has named so far.
     pub(super) fn unknown_order(&self, account: &AccountId, order: &OrderId) -> ControlError {
         let unread = self.desk.unread(account).unwrap_or_default().files;
-        ControlError::UnknownOrder { account: account.clone(), order_id: order.clone(), unread }
+        let filter = FileFilter { account: Some(account.clone()), state: None };
+        let files = self.store.files(&filter, LAST_FILES).unwrap_or_default();
+        let early = files.iter().map(|file| file.counts.before_import_from);
+        let early = early.fold(0_u64, u64::saturating_add);
+        let (account, order_id) = (account.clone(), order.clone());
+        ControlError::UnknownOrder { account, order_id, unread, early }
     }
 
     /// Refuses an account that has neither settings nor orders here.
@@ -181,6 +186,8 @@ impl fmt::Debug for ProcessSource {
 
 // === impl Absent ===
 
+/// How many of the last files are looked at for orders from before `import_from`.
+const LAST_FILES: usize = 50;
 /// What every verb says that needs the daemon.
 const NOT_RUNNING: &str = "the daemon is not running";
 

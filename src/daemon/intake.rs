@@ -170,7 +170,13 @@ impl Intake {
         match (&record.refusal, record.family) {
             (Some(refusal), _) => events::file_rejected(&account.id, &record.id, refusal),
             (None, Some(family)) => {
-                events::file_done(&account.id, &record.id, family, &record.counts);
+                events::file_done(
+                    &account.id,
+                    &record.id,
+                    family,
+                    &record.counts,
+                    account.import_from,
+                );
             }
             (None, None) => {}
         }

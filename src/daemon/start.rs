@@ -50,7 +50,7 @@ fn start(config: &Path, to: log::To, told: &mut bool) -> anyhow::Result<ExitCode
         on_signal(SignalKind::interrupt(), &stop)
     })?;
     let settings = Settings::load(config)?;
-    let keys = Keys::load(&settings)?;
+    let keys = Keys::load(&settings).map_err(|error| error.or_gone(config, &settings))?;
     // Dropping the last one writes out what is still queued.
     let log = Arc::new(log::init(settings.log.level, to)?);
     let ended = runtime.block_on(serve(config, settings, keys, Arc::clone(&log), stop));

@@ -2,7 +2,8 @@
 //!
 //! One catalog per account. Found by exact search in the account's company, one call per kind,
 //! refreshed every few minutes. A product is remembered only while it is found: a missing one is
-//! asked for again with every batch that wants it, so that creating it ends the hold.
+//! asked for again with every batch that wants it, so that creating it ends the hold. What is not
+//! found is looked for among the archived, only to say so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -13,7 +14,7 @@ use super::settings::AccountSettings;
 use super::{domain, value};
 use crate::model::{Currency, Marketplace, OdooId, Sku};
 use crate::odoo::{Client, Context, Fault, Find, Record};
-use crate::plan::{Found, Lookup, Tax, TaxRef};
+use crate::plan::{Found, Lookup, Tax, TaxRef, Wanted};
 
 /// SKUs asked for in one call.
 const SKUS_PER_CALL: usize = 500;
@@ -69,12 +70,22 @@ pub struct Catalog {
     carriers: BTreeMap<String, Found<OdooId>>,
     countries: BTreeMap<String, OdooId>,
     states: RwLock<BTreeMap<String, Vec<State>>>,
+    /// What is wanted and stands archived, in words.
+    archived: Archived,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Archived {
+    pricelists: BTreeMap<Marketplace, String>,
+    taxes: BTreeMap<TaxRef, String>,
+    warehouses: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
 struct Products {
     by_sku: BTreeMap<Sku, Found<Product>>,
     uoms: BTreeMap<OdooId, OdooId>,
+    archived: BTreeMap<Sku, OdooId>,
 }
 
 #[derive(Debug)]
@@ -92,10 +103,13 @@ pub enum CatalogError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The configured company is not among those the user may use. The account pauses.
-    #[error(
-        "the configured company does not exist in Odoo, or the integration user may not use it"
-    )]
-    Company,
+    #[error("{wanted} is gone; the user may work for: {}", may.join(", "))]
+    Company {
+        /// As configured.
+        wanted: String,
+        /// The companies that the user may work for.
+        may: Vec<String>,
+    },
     /// The account is not delivered: not configured, or switched off.
     #[error("the account is not configured, or switched off")]
     Account,
@@ -108,7 +122,9 @@ impl Catalog {
     /// Asks Odoo for everything but products.
     pub async fn load(client: &Client, account: &AccountSettings) -> Result<Self, CatalogError> {
         let companies = companies(client, account).await?;
-        let company = companies.first().copied().ok_or(CatalogError::Company)?;
+        let none =
+            || CatalogError::Company { wanted: account.company.to_string(), may: Vec::new() };
+        let company = companies.first().copied().ok_or_else(none)?;
         let context = Context::new(&[company]);
         let schema = schema(client, &context).await?;
         let lineage = domain::lineage(client, company, context.clone()).await?;
@@ -124,10 +140,11 @@ impl Catalog {
             carriers: BTreeMap::new(),
             countries: BTreeMap::new(),
             states: RwLock::default(),
+            archived: Archived::default(),
         };
         catalog.load_pricelists(client, account, &context).await?;
         catalog.load_taxes(client, account, &context).await?;
-        catalog.load_warehouses(client, &context).await?;
+        catalog.load_warehouses(client, account, &context).await?;
         catalog.load_carriers(client, account, &context).await?;
         let countries = client
             .search_read("res.country", json!([]), &["code"], &Find::default(), context)
@@ -158,21 +175,57 @@ impl Catalog {
                     Context::new(&[self.company]),
                 )
                 .await?;
+            let absent = self.learn(chunk, &found);
+            let domain = domain::products(&self.lineage, &absent);
+            let nothing = absent.is_empty();
+            let asleep = self.asleep(client, "product.product", domain, "default_code", nothing);
+            let asleep = asleep.await?;
             let mut products = write(&self.products);
-            for sku in chunk {
-                products.by_sku.insert(sku.clone(), Found::Nothing);
-            }
-            for record in &found {
-                let product =
-                    Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
-                products.uoms.insert(product.id, product.uom);
-                // Odoo's "in" compares exactly; anything else would be a guess.
+            for record in &asleep {
                 if let Ok(sku) = value::text(record, "default_code").parse::<Sku>() {
-                    add(products.by_sku.entry(sku).or_insert(Found::Nothing), product);
+                    products.archived.insert(sku, value::id(record, "id"));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Remembers what was found of the products asked for, and says which are not there.
+    fn learn<'a>(&self, asked: &'a [Sku], found: &[Record]) -> Vec<&'a str> {
+        let mut products = write(&self.products);
+        for sku in asked {
+            products.by_sku.insert(sku.clone(), Found::Nothing);
+            products.archived.remove(sku);
+        }
+        for record in found {
+            let product = Product { id: value::id(record, "id"), uom: value::id(record, "uom_id") };
+            products.uoms.insert(product.id, product.uom);
+            // Odoo's "in" compares exactly; anything else would be a guess.
+            if let Ok(sku) = value::text(record, "default_code").parse::<Sku>() {
+                add(products.by_sku.entry(sku).or_insert(Found::Nothing), product);
+            }
+        }
+        let absent = |sku: &&Sku| products.by_sku.get(*sku) == Some(&Found::Nothing);
+        asked.iter().filter(absent).map(Sku::as_str).collect()
+    }
+
+    /// Archived records of a domain; none where nothing is missing.
+    async fn asleep(
+        &self,
+        client: &Client,
+        model: &str,
+        domain: Value,
+        field: &str,
+        nothing_missing: bool,
+    ) -> Result<Vec<Record>, Fault> {
+        if nothing_missing {
+            return Ok(Vec::new());
+        }
+        let mut terms = vec![json!(["active", "=", false])];
+        terms.extend(domain.as_array().cloned().unwrap_or_default());
+        let find = Find { archived_too: true, ..Find::default() };
+        let context = Context::new(&[self.company]);
+        client.search_read(model, Value::from(terms), &[field], &find, context).await
     }
 
     /// Asks for the states of countries that are not known by now.
@@ -247,6 +300,7 @@ impl Catalog {
             && self.taxes == other.taxes
             && self.warehouses == other.warehouses
             && self.carriers == other.carriers
+            && self.archived == other.archived
     }
 
     async fn load_pricelists(
@@ -276,6 +330,17 @@ impl Catalog {
             }
             self.pricelists.insert(*marketplace, hit);
         }
+        let absent =
+            |marketplace: &Marketplace| self.pricelists.get(marketplace) == Some(&Found::Nothing);
+        let all_there = !account.pricelists.keys().any(absent);
+        let domain = domain::pricelists(self.company);
+        let asleep = self.asleep(client, "product.pricelist", domain, "name", all_there).await?;
+        let found = account.pricelists.iter().filter(|(marketplace, _)| absent(marketplace));
+        let found = found.filter_map(|(marketplace, wanted)| {
+            Some((*marketplace, archived(asleep.iter().find(|record| wanted.is(record))?, "name")))
+        });
+        let found = found.collect();
+        self.archived.pricelists = found;
         Ok(())
     }
 
@@ -308,10 +373,29 @@ impl Catalog {
             }
             self.taxes.insert(wanted, hit);
         }
+        let absent = |tax: &&TaxRef| self.taxes.get(tax) == Some(&Found::Nothing);
+        let wanted = account.policy.tax_refs();
+        let all_there = !wanted.iter().any(|tax| absent(&tax));
+        let domain = domain::taxes(&self.lineage);
+        let asleep = self.asleep(client, "account.tax", domain, "name", all_there).await?;
+        let found = wanted.iter().filter(absent).filter_map(|tax| {
+            let same = |record: &&Record| match tax {
+                TaxRef::Name(name) => value::text(record, "name") == *name,
+                TaxRef::Id(id) => value::id(record, "id") == *id,
+            };
+            Some((tax.clone(), archived(asleep.iter().find(same)?, "name")))
+        });
+        let found = found.collect();
+        self.archived.taxes = found;
         Ok(())
     }
 
-    async fn load_warehouses(&mut self, client: &Client, context: &Context) -> Result<(), Fault> {
+    async fn load_warehouses(
+        &mut self,
+        client: &Client,
+        account: &AccountSettings,
+        context: &Context,
+    ) -> Result<(), Fault> {
         let found = client
             .search_read(
                 "stock.warehouse",
@@ -325,6 +409,13 @@ impl Catalog {
             let code = value::text(record, "code");
             add(self.warehouses.entry(code).or_insert(Found::Nothing), value::id(record, "id"));
         }
+        let wanted = account.policy.warehouse_codes();
+        let all_there = wanted.iter().all(|code| self.warehouses.contains_key(code));
+        let domain = domain::warehouses(self.company);
+        let asleep = self.asleep(client, "stock.warehouse", domain, "code", all_there).await?;
+        let named =
+            asleep.iter().map(|record| (value::text(record, "code"), archived(record, "code")));
+        self.archived.warehouses = named.filter(|(code, _)| wanted.contains(code)).collect();
         Ok(())
     }
 
@@ -377,6 +468,29 @@ impl Lookup for Catalog {
     fn carrier(&self, name: &str) -> Found<OdooId> {
         self.carriers.get(name).copied().unwrap_or(Found::Nothing)
     }
+
+    fn archived(&self, wanted: &Wanted<'_>) -> Option<String> {
+        match *wanted {
+            Wanted::Product(sku) => read(&self.products).archived.get(sku).map(|id| {
+                format!(
+                    "{sku} is archived (product {id}): unarchive it, or set this internal \
+                     reference on another product"
+                )
+            }),
+            Wanted::Pricelist(marketplace) => self.archived.pricelists.get(&marketplace).cloned(),
+            Wanted::Tax(tax) => self.archived.taxes.get(tax).cloned(),
+            Wanted::Warehouse(code) => self.archived.warehouses.get(code).cloned(),
+        }
+    }
+}
+
+/// An archived record in words.
+fn archived(record: &Record, field: &str) -> String {
+    format!(
+        "\"{}\" (id {}) is archived in Odoo: unarchive it, or name another",
+        value::text(record, field),
+        value::id(record, "id")
+    )
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
@@ -406,7 +520,9 @@ async fn companies(
     let (own, others): (Vec<&Record>, Vec<&Record>) =
         found.iter().partition(|record| account.company.is(record));
     if own.len() != 1 {
-        return Err(CatalogError::Company);
+        let mut may: Vec<String> = found.iter().map(|one| value::text(one, "name")).collect();
+        may.sort();
+        return Err(CatalogError::Company { wanted: account.company.to_string(), may });
     }
     Ok(own.iter().chain(&others).map(|record| value::id(record, "id")).collect())
 }

@@ -48,16 +48,23 @@ impl Gate {
         }
     }
 
-    /// Odoo did not answer. True if that is news.
-    pub fn down(&mut self, code: &str, wait: Option<Duration>, now: Timestamp) -> bool {
+    /// Odoo did not answer; `seen` says what was seen and what helps. True if that is news.
+    pub fn down(
+        &mut self,
+        code: &str,
+        seen: Option<&str>,
+        wait: Option<Duration>,
+        now: Timestamp,
+    ) -> bool {
         let before = match self {
             Self::Down(closed) => Some((closed.since, closed.probes)),
             Self::Open | Self::Paused(_) => None,
         };
         let (since, probes) = before.unwrap_or((now, 0));
         let pause = wait.unwrap_or_else(|| backoff::down(probes));
-        let next_step =
-            "nothing to do if Odoo is being restarted; else check that it runs and is reachable";
+        let next_step = seen.unwrap_or(
+            "nothing to do if Odoo is being restarted; else check that it runs and is reachable",
+        );
         *self = Self::Down(Closed {
             code: code.to_owned(),
             next_step: next_step.to_owned(),
@@ -123,10 +130,11 @@ mod tests {
     fn a_dead_odoo_is_news_once_and_probed_ever_slower() {
         let mut gate = Gate::default();
         assert_eq!(gate.wait(at(0)), None);
-        assert!(gate.down("odoo-unreachable", None, at(0)));
+        assert!(gate.down("odoo-unreachable", Some("the port is closed: look"), None, at(0)));
         assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(1)));
-        assert!(!gate.down("odoo-unreachable", None, at(1)));
+        assert!(!gate.down("odoo-unreachable", None, None, at(1)));
         assert_eq!(gate.wait(at(1)), Some(Duration::from_secs(2)));
+        assert!(matches!(&gate, Gate::Down(closed) if closed.next_step.contains("else check")));
         assert_eq!(gate.open().unwrap().since, at(0));
         assert_eq!(gate, Gate::Open);
     }
@@ -146,7 +154,7 @@ mod tests {
     #[test]
     fn a_server_that_names_a_time_is_obeyed() {
         let mut gate = Gate::default();
-        gate.down("odoo-overloaded", Some(Duration::from_secs(77)), at(0));
+        gate.down("odoo-overloaded", None, Some(Duration::from_secs(77)), at(0));
         assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(77)));
     }
 }

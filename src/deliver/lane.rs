@@ -31,6 +31,9 @@ use crate::telemetry::{events, outcomes};
 
 /// The loop looks at least this often, whatever woke it.
 const IDLE_SECS: u64 = 60;
+/// What was found in Odoo is believed at most so long, however seldom held orders are looked at: a
+/// person may archive it.
+const CATALOG_AGE: Duration = Duration::from_mins(5);
 /// A turn that takes longer hangs: calls to Odoo end earlier by themselves.
 const TURN_PATIENCE: Duration = Duration::from_mins(15);
 /// How long a start waits for Odoo to say which one it is; work waits no longer for it than that.
@@ -147,7 +150,7 @@ impl Lane {
         }
         let stale = self.catalog().is_none_or(|(_, asked)| {
             Duration::try_from(now.duration_since(asked))
-                .is_ok_and(|age| age >= delivery.pace.recheck)
+                .is_ok_and(|age| age >= delivery.pace.recheck.min(CATALOG_AGE))
         });
         let due = match self.shelf.run(crate::store::Store::next_due).await {
             Ok(due) => due,
@@ -359,9 +362,10 @@ impl Lane {
     pub(super) fn close(&self, stop: &Stop) -> Duration {
         let now = self.delivery.clock.now();
         match stop {
-            Stop::Retry { code, down: true, wait, .. } => {
-                if self.delivery.gate(&self.account, |gate| gate.down(code, *wait, now)) {
-                    events::odoo_unreachable(&self.account, code);
+            Stop::Retry { code, down: true, seen, wait, .. } => {
+                let seen = seen.as_deref();
+                if self.delivery.gate(&self.account, |gate| gate.down(code, seen, *wait, now)) {
+                    events::odoo_unreachable(&self.account, code, seen.unwrap_or("no answer"));
                 }
                 self.forget_catalog();
             }

@@ -297,12 +297,12 @@ impl Delivery {
 
     /// Odoo did not answer a probe: that holds for every account.
     fn close_others(&self, prober: &AccountId, stop: &Stop, now: Timestamp) {
-        let Stop::Retry { code, down: true, wait, .. } = stop else { return };
+        let Stop::Retry { code, down: true, seen, wait, .. } = stop else { return };
         for account in self.account_ids().iter().filter(|account| *account != prober) {
             self.gate(account, |gate| {
                 if !matches!(gate, Gate::Paused(_)) {
                     // One cause, one message: the prober's.
-                    let _news = gate.down(code, *wait, now);
+                    let _news = gate.down(code, seen.as_deref(), *wait, now);
                 }
             });
         }

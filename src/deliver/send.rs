@@ -71,6 +71,8 @@ pub(super) enum Stop {
         ambiguous: bool,
         /// Odoo got too much at once.
         overload: bool,
+        /// What was seen and what helps; none: nothing to say.
+        seen: Option<String>,
         /// What the server asked for.
         wait: Option<Duration>,
         /// Nothing says that it passes: what Odoo said, for a person to see after many attempts.
@@ -100,13 +102,14 @@ impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         let code = fault.code();
         match fault.class() {
-            Class::Pause => Self::configuration(fault.kind, fault.field.as_deref()),
+            Class::Pause => Self::configuration(&fault),
             Class::Reject => Self::Refused { code, words: fault.words },
             Class::Retry => Self::Retry {
                 code,
                 down: fault.is_down(),
                 ambiguous: fault.ambiguous && !fault.reading,
                 overload: fault.is_overload(),
+                seen: Some(fault.explained()),
                 wait: fault.retry_after,
                 doubt: fault.is_doubtful().then_some(fault.words),
             },
@@ -122,6 +125,7 @@ impl Stop {
             down: false,
             ambiguous: false,
             overload: false,
+            seen: None,
             wait: None,
             doubt: None,
         }
@@ -134,13 +138,24 @@ impl Stop {
             down: false,
             ambiguous: false,
             overload: true,
+            seen: None,
             wait: None,
             doubt: None,
         }
     }
 
     /// What is configured wrongly, in Odoo or here.
-    fn configuration(kind: FaultKind, field: Option<&str>) -> Self {
+    fn configuration(fault: &Fault) -> Self {
+        let kind = fault.kind;
+        if fault.field.is_some() || fault.remedy.is_none() {
+            return Self::required(kind, fault.field.as_deref());
+        }
+        let next_step = Cow::Owned(fault.explained());
+        Self::Pause { code: kind.code(), next_step, by_order: kind.is_shown_by_orders() }
+    }
+
+    /// The same, of a field that Odoo requires.
+    fn required(kind: FaultKind, field: Option<&str>) -> Self {
         let next_step = match field {
             Some(field) => Cow::Owned(format!("Odoo requires `{field}`: {}", kind.next_step())),
             None => Cow::Borrowed(kind.next_step()),
@@ -301,7 +316,7 @@ impl<'a> Sender<'a> {
                 }
                 Verdict::Configuration { kind, field, .. } => {
                     self.say(model, |said| said.required.clone_from(&field));
-                    return Err(Stop::configuration(kind, field.as_deref()));
+                    return Err(Stop::required(kind, field.as_deref()));
                 }
                 Verdict::Rejected(refusals) => {
                     let mut rest = group.clone();

@@ -43,6 +43,15 @@ pub struct Pace {
     pub recheck: Duration,
 }
 
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "\"{name}\""),
+            Self::Id(id) => write!(f, "company {id}"),
+        }
+    }
+}
+
 impl Named {
     /// Whether a record with `id` and `name` is the one.
     pub fn is(&self, record: &Record) -> bool {

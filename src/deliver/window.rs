@@ -353,11 +353,11 @@ impl Hands<'_> {
     /// A marker that was perhaps written may still be on its way: it must not come after the next.
     fn unwritten(&self, fault: Fault) -> Stop {
         match Stop::from(fault) {
-            Stop::Retry { code, ambiguous: true, overload, wait, doubt, .. } => {
+            Stop::Retry { code, ambiguous: true, overload, seen, wait, doubt, .. } => {
                 let least = self.client.endpoint().limit_time_real;
                 let wait = wait.map_or(least, |wait| wait.max(least));
                 let wait = Some(wait);
-                Stop::Retry { code, down: true, ambiguous: false, overload, wait, doubt }
+                Stop::Retry { code, down: true, ambiguous: false, overload, seen, wait, doubt }
             }
             Stop::Refused { .. } => refused(),
             stop => stop,

@@ -75,7 +75,7 @@ pub enum OpenError {
         stanza: &'static str,
     },
     /// None of the account's identities opens the file. The operator seals to one of the recipients named, or adds the identity.
-    #[error("none of the {tried} identities of this account opens the file; it has the recipients {}", list(.recipients))]
+    #[error("no identity of this account opens the file (tried: {tried}); the account's own recipients are {}", list(.recipients))]
     NoIdentity {
         /// How many identities were tried.
         tried: usize,

@@ -235,7 +235,7 @@ fn wrong_key_then_the_right_one_arrives_and_two_are_valid() {
     assert_eq!((tried, &recipients), (1, &vec![OURS.1.clone()]));
     let none = open(&file[..], None, &Keyring::empty(), &Policy::default()).unwrap_err();
     assert!(
-        none.to_string().contains("none of the 0 identities")
+        none.to_string().contains("no identity of this account opens the file (tried: 0)")
             && none.to_string().contains("(none)"),
         "{none}"
     );

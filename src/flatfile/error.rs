@@ -224,7 +224,7 @@ impl DocumentError {
                 "name UTF-8, windows-1252 or windows-31j in the sidecar, or leave the charset out"
             }
             Self::OtherFormat(_) => {
-                "take the report out of it, and drop that: the tab-separated text as Amazon sent it"
+                "unpack it first: drop the report itself, the tab-separated text as Amazon sent it"
             }
             Self::NoData { .. } => {
                 "nothing, if there were no orders in that period; else request the report again"

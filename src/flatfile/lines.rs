@@ -24,6 +24,8 @@ const FORMATS: &[(&[u8], &str)] = &[
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\xD0\xCF\x11\xE0", "a workbook of an old Excel (.xls)"),
     (b"%PDF", "a PDF file"),
+    (b"\x1F\x8B", "compressed with gzip a second time"),
+    (b"BZh", "compressed with bzip2"),
     (b"7z\xBC\xAF", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
     (b"\x28\xB5\x2F\xFD", "compressed with zstd"),

@@ -21,6 +21,7 @@ pub mod money;
 pub mod note;
 pub mod refusals;
 mod ruling;
+mod words;
 
 pub use attention::{Attention, AttentionCode, Subject};
 pub use dossier::{Dossier, RefusedFact, Standing};
@@ -43,3 +44,4 @@ pub use money::Currency;
 pub use note::{Decision, Note};
 pub use refusals::Refusals;
 pub use ruling::{Accept, Declined, Released, Ruling};
+pub use words::counted;

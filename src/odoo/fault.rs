@@ -28,17 +28,19 @@ pub struct Fault {
     /// What went wrong.
     pub kind: FaultKind,
     /// Name of Odoo's exception class, nothing else of it.
-    pub exception: Option<String>,
+    pub exception: Option<Box<str>>,
     /// HTTP status, if there was an answer.
     pub status: Option<u16>,
     /// What Odoo said.
     pub words: Words,
     /// Technical name of the field that Odoo requires and does not get.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The call only asked: its refusal says nothing about anybody's data.
     pub reading: bool,
     /// What this host's network or TLS layer said; holds nothing from Odoo.
     pub cause: Option<String>,
+    /// What helps, where [`Self::cause`] is a whole sentence that says what was seen.
+    pub remedy: Option<&'static str>,
     /// Odoo may have done what was asked: the request may have arrived, a complete answer did not.
     pub ambiguous: bool,
     /// How long the server asks us to wait.
@@ -98,6 +100,7 @@ impl Fault {
             field: None,
             reading: false,
             cause: None,
+            remedy: None,
             ambiguous,
             retry_after: None,
         }
@@ -123,13 +126,15 @@ impl Fault {
                 | FaultKind::BadAnswer
         );
         Self {
-            exception: symptom.exception.and_then(class_name),
+            exception: symptom.exception.and_then(class_name).map(Into::into),
             status: Some(symptom.status),
             words: Words::new(if symptom.exception.is_some() { symptom.text } else { "" }),
             retry_after: symptom
                 .retry_after
                 .map(|wait| wait.min(Duration::from_secs(MAX_RETRY_AFTER_SECS))),
-            field: required_field(symptom.text).filter(|_| kind == FaultKind::MissingRequired),
+            field: required_field(symptom.text)
+                .filter(|_| kind == FaultKind::MissingRequired)
+                .map(Into::into),
             reading: reads(symptom.method),
             ..Self::new(kind, ambiguous)
         }
@@ -172,15 +177,29 @@ impl Fault {
 
     /// What the operator can do.
     pub fn next_step(&self) -> &'static str {
-        self.kind.next_step()
+        self.remedy.unwrap_or_else(|| self.kind.next_step())
+    }
+
+    /// What happened and what the operator can do, fit for a status line: the same text while it
+    /// stays the same fault.
+    pub fn explained(&self) -> String {
+        let what = match (&self.remedy, &self.cause) {
+            (Some(_), Some(seen)) => seen.as_str(),
+            _ => self.kind.summary(),
+        };
+        format!("{what}: {}", self.next_step())
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(_), Some(seen)) = (&self.remedy, &self.cause) {
+            return f.write_str(seen);
+        }
         f.write_str(self.kind.summary())?;
         let status = self.status.filter(|status| *status != 200).map(|s| format!("HTTP {s}"));
-        let details = [self.exception.clone(), status, self.cause.clone()];
+        let exception = self.exception.as_deref().map(str::to_owned);
+        let details = [exception, status, self.cause.clone()];
         let details: Vec<String> = details.into_iter().flatten().collect();
         if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
     }

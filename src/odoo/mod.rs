@@ -28,6 +28,7 @@ mod kind;
 mod load;
 mod meter;
 mod probe;
+mod seen;
 mod wire;
 mod writer;
 

@@ -3,7 +3,6 @@
 //! Knows neither dialect. Promises: never follows, never repeats, never keeps more of an answer
 //! than allowed, and says of each failure whether the request may have reached Odoo.
 
-use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::fault::Fault;
 use super::kind::FaultKind;
+use super::seen::{Seen, unconnected};
 
 /// A complete answer of whatever status.
 pub(super) struct Answer {
@@ -75,9 +75,15 @@ async fn read_capped(mut response: Response, max_bytes: usize) -> Result<Vec<u8>
 
 /// The request failed before a status line came.
 fn no_answer(error: &reqwest::Error) -> Fault {
-    let (kind, ambiguous) = if error.is_connect() {
-        (if is_tls(error) { FaultKind::Tls } else { FaultKind::Unreachable }, false)
-    } else if error.is_timeout() {
+    if error.is_connect() {
+        let (kind, seen) = unconnected(error);
+        let fault = Fault { cause: Some(root_cause(error)), ..Fault::new(kind, false) };
+        return match seen {
+            Some(Seen { what, next }) => Fault { cause: Some(what), remedy: Some(next), ..fault },
+            None => fault,
+        };
+    }
+    let (kind, ambiguous) = if error.is_timeout() {
         (FaultKind::Timeout, true)
     } else if error.is_builder() {
         (FaultKind::BadRequest, false)
@@ -85,15 +91,6 @@ fn no_answer(error: &reqwest::Error) -> Fault {
         (FaultKind::ConnectionLost, true)
     };
     Fault { cause: Some(root_cause(error)), ..Fault::new(kind, ambiguous) }
-}
-
-/// rustls reports whatever it refuses as invalid data of the connection; the layers above wrap
-/// that into further I/O errors, which `source()` skips.
-fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|outer| {
-        std::iter::successors(Some(outer), |error| error.get_ref()?.downcast_ref::<io::Error>())
-            .any(|error| error.kind() == io::ErrorKind::InvalidData)
-    })
 }
 
 /// The innermost text: "Connection refused", "invalid peer certificate: Expired". It comes from

@@ -11,7 +11,7 @@ use super::policy::{Fee, MarketplacePolicy, TaxRef, UnknownSku};
 use super::price::{
     Priced, PricedLine, Surroundings, TaxChoice, blank_price, price_line, too_large,
 };
-use super::{Found, Tax, external};
+use super::{Found, Tax, Wanted, external};
 use crate::model::{
     Currency, FactLine, Hold, HoldCode, MappedItem, Marketplace, OdooId, OrderStatus, OtherAmounts,
     Sku,
@@ -284,7 +284,11 @@ impl Lines<'_> {
             (Found::Nothing, UnknownSku::Hold) => self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
                 sku.as_str(),
-                "no product has this internal reference: create the product, or set the reference",
+                self.decision.lookup.archived(&Wanted::Product(sku)).unwrap_or_else(|| {
+                    "no product has this internal reference: create the product, or set the \
+                     reference"
+                        .to_owned()
+                }),
             )),
             (Found::Several, _) => self.planned.holds.push(Hold::new(
                 HoldCode::Sku,
@@ -309,7 +313,13 @@ impl Lines<'_> {
             Found::One(_) => {
                 "this tax includes itself in the price, and the marketplace's prices are net"
             }
-            Found::Nothing => "Odoo has no sales tax of this name in the account's company",
+            Found::Nothing => {
+                if let Some(archived) = self.decision.lookup.archived(&Wanted::Tax(tax)) {
+                    self.planned.holds.push(Hold::new(HoldCode::Tax, key, archived));
+                    return Vec::new();
+                }
+                "Odoo has no sales tax of this name in the account's company"
+            }
             Found::Several => "Odoo has several sales taxes of this name (use tax_id)",
         };
         let text = format!(

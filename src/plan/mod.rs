@@ -74,4 +74,21 @@ pub trait Lookup {
     fn warehouse(&self, code: &str) -> Found<OdooId>;
     /// A delivery method by name that books nothing by itself (no label is bought).
     fn carrier(&self, name: &str) -> Found<OdooId>;
+    /// Where nothing was found: what stands archived in its place, as people call it.
+    fn archived(&self, _wanted: &Wanted<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// What a search was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// A product by its internal reference.
+    Product(&'a Sku),
+    /// The pricelist configured for a marketplace.
+    Pricelist(Marketplace),
+    /// A tax of the marketplace's table.
+    Tax(&'a TaxRef),
+    /// A warehouse by code.
+    Warehouse(&'a str),
 }

@@ -11,7 +11,7 @@ use super::exact::sum;
 use super::lines::{joined, lines};
 use super::merge::{Record, RecordLine, merge};
 use super::policy::{AccountPolicy, AlreadyShipped, MarketplacePolicy, PartnerMode};
-use super::{Found, Lookup, external};
+use super::{Found, Lookup, Wanted, external};
 use crate::model::{
     Accept, AttentionCode, BuyerFact, Currency, Declined, Dossier, FactLine, Fulfilment, Hold,
     HoldCode, MappedItem, Mapping, Marketplace, OdooId, OrderId, OrderStatus, Origin, Outcome, Sku,
@@ -447,6 +447,7 @@ impl Decision<'_> {
 
     fn pricelist(&self, marketplace: Marketplace) -> Result<(OdooId, Currency), Vec<Hold>> {
         let hold = |text: &str| Err(vec![Hold::new(HoldCode::Pricelist, marketplace.name(), text)]);
+        let archived = || self.lookup.archived(&Wanted::Pricelist(marketplace));
         match self.lookup.pricelist(marketplace) {
             Found::One((id, currency)) => match self.record.currency {
                 Some(other) if !other.is_iso() && other != currency => Err(vec![Hold::new(
@@ -469,7 +470,9 @@ impl Decision<'_> {
                 // Without a priced report the pricelist's currency is not in question yet.
                 Some(_) | None => Ok((id, currency)),
             },
-            Found::Nothing => hold("Odoo has no pricelist of the configured name in this company"),
+            Found::Nothing => hold(&archived().unwrap_or_else(|| {
+                "Odoo has no pricelist of the configured name in this company".to_owned()
+            })),
             Found::Several => {
                 hold("Odoo has several pricelists of the configured name: use pricelist_id")
             }
@@ -509,7 +512,10 @@ impl Decision<'_> {
                 Found::Nothing | Found::Several => desired.holds.push(Hold::new(
                     HoldCode::Warehouse,
                     code,
-                    "Odoo has no warehouse with this short name in the account's company",
+                    self.lookup.archived(&Wanted::Warehouse(code)).unwrap_or_else(|| {
+                        "Odoo has no warehouse with this short name in the account's company"
+                            .to_owned()
+                    }),
                 )),
             },
         }

@@ -156,6 +156,16 @@ impl AccountPolicy {
         entries.filter_map(|entry| entry.tax.clone()).collect()
     }
 
+    /// Every warehouse that a marketplace names, by its short name.
+    pub fn warehouse_codes(&self) -> BTreeSet<String> {
+        let rules = self.marketplaces.values();
+        rules
+            .flat_map(|rules| [&rules.warehouse, &rules.fba_warehouse])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
     /// Every delivery method that a table names.
     pub fn carrier_names(&self) -> BTreeSet<String> {
         self.marketplaces.values().flat_map(|rules| rules.carriers.values().cloned()).collect()

@@ -16,8 +16,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tracing::Level;
 
-use crate::model::{AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal, RowFault};
+use crate::model::{
+    AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal, RowFault, counted,
+};
 
+use super::phrases::done;
 use super::{codes, explain};
 
 /// The tracing target of all transitions.
@@ -84,12 +87,11 @@ transitions! {
     FILE_DONE: INFO, "e129452ebaad40acbf4e1d0d95ff0b29",
         "Every row of the file is stored durably; orders follow on their own. The result file \
          beside it has the numbers.";
-    fn file_done(account: &AccountId, file_id: &FileId, family: Family, counts: &Counts) => {
+    fn file_done(account: &AccountId, file_id: &FileId, family: Family, counts: &Counts, from: Timestamp) => {
         account = %account, file_id = %file_id, report_type = family.name(), rows = counts.rows,
         refused = counts.refused, orders = counts.orders, new = counts.new,
         changed = counts.changed, unchanged = counts.unchanged,
-        "file {file_id} done: {} rows, {} orders ({} new, {} changed), {} rows refused",
-        counts.rows, counts.orders, counts.new, counts.changed, counts.refused
+        before_import_from = counts.before_import_from, "file {file_id} done: {}", done(counts, from)
     }
 
     /// A file was refused as a whole; it lies in `rejected/` with its reason.
@@ -202,8 +204,8 @@ transitions! {
     RELEASED: INFO, "b402c230c9924146af5bb5c8fad737e2",
         "Orders that waited for this go on.";
     fn orders_released(account: &AccountId, code: &str, orders: u64) => {
-        account = %account, error_code = %Code(code), orders, "{orders} held {} ({}) go on",
-        if orders == 1 { "order" } else { "orders" }, Code(code)
+        account = %account, error_code = %Code(code), orders, "{} ({}) go on", counted(orders, "held order"),
+        Code(code)
     }
 
     /// An order was refused for good; it is kept and can be requeued.
@@ -222,7 +224,8 @@ transitions! {
          others go on. Report it with the journal.";
     fn batch_panicked(account: &AccountId, orders: usize) explains "delivery-panicked" => {
         account = %account, orders,
-        "account {account}: a batch of {orders} orders made odoo-spoold panic; it is split"
+        "account {account}: a batch of {} made odoo-spoold panic; it is split",
+        counted(orders, "order")
     }
 
     /// A task of the daemon panicked.
@@ -286,7 +289,8 @@ transitions! {
          again, under the same external ids.";
     fn reconciled(account: &AccountId, checked: u64, requeued: u64) => {
         account = %account, checked, requeued,
-        "account {account} reconciled: {checked} orders checked, {requeued} are delivered again"
+        "account {account} reconciled: {} checked, {requeued} to be delivered again",
+        counted(checked, "order")
     }
 
     /// An account delivers again: a person resumed it, or Odoo no longer refuses it.
@@ -300,9 +304,9 @@ transitions! {
     ODOO_UNREACHABLE: WARN, "ff683fe6f12d4c769fb3644c743467c0",
         "Odoo does not answer. Files are still taken; orders wait durably and go on by \
          themselves.";
-    fn odoo_unreachable(account: &AccountId, code: &str) explains code => {
+    fn odoo_unreachable(account: &AccountId, code: &str, seen: &str) explains code => {
         account = %account, next_step = UNREACHABLE_NEXT,
-        "Odoo is not reachable: {}; orders wait. Next: {UNREACHABLE_NEXT}", Code(code)
+        "Odoo is not reachable ({}), orders wait: {seen}. Next: {UNREACHABLE_NEXT}", Code(code)
     }
 
     /// Odoo answers again.
@@ -353,7 +357,8 @@ transitions! {
          spool and the decision journal. Work goes on.";
     fn state_rebuilt(account: &AccountId, orders: u64, deleted: u64, files: u64) => {
         account = %account, orders, deleted, files,
-        "account {account}: rebuilt, {orders} orders in Odoo, {deleted} deleted by people, {files} files"
+        "account {account}: rebuilt, {} in Odoo, {deleted} deleted by people, {}",
+        counted(orders, "order"), counted(files, "file")
     }
 
     /// A place in the decision journal cannot be read; everything else in it is used.
@@ -395,7 +400,7 @@ transitions! {
     READY: INFO, "84418d0298e14cb1a484bc7f7ce90faf",
         "The daemon is up and takes files.";
     fn daemon_ready(accounts: usize, took: Duration) => {
-        accounts, took_ms = millis(took), "ready: {accounts} {}, after {} ms", if accounts == 1 { "account" } else { "accounts" }, millis(took)
+        accounts, took_ms = millis(took), "ready: {}, after {} ms", counted(accounts, "account"), millis(took)
     }
 
     /// The daemon ends.
@@ -409,8 +414,8 @@ transitions! {
     RELOADED: INFO, "b0956979c1f149ceb52b39b19cfc8d2b",
         "The new settings hold. Those that need a restart are named.";
     fn daemon_reloaded(live: usize, restart: &[&'static str]) => {
-        live, restart = restart.join(" "), "reloaded: {live} {}{}{}",
-        if live == 1 { "change" } else { "changes" }, if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
+        live, restart = restart.join(" "), "reloaded: {}{}{}", counted(live, "change"),
+        if restart.is_empty() { "" } else { "; these wait for a restart: " }, restart.join(", ")
     }
 
     /// Nothing is sealed under older master keys any more.
@@ -461,7 +466,7 @@ transitions! {
          with it go on with the anonymous partner, or are held address-expired.";
     fn buyers_destroyed(day: Date, values: u64, orders: u64) => {
         day = %day, values, orders,
-        "buyer data of {day} destroyed; {orders} orders still waited with it"
+        "buyer data of {day} destroyed; {} still waited with it", counted(orders, "order")
     }
 
     /// Orders wait with buyers that end soon.

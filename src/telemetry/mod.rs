@@ -9,6 +9,7 @@ pub mod explain;
 pub mod log;
 pub mod outcomes;
 pub mod panics;
+mod phrases;
 mod queue;
 #[cfg(test)]
 mod queue_tests;

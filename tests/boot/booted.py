@@ -218,6 +218,32 @@ def starting(w):
     w.report.skip('examples/only-odoo.conf in force', 'this kernel does not filter addresses for control groups')
 
 
+# What bash offers for the last word of a line, by the script that the package installed.
+OFFERED = r"""
+. /usr/share/bash-completion/completions/odoo-spoold
+COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
+"$(complete -p odoo-spoold | sed 's/.*-F \([^ ]*\) .*/\1/')" odoo-spoold "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+def completing(w):
+    with w.report.check('bash completes verbs, codes, states and accounts from what the package installed'):
+        def offered(line):
+            return w.machine.run('bash', '--norc', '-c', OFFERED, 'bash', *line.split(' ')).split()
+        for line, wanted in (('odoo-spoold ho', 'hold'), ('odoo-spoold hold re', 'release'), ('odoo-spoold explain pricel', 'pricelist'),
+                             ('odoo-spoold queue list --state he', 'held'), ('odoo-spoold hold list --code wa', 'warehouse'),
+                             ('odoo-spoold queue list --account e', 'eu'), ('odoo-spoold hold release e', 'eu')):
+            ensure(offered(line) == [wanted], '%s: %s' % (line, offered(line)))
+    with w.report.check('the man pages lead on: files, examples, settings, codes'):
+        page = w.machine.run('sh', '-c', 'zcat -f /usr/share/man/man8/odoo-spoold.8*')
+        ensure(all(head in page for head in ('.SH FILES', '.SH EXAMPLES', '.SH SEE ALSO')), page[-600:])
+        ensure(w.machine.ask('test', '-e', '/usr/share/man/man8/odoo-spoold-help.8.gz')[0] != 0, 'a page for help')
+    with w.report.check('a sample is sealed and rehearsed'):
+        said = w.machine.run('odoo-spoold', 'process', '--sample', '--account', 'eu')
+        ensure('WOULD' in said, said)
+
+
 def numbers(w):
     m = w.machine
     with w.report.check('idle, it costs next to nothing'):
@@ -239,8 +265,9 @@ def main():
         w = None
         try:
             w = World(suite, os.path.abspath(package), os.path.abspath(following), scratch)
-            for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, deliver.folders, numbers, life.reloading,
-                         life.activation, life.hanging, life.killed, seen.silent, seen.told, harden.sandbox, harden.credentials,
+            for part in (installing, setting_up, starting, deliver.arriving, deliver.journal, deliver.folders, completing,
+                         numbers, life.reloading, life.activation, life.hanging, life.killed, seen.silent, seen.told,
+                         harden.sandbox, harden.credentials,
                          life.journal_stopped, life.upgrading, life.downgrading, harden.canaries, life.removing,
                          life.purging, moved.restoring):
                 part(w)

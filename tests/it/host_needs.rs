@@ -23,6 +23,7 @@ const SINCE: &[(&str, u32)] = &[
     ("ListenStream", 0),
     ("LoadCredentialEncrypted", 250),
     ("LockPersonality", 235),
+    ("LogExtraFields", 236),
     ("MemoryDenyWriteExecute", 231),
     ("MemoryHigh", 231),
     ("MemoryMax", 231),
@@ -30,6 +31,7 @@ const SINCE: &[(&str, u32)] = &[
     ("NoExecPaths", 248),
     ("NoNewPrivileges", 0),
     ("NotifyAccess", 0),
+    ("OnFailure", 0),
     ("PrivateDevices", 0),
     ("PrivateIPC", 248),
     ("PrivateMounts", 239),
@@ -65,6 +67,7 @@ const SINCE: &[(&str, u32)] = &[
     ("SystemCallArchitectures", 0),
     ("SystemCallErrorNumber", 0),
     ("SystemCallFilter", 0),
+    ("SyslogIdentifier", 0),
     ("TasksMax", 227),
     ("TimeoutAbortSec", 243),
     ("TimeoutStartSec", 0),
@@ -114,7 +117,11 @@ fn readme_names_the_glibc_that_the_program_asks_for() {
 #[test]
 fn readme_names_the_systemd_that_the_units_ask_for() {
     let mut newest = 0;
-    for unit in ["systemd/odoo-spoold.service", "systemd/odoo-spoold.socket"] {
+    for unit in [
+        "systemd/odoo-spoold.service",
+        "systemd/odoo-spoold-failed.service",
+        "systemd/odoo-spoold.socket",
+    ] {
         let text = std::fs::read_to_string(project(unit)).unwrap();
         for line in text.lines().filter(|line| !line.starts_with(['#', '['])) {
             let Some((name, _)) = line.split_once('=') else { continue };

@@ -265,7 +265,7 @@ async fn a_refused_connection_is_not_ambiguous_and_heals() {
     fake.stop();
     let fault = search(&client).await.unwrap_err();
     assert_eq!((fault.kind, fault.ambiguous), (FaultKind::Unreachable, false));
-    assert!(fault.cause.is_some_and(|cause| cause.contains("refused")));
+    assert!(fault.cause.is_some_and(|cause| cause.contains("refuses connections")));
     fake.start();
     search(&client).await.unwrap();
 }
@@ -410,6 +410,11 @@ struct TlsServer {
 
 impl TlsServer {
     fn start(host: &str, more: &[&str]) -> Self {
+        Self::start_valid(host, None, more)
+    }
+
+    /// With a certificate that is valid between two days.
+    fn start_valid(host: &str, days: Option<[&str; 2]>, more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let openssl = || {
             let mut command = Command::new("openssl");
@@ -431,6 +436,25 @@ impl TlsServer {
         let name = format!("subjectAltName=DNS:{host}");
         let leaf = ["-addext", &name, "-addext", "basicConstraints=critical,CA:FALSE"];
         make("leaf", &[&leaf[..], &["-CA", "ca.pem", "-CAkey", "ca.key"]].concat());
+        if let Some([from, to]) = days {
+            // Signed again: `req` only knows days from now on.
+            let text = "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\npolicy=p\n\
+                        default_md=sha256\n[p]\ncommonName=optional\n";
+            std::fs::write(dir.path().join("ca.cnf"), text).unwrap();
+            std::fs::write(dir.path().join("ext.cnf"), format!("{name}\n")).unwrap();
+            std::fs::write(dir.path().join("index.txt"), "").unwrap();
+            std::fs::write(dir.path().join("serial"), "01\n").unwrap();
+            let request = openssl()
+                .args("req -new -key leaf.key -subj /CN=leaf -out leaf.csr".split(' '))
+                .status();
+            assert!(request.unwrap().success());
+            let signed = openssl()
+                .args("ca -batch -notext -config ca.cnf -extfile ext.cnf".split(' '))
+                .args("-cert ca.pem -keyfile ca.key -in leaf.csr -out leaf.pem".split(' '))
+                .args(["-startdate", from, "-enddate", to])
+                .status();
+            assert!(signed.unwrap().success());
+        }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = openssl()
             .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-www"])
@@ -462,6 +486,66 @@ impl Drop for TlsServer {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+#[tokio::test]
+async fn night_p11_a_refused_certificate_says_which_and_why() {
+    let said = |fault: odoo_spoold::odoo::Fault| {
+        assert_eq!((fault.kind, fault.ambiguous), (FaultKind::Tls, false), "{fault}");
+        fault.explained()
+    };
+    let server = TlsServer::start("localhost", &[]);
+    assert_eq!(
+        said(server.probe(false).await),
+        "nobody whom this host trusts has signed the certificate of localhost: a private CA goes \
+         to odoo.ca_file"
+    );
+    let other = TlsServer::start("other.test", &[]);
+    let text = said(other.probe(true).await);
+    assert!(text.contains("is for other.test, not for localhost"), "{text}");
+    let days = ["20200101000000Z", "20200201000000Z"];
+    let text = said(TlsServer::start_valid("localhost", Some(days), &[]).probe(true).await);
+    assert!(text.starts_with("the certificate of localhost expired on 2020-02-01 ("), "{text}");
+    assert!(text.ends_with(" days ago): renew it there"), "{text}");
+    let days = ["20900101000000Z", "20900201000000Z"];
+    let text = said(TlsServer::start_valid("localhost", Some(days), &[]).probe(true).await);
+    let words =
+        "the certificate of localhost is not valid before 2090-01-01; this host's clock says";
+    assert!(text.starts_with(words) && text.ends_with(": timedatectl"), "{text}");
+    // Plain HTTP behind an https address.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let (mut peer, _) = plain.accept().unwrap();
+        let _read = peer.read(&mut [0; 512]);
+        let _written = peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let text = said(probe_at(&format!("https://localhost:{port}")).await);
+    assert!(text.contains(&format!("localhost does not speak TLS on port {port}")), "{text}");
+}
+
+#[tokio::test]
+async fn night_p11_what_cannot_be_reached_says_what_was_seen() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for url in [format!("https://localhost:{port}"), format!("http://127.0.0.1:{port}")] {
+        let fault = probe_at(&url).await;
+        assert_eq!(fault.kind, FaultKind::Unreachable);
+        let text = fault.explained();
+        let words = format!("refuses connections on port {port}: is Odoo running?");
+        assert!(text.ends_with(&words), "{text}");
+        assert!(fault.to_string().contains("refuses connections"), "{fault}");
+    }
+    let fault = probe_at("https://erp.night.invalid").await;
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    let text = fault.explained();
+    assert!(text.starts_with("erp.night.invalid has no address (DNS"), "{text}");
+}
+
+async fn probe_at(url: &str) -> odoo_spoold::odoo::Fault {
+    let mut endpoint = Endpoint::new(url, "db", "bot", SecretString::from("0123456789abcdef"));
+    endpoint.connect_timeout = Duration::from_secs(5);
+    Client::new(endpoint).unwrap().probe().await.unwrap_err()
 }
 
 #[tokio::test]

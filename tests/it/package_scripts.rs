@@ -107,6 +107,20 @@ fn audit_27_an_installation_waits_for_no_pipe_and_reads_through_no_link() {
 }
 
 #[test]
+fn night_f9_an_installation_names_both_groups_and_a_purge_says_what_goes() {
+    let host = Host::new();
+    fs::write(host.path("etc/odoo-spoold/config.toml"), "# Nothing yet.\n").unwrap();
+    let said = text(&host.run("postinst", "configure").stdout);
+    for words in ["odoo-spoold-drop", "odoo-spoold-ctl", "odoo-spoold setup", "systemctl enable"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    fs::write(host.path("etc/odoo-spoold/keys.toml"), "").unwrap();
+    let purged = text(&host.run("postrm", "purge").stdout);
+    let (before, after) = (purged.find("Only a recovery file"), purged.find("are gone from"));
+    assert!(before.unwrap() < after.unwrap(), "{purged}");
+}
+
+#[test]
 fn a_state_of_another_schema_is_refused_before_anything_changes() {
     let host = Host::new();
     let schema = host.path("var/lib/odoo-spoold/SCHEMA");

@@ -161,3 +161,36 @@ fn audit_18_two_dry_runs_at_once_and_each_counts_every_order_of_a_long_file() {
     let [ControlError::Process { code, .. }] = refused.as_slice() else { panic!("{answers:?}") };
     assert_eq!(code, "dry-runs-busy");
 }
+
+#[test]
+fn night_p14_one_command_seals_a_sample_and_says_what_it_would_become() {
+    let fake = shop(Flavor::V19);
+    let installation = installation(&fake, &["eu"], "");
+    let spoold = start(&installation, &clock());
+    let (socket, handle) = (installation.settings.control.socket.clone(), spoold.daemon.handle());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let stopped = stop.clone();
+    let serving = std::thread::spawn(move || {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let listener = odoo_spoold::control::bind(&socket).unwrap();
+            odoo_spoold::control::serve(listener, handle, stopped).await.unwrap();
+        });
+    });
+    let asked = |more: &[&str]| {
+        spoold.wait("the socket", || installation.settings.control.socket.exists());
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_odoo-spoold"));
+        command.args(["process", "--sample", "--account", "eu", "--json", "--config"]);
+        let done = command.arg(&installation.config).args(more).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{told}");
+        serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap()
+    };
+    let said = asked(&["--sku", "SKU-0001"]);
+    assert_eq!((&said["dry_run"], &said["would"]["create"]), (&true.into(), &1.into()), "{said}");
+    let said = asked(&[]);
+    assert_eq!(said["would"]["hold"]["sku"], 1, "{said}");
+    assert!(fake.records("sale.order").is_empty());
+    stop.cancel();
+    serving.join().unwrap();
+    spoold.stop();
+}

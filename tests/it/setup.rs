@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use odoo_spoold::config::{Keys, RecordRef, Recovery, Settings};
 use odoo_spoold::envelope::{self, Keyring};
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use sha2::Digest as _;
 
 use crate::support::fake_odoo::{API_KEY, DATABASE, FakeOdoo, Flavor, LOGIN};
@@ -247,6 +247,89 @@ fn a_recovery_file_brings_the_same_identities_to_another_host() {
     assert_eq!(third.census(), kept);
 }
 
+/// The word of every command that misses keys which were here.
+const GONE: &str = "the keys of this host are gone, but";
+
+#[test]
+fn night_p1_keys_that_are_gone_are_never_made_again() {
+    let odoo = odoo();
+    let host = Host::new(&odoo);
+    ok(host.setup(&["--recovery", "r.age", "--recovery-passphrase-file", "word"]));
+    let keys = host.keys();
+    let (file, state) = (host.at("etc/odoo-spoold/keys.toml"), host.at("var/lib/odoo-spoold"));
+    std::fs::create_dir(state.join("store")).unwrap();
+    std::fs::write(state.join("store/db"), "sealed").unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let before = host.census();
+    let trace = state.display().to_string();
+    let refused = |said: &str, trace: &str| {
+        let words = said.replace('\n', " ");
+        assert!(words.contains(GONE) && words.contains(trace), "{said}");
+        assert!(words.contains("setup --restore RECOVERY-FILE"), "{said}");
+        assert!(words.contains("setup --new-keys"), "{said}");
+        assert!(!words.contains("make keys with"), "{said}");
+    };
+    refused(&fails(host.setup(&["--no-recovery"])), &trace);
+    refused(&fails(host.command(&["keys", "list"])), &trace);
+    refused(&fails(host.command(&["recipient"])), &trace);
+    refused(&fails(host.command(&["keygen", "--account", "eu"])), &trace);
+    let run = host.command(&["run"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(78));
+    refused(&text(&run.stderr), &trace);
+    let checked = host.command(&["check"]).output().unwrap();
+    assert_eq!(checked.status.code(), Some(78));
+    refused(&text(&checked.stdout), &trace);
+    assert_eq!(host.census(), before);
+
+    // Without a state: the name of the newest keys says it.
+    std::fs::rename(&state, host.at("state.kept")).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    refused(&fails(host.setup(&["--no-recovery"])), "keys.newest");
+    assert!(!file.exists());
+    std::fs::remove_dir(&state).unwrap();
+    std::fs::rename(host.at("state.kept"), &state).unwrap();
+
+    // The recovery file brings them back, and the state with them.
+    let restore = ["--restore", "r.age", "--recovery-passphrase-file", "word"];
+    ok(host.setup(&restore));
+    assert_eq!(host.keys().seals(), keys.seals());
+    assert!(state.join("store/db").exists());
+
+    // Somebody says that there shall be new ones: what was sealed is kept aside.
+    std::fs::remove_file(&file).unwrap();
+    let said = ok(host.setup(&["--no-recovery", "--new-keys"]));
+    assert!(said.contains("does not open with the new keys"), "{said}");
+    assert_ne!(host.keys().seals(), keys.seals());
+    assert!(!state.join("store").exists());
+    assert!(state.join("store.1/db").exists());
+}
+
+#[test]
+fn night_p1_an_account_that_odoo_knows_gets_no_new_id_key_by_itself() {
+    let odoo = odoo();
+    let marker = |account: &str| {
+        let text = format!("odoo-spoold {account} 0123 4 abcdef 2026-11-21T12:00:00Z");
+        odoo.insert("res.partner", value!({ "name": "marker", "ref": text, "active": false }))
+    };
+    marker("eu_2");
+    let host = Host::new(&odoo);
+    ok(host.setup(&["--no-recovery"]));
+    let second = Host::new(&odoo);
+    marker("eu");
+    let before = second.census();
+    let said = fails(second.setup(&["--no-recovery"]));
+    assert!(said.contains("marker of the account eu") && said.contains("--restore"), "{said}");
+    assert!(said.contains("--id-key") && said.contains("--new-keys"), "{said}");
+    assert_eq!(second.census(), before);
+    ok(host.command(&["keys", "id-key", "--account", "eu", "--output", "id.key"]));
+    let mut travelled = second.setup(&["--no-recovery", "--id-key"]);
+    travelled.arg(host.at("id.key"));
+    ok(travelled);
+    let third = Host::new(&odoo);
+    let said = ok(third.setup(&["--no-recovery", "--new-keys"]));
+    assert!(said.contains("id-key-differs"), "{said}");
+}
+
 #[test]
 fn a_recovery_file_sealed_to_a_recipient_opens_with_its_identity() {
     let odoo = odoo();
@@ -321,15 +404,27 @@ fn where_the_host_seals_credentials_the_keys_are_one() {
 fn a_person_is_asked_on_a_terminal_and_secrets_do_not_show() {
     let odoo = odoo();
     let host = Host::new(&odoo);
+    // As the package installs it.
+    std::fs::create_dir_all(host.at("etc/odoo-spoold")).unwrap();
+    let package = include_str!("../../packaging/debian/config.toml");
+    std::fs::write(host.at("etc/odoo-spoold/config.toml"), package).unwrap();
     let answers = [
+        "127.0.0.1:8069",
         host.url.as_str(),
+        "nowhere",
         DATABASE,
         LOGIN,
         API_KEY,
         "eu",
+        "someday",
+        "2026-01-02",
         "./r.age",
+        "short",
+        "correct horse battery",
+        "something else again",
         "correct horse battery",
         "correct horse battery",
+        "y",
     ];
     let done = Command::new("python3")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/answer.py"))
@@ -346,6 +441,25 @@ fn a_person_is_asked_on_a_terminal_and_secrets_do_not_show() {
     assert!(screen.contains("Odoo's database") && screen.contains("age -r "), "{screen}");
     assert!(!screen.contains(API_KEY) && !screen.contains("battery"), "a secret was shown");
     assert_eq!(host.keys().api_key.expose_secret(), API_KEY);
+    // Night F2 to F8: each answer is proven when it is given, and nothing frightens afterwards.
+    for words in [
+        "not a URL",
+        "no such database",
+        "That is not a day",
+        "at least 12 characters",
+        "That is too short",
+        "The two differ",
+        "Make them now?",
+        "odoo-spoold process --sample --account eu",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    for words in ["none is known of", "--no-recovery", "restart odoo-spoold"] {
+        assert!(!screen.contains(words), "{words}: {screen}");
+    }
+    let config = std::fs::read_to_string(host.at("etc/odoo-spoold/config.toml")).unwrap();
+    assert!(config.contains("import_from = 2026-01-02"), "{config}");
+    assert!(!config.contains("While there are none below"), "{config}");
     let second = Host::new(&odoo);
     let mut restore = second.setup(&["--recovery-passphrase-file", "word"]);
     restore.arg("--restore").arg(host.at("r.age"));

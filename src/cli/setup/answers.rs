@@ -6,9 +6,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::check::prepare::{self, Known};
+use crate::check::prepare::{self, About, AskError, Known};
+use crate::clock::{Clock as _, System};
 use crate::config::{Keys, RecordRef, Region, Settings};
 use crate::model::{AccountId, KeyEnd, KeyReading, OdooId};
 
@@ -17,6 +20,12 @@ use super::super::prompt::Terminal;
 use super::super::recover::read_line;
 use super::conf::Wanted;
 use super::{Args, Host, KeyStore, Place};
+
+/// What is asked for more than once.
+const URL: &str = "Odoo's address (URL)";
+const DATABASE: &str = "Odoo's database";
+/// Where an Odoo on the same host usually is.
+const USUAL_URL: &str = "http://localhost:8069";
 
 /// An account as it is given on the command line: `eu`, `shop_2:NA`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +67,12 @@ pub(super) struct Answers {
     pub(super) api_key_ends: KeyEnd,
     /// Those that this run is about.
     pub(super) accounts: Vec<AccountSpec>,
+    /// Those without keys here of which Odoo has a marker.
+    pub(super) marked: Vec<AccountId>,
     /// Of those that config.toml does not have yet.
     company: Option<RecordRef>,
+    /// From which day on those have orders.
+    import_from: Option<Date>,
 }
 
 impl Answers {
@@ -81,12 +94,21 @@ impl Answers {
                 (None, None, Some(terminal)) => terminal.ask(what, guess),
                 (None, None, None) => Err(missing(what, option)),
             };
+        let ca_file = args.odoo_ca_file.clone();
+        let ca_file = ca_file.or_else(|| odoo.and_then(|odoo| odoo.ca_file.clone()));
         let url = odoo.map(|odoo| odoo.url.as_str());
-        let guess = Some("http://localhost:8069");
-        let url = say(&args.odoo_url, url, "Odoo's address (URL)", "--odoo-url URL", guess)?;
+        let url = match (terminal, &args.odoo_url, url) {
+            (Some(terminal), None, None) if !args.skip_odoo => ask_url(terminal, ca_file.as_ref())?,
+            _ => say(&args.odoo_url, url, URL, "--odoo-url URL", Some(USUAL_URL))?,
+        };
         let database = odoo.map(|odoo| odoo.database.as_str());
         let option = "--odoo-database NAME";
-        let database = say(&args.odoo_database, database, "Odoo's database", option, None)?;
+        let database = match (terminal, &args.odoo_database, database) {
+            (Some(terminal), None, None) if !args.skip_odoo => {
+                ask_database(terminal, &url, ca_file.as_ref())?
+            }
+            _ => say(&args.odoo_database, database, DATABASE, option, None)?,
+        };
         let login = odoo.map(|odoo| odoo.login.as_str());
         let (what, option) = ("The integration user's login", "--odoo-login LOGIN");
         let login = say(&args.odoo_login, login, what, option, None)?;
@@ -100,14 +122,22 @@ impl Answers {
             (None, None, Some(terminal)) => terminal.secret(what)?,
             (None, None, None) => return Err(missing(what, "--odoo-api-key-file FILE")),
         };
-        let ca_file = args.odoo_ca_file.clone();
-        let ca_file = ca_file.or_else(|| odoo.and_then(|odoo| odoo.ca_file.clone()));
         let accounts = accounts(args, settings, keys.map(|(_, keys)| keys), terminal)?;
         let same_key = there.is_some_and(|key| key.expose_secret() == api_key.expose_secret());
         let noted = keys.map(|(_, keys)| keys.api_key_ends).filter(|_| same_key);
         let api_key_ends = args.odoo_api_key_ends.or(noted).unwrap_or_default();
-        let mut answers =
-            Self { url, database, login, ca_file, api_key, api_key_ends, accounts, company: None };
+        let mut answers = Self {
+            url,
+            database,
+            login,
+            ca_file,
+            api_key,
+            api_key_ends,
+            accounts,
+            marked: Vec::new(),
+            company: None,
+            import_from: args.import_from,
+        };
         let unknown = answers
             .accounts
             .iter()
@@ -120,12 +150,19 @@ impl Answers {
         let known = if args.skip_odoo || !(changed || unknown) {
             None
         } else {
-            let known = answers.ask_odoo(args, terminal)?;
+            let keyed = |id: &AccountId| keys.is_some_and(|(_, keys)| keys.account(id).is_some());
+            let ids = answers.accounts.iter().map(|account| account.id.clone());
+            let keyless: Vec<AccountId> = ids.filter(|id| !keyed(id)).collect();
+            let known = answers.ask_odoo(args, &keyless, terminal)?;
+            answers.marked.clone_from(&known.marked);
             answers.api_key_ends = key_end(args, known.key, answers.api_key_ends, terminal)?;
             Some(known)
         };
         if unknown {
             answers.company = Some(company(args, known.as_ref(), terminal)?);
+            if let (None, Some(terminal)) = (answers.import_from, terminal) {
+                answers.import_from = Some(ask_day(terminal)?);
+            }
         }
         Ok(answers)
     }
@@ -151,14 +188,18 @@ impl Answers {
                 Place::Credential(_) => None,
             },
             accounts: accounts.collect(),
+            import_from: self.import_from,
         }
     }
 
     /// Until it lets us in, or the person gives up (Ctrl-C).
-    fn ask_odoo(&mut self, args: &Args, terminal: Option<&Terminal>) -> Result<Known, Problem> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|error| Problem::new("host", format!("no runtime on this host: {error}")))?;
+    fn ask_odoo(
+        &mut self,
+        args: &Args,
+        keyless: &[AccountId],
+        terminal: Option<&Terminal>,
+    ) -> Result<Known, Problem> {
+        let runtime = runtime()?;
         loop {
             let odoo = prepare::Odoo {
                 url: self.url.clone(),
@@ -167,6 +208,7 @@ impl Answers {
                 api_key: self.api_key.clone(),
                 ca_file: self.ca_file.clone(),
                 noted: self.api_key_ends,
+                keyless: keyless.to_vec(),
             };
             let error = match runtime.block_on(prepare::ask(odoo)) {
                 Ok(known) => return Ok(known),
@@ -180,12 +222,70 @@ impl Answers {
             };
             terminal.tell(&format!("Odoo does not let us in: {error}\n"));
             terminal.tell(&format!("  next: {}", error.next_step()));
-            self.url = terminal.ask("Odoo's address (URL)", Some(&self.url))?;
-            self.database = terminal.ask("Odoo's database", Some(&self.database))?;
-            self.login = terminal.ask("The integration user's login", Some(&self.login))?;
-            if args.odoo_api_key_file.is_none() {
-                self.api_key = terminal.secret("The integration user's API key")?;
+            match error.about() {
+                About::Address => self.url = terminal.ask(URL, Some(&self.url))?,
+                About::Database => self.database = terminal.ask(DATABASE, Some(&self.database))?,
+                About::Login => {
+                    self.login = terminal.ask("The integration user's login", Some(&self.login))?;
+                    if args.odoo_api_key_file.is_none() {
+                        self.api_key = terminal.secret("The integration user's API key")?;
+                    }
+                }
             }
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Problem::new("host", format!("no runtime on this host: {error}")))
+}
+
+/// An address at which an Odoo answers.
+fn ask_url(terminal: &Terminal, ca_file: Option<&PathBuf>) -> Result<String, Problem> {
+    let runtime = runtime()?;
+    loop {
+        let url = terminal.ask(URL, Some(USUAL_URL))?;
+        match runtime.block_on(prepare::answers(url.clone(), ca_file.cloned())) {
+            Ok(version) => {
+                terminal.tell(&format!("  Odoo {version} answers there."));
+                return Ok(url);
+            }
+            Err(error) => refuse(terminal, &error),
+        }
+    }
+}
+
+/// A database that the Odoo at this address has.
+fn ask_database(
+    terminal: &Terminal,
+    url: &str,
+    ca_file: Option<&PathBuf>,
+) -> Result<String, Problem> {
+    let runtime = runtime()?;
+    loop {
+        let database = terminal.ask(DATABASE, None)?;
+        let asked = prepare::has_database(url.to_owned(), database.clone(), ca_file.cloned());
+        match runtime.block_on(asked) {
+            Ok(()) => return Ok(database),
+            Err(error) => refuse(terminal, &error),
+        }
+    }
+}
+
+fn refuse(terminal: &Terminal, error: &AskError) {
+    terminal.tell(&format!("  {error}"));
+    terminal.tell(&format!("  next: {}", error.next_step()));
+}
+
+/// From which day on there shall be orders.
+fn ask_day(terminal: &Terminal) -> Result<Date, Problem> {
+    let today = System.now().to_zoned(TimeZone::UTC).date().to_string();
+    let what = "Orders from which day on? (earlier purchases are counted, not created)";
+    loop {
+        match terminal.ask(what, Some(&today))?.parse() {
+            Ok(day) => return Ok(day),
+            Err(_) => terminal.tell("  That is not a day; write it as in 2026-11-28."),
         }
     }
 }
@@ -311,21 +411,45 @@ fn company(
             Ok(if name.is_empty() { RecordRef::Id(*id) } else { RecordRef::Name(name.clone()) })
         }
         (_, Some(terminal)) => {
-            if !names.is_empty() {
-                terminal.tell(&format!("The user may work for: {names}"));
+            if companies.is_empty() {
+                return Ok(written(&terminal.ask("The company that sells", None)?));
             }
-            loop {
-                let wanted = written(&terminal.ask("The company that sells", None)?);
-                if known.is_none() || there(&wanted) {
-                    return Ok(wanted);
-                }
-            }
+            ask_company(terminal, companies)
         }
         ([], None) => Err(missing("The company that sells", "--company NAME")),
         (_, None) => {
             Err(Problem::usage(format!("the user may work for several companies: {names}"))
                 .next("--company NAME"))
         }
+    }
+}
+
+/// One of several, by its number in a sorted list or by its name.
+fn ask_company(terminal: &Terminal, companies: &[(OdooId, String)]) -> Result<RecordRef, Problem> {
+    let mut sorted: Vec<&(OdooId, String)> = companies.iter().collect();
+    sorted.sort_by_key(|(id, name)| (name.to_lowercase(), *id));
+    terminal.tell("The user may work for:");
+    for (at, (_, name)) in sorted.iter().enumerate() {
+        terminal.tell(&format!("  {:>2}  {name}", at.saturating_add(1)));
+    }
+    loop {
+        let said = terminal.ask("The company that sells (its number or name)", Some("1"))?;
+        let numbered = said.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let found = match numbered.and_then(|at| sorted.get(at)) {
+            Some(found) => Some(*found),
+            None => sorted.iter().copied().find(|(_, name)| *name == said),
+        };
+        let Some((id, name)) = found else {
+            let last = sorted.len();
+            terminal.tell(&format!("  There is no such company in the list; type 1 to {last}."));
+            continue;
+        };
+        // Two of one name are told apart by their id only.
+        let namesakes = sorted.iter().filter(|(_, other)| other == name).count();
+        return Ok(match namesakes {
+            1 if !name.is_empty() => RecordRef::Name(name.clone()),
+            _ => RecordRef::Id(*id),
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::config::{RecordRef, Region, Settings};
@@ -40,15 +41,23 @@ pub(super) struct Wanted {
     /// Where keys are a file.
     pub(super) keys_file: Option<PathBuf>,
     pub(super) accounts: Vec<(AccountId, Region, RecordRef)>,
+    /// From which day on those have orders; none: nobody said.
+    pub(super) import_from: Option<Date>,
 }
+
+/// What the package installs: it only says that nothing is set up yet.
+const OF_PACKAGE: &str = include_str!("../../../packaging/debian/config.toml");
 
 /// The text that says what is wanted.
 pub(super) fn edited(path: &Path, old: Option<&str>, wanted: &Wanted) -> Result<String, Problem> {
     let wrong = |error: &dyn std::fmt::Display| {
         Problem::new("configuration", error.to_string()).at(path).exit(crate::config::EXIT_CONFIG)
     };
-    let mut document: DocumentMut =
-        old.unwrap_or(HEAD).parse().map_err(|error: toml_edit::TomlError| wrong(&error))?;
+    let mut document: DocumentMut = old
+        .filter(|text| *text != OF_PACKAGE)
+        .unwrap_or(HEAD)
+        .parse()
+        .map_err(|error: toml_edit::TomlError| wrong(&error))?;
     let odoo = [("url", &wanted.url), ("database", &wanted.database), ("login", &wanted.login)];
     for (key, wanted) in odoo {
         if let Some(wanted) = wanted {
@@ -79,7 +88,7 @@ pub(super) fn edited(path: &Path, old: Option<&str>, wanted: &Wanted) -> Result<
     }
     let mut text = document.to_string();
     for (id, region, company) in &wanted.accounts {
-        account(&mut text, id, *region, company);
+        account(&mut text, id, *region, company, wanted.import_from);
     }
     let _loads = Settings::parse(path, &text)?;
     Ok(text)
@@ -113,7 +122,13 @@ fn set(document: &mut DocumentMut, table: &str, key: &str, text: &str) {
     }
 }
 
-fn account(text: &mut String, id: &AccountId, region: Region, company: &RecordRef) {
+fn account(
+    text: &mut String,
+    id: &AccountId,
+    region: Region,
+    company: &RecordRef,
+    import_from: Option<Date>,
+) {
     let (marketplace, prices) = match region {
         Region::Eu => ("Amazon.de", "gross"),
         Region::Na => ("Amazon.com", "net"),
@@ -126,6 +141,10 @@ fn account(text: &mut String, id: &AccountId, region: Region, company: &RecordRe
         }
         RecordRef::Id(id) => format!("company_id = {id}"),
     };
+    let import_from = match import_from {
+        Some(day) => format!("import_from = {day}"),
+        None => "# import_from = 2026-11-28: without it, the day of the first run".to_owned(),
+    };
     let block = format!(
         "\n\
          # The id can never change: the external ids in Odoo begin with it.\n\
@@ -133,6 +152,8 @@ fn account(text: &mut String, id: &AccountId, region: Region, company: &RecordRe
          id = \"{id}\"\n\
          region = \"{}\"\n\
          {company}\n\
+         # Orders bought before this day are counted, and not created:\n\
+         {import_from}\n\
          # Until there is a table for each marketplace it sells on, its orders are held `marketplace`:\n\
          # [[account.marketplace]]\n\
          # name = \"{marketplace}\"\n\
@@ -170,6 +191,17 @@ mod tests {
         assert_eq!(settings.accounts[0].company, RecordRef::Name("A \"B\"".into()));
         let again = Wanted { accounts: Vec::new(), ..wanted() };
         assert_eq!(edited(path, Some(&text), &again).unwrap(), text);
+    }
+
+    #[test]
+    fn night_f8_nothing_is_left_of_the_text_that_says_that_nothing_is_set_up() {
+        let path = Path::new("config.toml");
+        let wanted = Wanted { import_from: Some(jiff::civil::date(2026, 11, 1)), ..wanted() };
+        let text = edited(path, Some(OF_PACKAGE), &wanted).unwrap();
+        assert!(!text.contains("While there are none below"), "{text}");
+        let from = Settings::parse(path, &text).unwrap().accounts[0].import_from;
+        let day = "2026-11-01T00:00:00Z".parse().unwrap();
+        assert_eq!(from, crate::config::ImportFrom::At(day));
     }
 
     #[test]

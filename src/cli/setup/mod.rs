@@ -11,11 +11,13 @@
 
 mod answers;
 mod conf;
+mod gone;
 mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use jiff::civil::Date;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::check::prepare::{self, Owner};
@@ -41,6 +43,7 @@ const SERVICE_USER: &str = "odoo-spoold";
 
 /// Makes keys, settings and folders; tests Odoo; ends with `check`.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Args {
     /// Ask nothing: what is missing is an error that names the option
     #[arg(long)]
@@ -72,6 +75,13 @@ pub struct Args {
     /// that the user may work for
     #[arg(long, value_name = "NAME")]
     pub company: Option<String>,
+    /// Orders from this day on, as in 2026-11-28; earlier purchases are counted, not created. Without
+    /// it from the day of the first run
+    #[arg(long, value_name = "DAY")]
+    pub import_from: Option<Date>,
+    /// Make in Odoo what is safe to make, as `check --fix` does: the fee products
+    #[arg(long)]
+    pub fix: bool,
     /// The group that may drop files into incoming/; without it the package's, odoo-spoold-drop
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
@@ -81,6 +91,10 @@ pub struct Args {
     /// Take all keys from this recovery file: the same identities, the same external ids
     #[arg(long, value_name = "FILE")]
     pub restore: Option<PathBuf>,
+    /// Make new keys although this host had some and no recovery file is left: what is sealed stays
+    /// closed, and buyers are made again
+    #[arg(long, conflicts_with = "restore")]
+    pub new_keys: bool,
     /// Open that file (or the one of --id-key) with this age identity file
     #[arg(long, value_name = "FILE")]
     pub recovery_identity: Option<PathBuf>,
@@ -142,6 +156,8 @@ pub(super) struct Host {
     store: Option<KeyStore>,
     keys: Option<(SecretString, Keys)>,
     owner: Owner,
+    /// A credential that does not open here, and gives way to the keys that this run brings.
+    unopened: Option<PathBuf>,
 }
 
 /// Adds an account to an installation that is set up.
@@ -184,11 +200,15 @@ fn set_up(
         Some(file) => Some(restored(file, args, terminal, before.as_ref())?),
         None => before.clone_text()?,
     };
+    if base.is_none() {
+        gone::refuse_here(args, &host)?;
+    }
     let answers = Answers::gather(args, &host, base.as_ref(), terminal)?;
     let id_keys = match &args.id_key {
         Some(file) => travelled(file, args, terminal)?,
         None => Vec::new(),
     };
+    gone::refuse_marked(args, &answers.marked, &id_keys, &mut report)?;
     let old = before.as_ref().map(|(text, _)| text);
     let (text, keys) = made(&answers, base.as_ref(), old, &id_keys)?;
     let decision = recover::decide(&args.recovery, recover::needed(&keys), terminal)?;
@@ -210,14 +230,24 @@ fn set_up(
     };
     let changed = old.map(secrecy::ExposeSecret::expose_secret) != Some(text.expose_secret());
     report.keys(&store.place, changed, before.is_none());
+    if base.is_none() {
+        gone::set_aside(&host.state(), &mut report)?;
+    }
+    if let Some(path) = &host.unopened {
+        let failed = |error: std::io::Error| Problem::file("moving it aside", path, &error);
+        if let Some(kept) = recover::step_aside(path).map_err(failed)? {
+            report.note(format!("the credential that does not open is kept: {}", kept.display()));
+        }
+    }
     if changed {
         store.write(&text)?;
     }
     store.announce(&keys)?;
     stop_after("keys");
-    if let Some(decision) = decision {
-        note(&store, &text, &keys, &decision, &mut report)?;
-    }
+    let keys = match decision {
+        Some(decision) => note(&store, &text, &keys, &decision, &mut report)?,
+        None => keys,
+    };
 
     let config = host.paths.config.clone();
     let wanted = answers.wanted(&host, &store);
@@ -235,17 +265,17 @@ fn set_up(
     report.recipients(&settings, &keys)?;
     report.restart(&settings, changed || rewritten);
     let checked = if args.skip_odoo { None } else { Some((&settings, keys)) };
-    report.tell(global, checked, out)
+    report.tell(global, checked, args.fix, terminal, out)
 }
 
-/// Stores, seals and notes a recovery file, or that there shall be none.
+/// Stores, seals and notes a recovery file, or that there shall be none; the keys with that note.
 pub(super) fn note(
     store: &KeyStore,
     text: &SecretString,
     keys: &Keys,
     decision: &Decision,
     report: &mut Report,
-) -> Result<(), Problem> {
+) -> Result<Keys, Problem> {
     let mut draft = KeysDraft::open(store.path(), text)?;
     match decision {
         Decision::Write(path, safe) => {
@@ -256,10 +286,10 @@ pub(super) fn note(
         Decision::Decline => draft.note_recovery(None),
     }
     stop_after("recovery");
-    let (noted, _) = draft.finish()?;
+    let (noted, keys) = draft.finish()?;
     store.write(&noted)?;
     stop_after("noted");
-    Ok(())
+    Ok(keys)
 }
 
 /// The keys text with everything the answers ask for.
@@ -440,13 +470,28 @@ impl Host {
             store: None,
             keys: None,
             owner: Owner { daemon, droppers, usual_droppers },
+            unopened: None,
         };
         host.store = KeyStore::find(&host.paths, host.named_keys().as_deref(), daemon);
         if let Some(store) = &host.store {
-            let text = store.read()?;
-            host.keys = Some(KeysDraft::open(store.path(), &text)?.finish()?);
+            match store.read() {
+                Ok(text) => host.keys = Some(KeysDraft::open(store.path(), &text)?.finish()?),
+                Err(closed)
+                    if closed.is("credential") && (args.restore.is_some() || args.new_keys) =>
+                {
+                    host.unopened = Some(store.path().to_owned());
+                    host.store = None;
+                }
+                Err(closed) => return Err(closed),
+            }
         }
         Ok(host)
+    }
+
+    /// The state directory, as configured or as it will be.
+    fn state(&self) -> PathBuf {
+        let configured = self.settings.as_ref().map(|settings| settings.state.dir.clone());
+        configured.unwrap_or_else(|| self.paths.root.join("var/lib/odoo-spoold"))
     }
 
     /// The keys file that config.toml names.

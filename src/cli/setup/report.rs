@@ -9,13 +9,14 @@ use crate::check::{self, Options};
 use crate::config::{Keys, Settings};
 use crate::control::client::Client;
 use crate::envelope::Keyring;
-use crate::model::AccountId;
+use crate::model::{AccountId, counted};
 
 use super::super::Global;
 use super::super::check::print_table;
 use super::super::keystore::Place;
 use super::super::output::Output;
 use super::super::problem::Problem;
+use super::super::prompt::Terminal;
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery: Option<String>,
     restart_needed: bool,
-    next_step: &'static str,
+    next_step: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<serde_json::Value>,
 }
@@ -46,6 +47,21 @@ struct Sealing {
     recipient: String,
     incoming: String,
     command: String,
+}
+
+/// What `check --fix` would make.
+fn makes(found: &check::Report) -> usize {
+    let next = found.rows.iter().filter_map(|row| row.next_step.as_ref());
+    next.filter(|next| next.contains("`odoo-spoold check --fix` makes")).count()
+}
+
+/// Whether the person wants it made now.
+fn wanted(terminal: &Terminal, found: &check::Report) -> Result<bool, Problem> {
+    let what = format!(
+        "Odoo has no products yet for {} (shipping and the like). Make them now? (y or n)",
+        counted(makes(found), "fee")
+    );
+    Ok(terminal.ask(&what, Some("y"))?.to_lowercase().starts_with('y'))
 }
 
 impl Report {
@@ -101,10 +117,20 @@ impl Report {
     pub(super) fn restart(&mut self, settings: &Settings, changed: bool) {
         let running = Client::connect(&settings.control.socket).is_ok();
         self.restart_needed = running && changed;
+        let account = settings.accounts.first().map_or("ACCOUNT", |account| account.id.as_str());
+        let then = format!(
+            "then `odoo-spoold process --sample --account {account}`: what an order becomes"
+        );
         self.next_step = match (running, changed) {
-            (true, true) => "`systemctl restart odoo-spoold`: new keys and accounts wait for it",
-            (true, false) => "nothing: it runs",
-            (false, _) => "`systemctl enable --now odoo-spoold.socket odoo-spoold.service`",
+            (true, true) => {
+                format!(
+                    "`systemctl restart odoo-spoold`: new keys and accounts wait for it; {then}"
+                )
+            }
+            (true, false) => "nothing: it runs".to_owned(),
+            (false, _) => {
+                format!("`systemctl enable --now odoo-spoold.socket odoo-spoold.service`, {then}")
+            }
         };
     }
 
@@ -114,6 +140,8 @@ impl Report {
         mut self,
         global: &Global,
         checked: Option<(&Settings, Keys)>,
+        fix: bool,
+        terminal: Option<&Terminal>,
         out: &mut Output,
     ) -> Result<ExitCode, Problem> {
         let found = match checked {
@@ -121,12 +149,24 @@ impl Report {
             Some((settings, keys)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(|error| Problem::new("host", error.to_string()))?;
-                let options = Options { config: global.config(), ..Options::default() };
-                Some(runtime.block_on(check::run(settings, &Ok(keys), &options)))
+                let options = Options { config: global.config(), fix, ..Options::default() };
+                let keys = Ok(keys);
+                let found = runtime.block_on(check::run(settings, &keys, &options));
+                let options = Options { fix: true, ..options };
+                match terminal {
+                    Some(terminal) if !fix && makes(&found) > 0 && wanted(terminal, &found)? => {
+                        Some(runtime.block_on(check::run(settings, &keys, &options)))
+                    }
+                    _ => Some(found),
+                }
             }
         };
         if let Some(found) = &found {
             let rows = serde_json::to_value(&found.rows).unwrap_or_default();
+            if makes(found) > 0 {
+                self.next_step =
+                    format!("`odoo-spoold check --fix` makes what is missing, {}", self.next_step);
+            }
             self.check = Some(serde_json::json!({ "exit_code": found.exit_code(), "rows": rows }));
         }
         out.answer(&self, |out, report| {

@@ -380,7 +380,11 @@ pub(super) fn reword(said: &str) -> (String, Option<String>) {
     if let Some(key) = said.strip_prefix("missing field ") {
         return (
             format!("the key {key} is missing"),
-            Some("config.example.toml explains every key".to_owned()),
+            Some(if key == "`odoo`" {
+                "nothing is set up yet: run `odoo-spoold setup`".to_owned()
+            } else {
+                "config.example.toml explains every key".to_owned()
+            }),
         );
     }
     (said.replace('\n', ", "), None)

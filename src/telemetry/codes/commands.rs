@@ -34,6 +34,7 @@ pub(super) const ROWS: &[Code] = &[
     row("configuration", Daemon, "config.toml or the keys are wrong", "correct what the message shows; odoo-spoold check").but("The daemon ends with 78 and systemd does not start it again; on a reload it goes on with the settings from before. A command ends before it did anything."),
     row("credential", Command, "the credential does not open on this host", "run it as root on the host that sealed it, or odoo-spoold setup --restore FILE").but("No key was read, written or changed."),
     row("no-credential", Command, "this host seals no credentials", "run it as root, or odoo-spoold setup --keys-in file").but("No key was written or changed."),
+    row("keys-gone", Command, "there are no keys on this host, but its state, its keys.newest or a marker in Odoo was made with some", "odoo-spoold setup --restore RECOVERY-FILE; only if there is no recovery file: odoo-spoold setup --new-keys").but("No key was made or changed. New keys would open nothing of what is sealed here, and every buyer would be made again in Odoo."),
     row("no-keys", Command, "there are no keys on this host", "odoo-spoold setup"),
     row("not-set-up", Command, "there is no installation here yet", "odoo-spoold setup"),
     row("keys-exist", Command, "other keys are here already, and keys are never overwritten", "odoo-spoold keys list; move them away only if nothing was ever sealed under them").but("No key was written or changed."),
