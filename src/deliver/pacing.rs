@@ -1,11 +1,15 @@
 //! Odoo's people first: how many connections at once, how long a call may take, and how long a
 //! connection rests between two calls. Pure; times come in.
 //!
-//! People wait where all of Odoo's workers are busy. How many workers there are nobody tells, so
+//! People wait where all of Odoo's workers are busy. Odoo does not tell how many workers it has, so
 //! the daemon listens: after each call that took its time the same connection sends one small read,
-//! as a person's page would. It waits where others wait: whoever came while the call ran stands
-//! before it. A second read right behind it, now and then, finds them served: the quickest of
-//! those shows what a read takes when nobody waits.
+//! as a person's page would. It waits where others wait: requests that came while the call ran stand
+//! before it. A second read right behind it, now and then, finds them served: the middle one of the
+//! last of those is what a read takes when nobody waits. Not the quickest: reads take sometimes
+//! longer and sometimes shorter on an Odoo that is shared or far away, and against the quickest of
+//! them every other one would look as if somebody waited. Of reads that vary by 30 % a third is more
+//! than half above the quickest, and one in a hundred more than twice the middle one; people's pages
+//! before a read show at either limit, because they take much longer than a small read.
 //!
 //! * Several reads in short order that were slow ([`is_slow`](Pacing::is_slow)): with more than one
 //!   connection there is no free worker left. One connection less, and the next try to have more
@@ -18,6 +22,7 @@
 //!
 //! It begins with one connection and few orders a call, because what was learned is memory only.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The longest a call should take where nobody waits: batches of that size cost little more an
@@ -28,12 +33,16 @@ pub(super) const BRIEF: Duration = Duration::from_millis(180);
 /// A call that took less keeps nobody waiting: no read is sent after it.
 pub(super) const SHORT: Duration = Duration::from_millis(60);
 /// A read that took less is quick for a person, whatever the floor is: on a busy host a floor of a
-/// millisecond says nothing about who waits.
+/// millisecond does not show whether somebody waits.
 const NOTICED: Duration = Duration::from_millis(20);
 /// Of so many last reads a majority decides.
 const LAST: usize = 3;
 /// After so many reads there is one that shows what a read takes when nobody waits.
 const FLOOR_EVERY: u32 = 6;
+/// Of so many of those the middle one counts: it follows an Odoo that became slower, but slowly.
+const FLOORS: usize = 32;
+/// Until there are so many of them, one comes after each read.
+const FEW: usize = 5;
 /// Good reads in a row before calls grow.
 const CALM: u32 = 12;
 /// Good reads in a row before there is one more connection.
@@ -49,9 +58,9 @@ pub(super) struct Pacing {
     most: usize,
     connections: usize,
     target: Duration,
-    /// What a small read takes when nobody waits.
-    floor: Option<Duration>,
-    /// Reads since that was last looked at.
+    /// What small reads took when nobody waited, the newest last.
+    floors: VecDeque<Duration>,
+    /// Reads since the last of them.
     since_floor: u32,
     /// Whether the last reads were slow, the newest first.
     slow: [bool; LAST],
@@ -70,7 +79,7 @@ impl Pacing {
             most: most.max(1),
             connections: 1,
             target: FULL,
-            floor: None,
+            floors: VecDeque::new(),
             since_floor: 0,
             slow: [false; LAST],
             calm: 0,
@@ -96,15 +105,15 @@ impl Pacing {
             return Duration::ZERO;
         }
         let others = self.waiting.saturating_sub(1);
-        self.floor.unwrap_or_default().saturating_mul(others).min(took / 2)
+        self.floor().unwrap_or_default().saturating_mul(others).min(took / 2)
     }
 
     /// The small read after a call took so long; none after a call that kept nobody waiting. True
     /// if a second read is wanted, for [`Pacing::take_floor`].
     pub(super) fn learn(&mut self, read: Option<Duration>, now: Duration) -> bool {
         let slow = read.is_some_and(|read| self.is_slow(read));
-        if let Some(read) = read {
-            self.note(read, slow);
+        if let Some(read) = read.filter(|_| slow) {
+            self.count_waiting(read);
         }
         self.slow.rotate_right(1);
         if let Some(newest) = self.slow.first_mut() {
@@ -117,31 +126,34 @@ impl Pacing {
             self.take_more(now);
         }
         self.since_floor = self.since_floor.saturating_add(u32::from(read.is_some()));
-        read.is_some() && (self.since_floor >= FLOOR_EVERY || self.floor.is_none())
+        read.is_some() && (self.since_floor >= FLOOR_EVERY || self.floors.len() < FEW)
     }
 
     /// A read that stood behind nobody, as far as we can tell, took so long.
     pub(super) fn take_floor(&mut self, read: Duration) {
-        // It follows an Odoo that became slower, but slowly: people may be why.
-        let floor = self.floor.map_or(read, |floor| read.min(floor + floor / 64));
-        (self.floor, self.since_floor) = (Some(floor), 0);
+        if self.floors.len() >= FLOORS {
+            self.floors.pop_front();
+        }
+        self.floors.push_back(read);
+        self.since_floor = 0;
+    }
+
+    /// What a small read takes when nobody waits.
+    fn floor(&self) -> Option<Duration> {
+        let mut floors: Vec<Duration> = self.floors.iter().copied().collect();
+        floors.sort_unstable();
+        floors.get(floors.len().saturating_sub(1) / 2).copied()
     }
 
     /// Whether others stood before a read that took so long.
     fn is_slow(&self, read: Duration) -> bool {
-        let limit = |floor: Duration| floor.saturating_mul(3) / 2 + Duration::from_millis(2);
-        self.floor.is_some_and(|floor| read > limit(floor).max(NOTICED))
+        self.floor().is_some_and(|floor| read > floor.saturating_mul(2).max(NOTICED))
     }
 
-    fn note(&mut self, read: Duration, slow: bool) {
-        let Some(floor) = self.floor else { return };
-        let floor = floor.min(read);
-        self.floor = Some(floor);
-        if slow {
-            let micros = floor.as_micros().max(1);
-            self.waiting =
-                u32::try_from(read.as_micros() / micros).unwrap_or(u32::MAX).saturating_sub(1);
-        }
+    fn count_waiting(&mut self, read: Duration) {
+        let micros = self.floor().unwrap_or_default().as_micros().max(1);
+        self.waiting =
+            u32::try_from(read.as_micros() / micros).unwrap_or(u32::MAX).saturating_sub(1);
     }
 
     fn yield_to_people(&mut self, now: Duration) {
@@ -245,7 +257,7 @@ mod tests {
         // People are there from the first call on.
         read(&mut pacing, BEHIND_ONE, 0, 3);
         assert_eq!((pacing.connections(), pacing.target()), (1, BRIEF));
-        assert_eq!(pacing.rest(BRIEF), Duration::ZERO, "who waits has had their turn");
+        assert_eq!(pacing.rest(BRIEF), Duration::ZERO, "those who waited have had their turn");
         // Many wait: a rest beside, never more than half of the call.
         read(&mut pacing, secs(1), 3, 2);
         assert_eq!(pacing.rest(BRIEF), BRIEF / 2);
@@ -258,6 +270,33 @@ mod tests {
         // They go home.
         read(&mut pacing, QUICK, 300, 80);
         assert_eq!((pacing.connections(), pacing.target()), (2, FULL));
+    }
+
+    /// A read of an Odoo whose answers take between 15 and 60 ms, as it happens.
+    fn jittery(seed: &mut u64) -> Duration {
+        *seed =
+            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(15 + (*seed >> 33) % 46)
+    }
+
+    #[test]
+    fn an_odoo_whose_answers_vary_runs_full_where_nobody_works() {
+        let (mut pacing, mut seed, mut full) = (Pacing::new(2), 7, 0);
+        for second in 0..2000 {
+            if pacing.learn(Some(jittery(&mut seed)), secs(second)) {
+                pacing.take_floor(jittery(&mut seed));
+            }
+            full += u32::from((pacing.connections(), pacing.target()) == (2, FULL));
+        }
+        assert!(full > 1900, "full for {full} reads of 2000");
+        // A person's page before a read shows all the same.
+        for second in 2000..2010 {
+            let page = Duration::from_millis(120);
+            if pacing.learn(Some(jittery(&mut seed) + page), secs(second)) {
+                pacing.take_floor(jittery(&mut seed));
+            }
+        }
+        assert_eq!((pacing.connections(), pacing.target()), (1, BRIEF));
     }
 
     proptest! {
