@@ -73,6 +73,9 @@ pub(crate) enum IntakeTrouble {
     /// Our copy cannot be read.
     #[error("reading the claimed file")]
     Read(#[source] io::Error),
+    /// Our copy was not the same when it was read a second time.
+    #[error("the document changed between two readings")]
+    Changed,
     /// The daemon stops in the middle of a large file.
     #[error("stopping")]
     Stopping,
@@ -233,7 +236,19 @@ impl Intake {
                 .map_err(|error| Failure::Trouble(error.into()))?;
             seal(account, claim, sidecar, &account.policy, signs.beat).map_err(Failure::Trouble)?;
         }
-        self.store_facts(account, claim, &survey, &record.described, signs)
+        let first = self.store_facts(account, claim, &survey, &record.described, signs);
+        if !matches!(first, Err(Failure::Trouble(IntakeTrouble::Changed))) {
+            return first;
+        }
+        // Once more from the start: what changes each time would wait for ever.
+        let (survey, _) = self.survey(account, claim, None, record, signs.beat)?;
+        record.family = Some(survey.family);
+        match self.store_facts(account, claim, &survey, &record.described, signs) {
+            Err(Failure::Trouble(IntakeTrouble::Changed)) => {
+                Err(Failure::Refused(DocumentError::Changed.refusal()))
+            }
+            second => second,
+        }
     }
 
     /// Pass 1: to the last byte, deciding everything that belongs to the whole file.
@@ -476,9 +491,7 @@ impl Failure {
     pub(crate) fn document(error: DocumentError) -> Self {
         match error {
             DocumentError::Read(source) => Self::open(OpenError::from_io(source)),
-            DocumentError::Changed => {
-                Self::Trouble(IntakeTrouble::Read(io::Error::other(DocumentError::Changed)))
-            }
+            DocumentError::Changed => Self::Trouble(IntakeTrouble::Changed),
             other => Self::Refused(other.refusal()),
         }
     }

@@ -397,3 +397,20 @@ fn audit_08_the_limit_of_a_sidecar_is_the_same_in_both_rooms() {
         envelope::MAX_SIDECAR_BYTES
     );
 }
+
+/// A copy that is another one at every reading is no trouble that passes.
+#[test]
+fn a_copy_that_changes_at_every_reading_is_refused_in_the_end() {
+    let rig = Rig::new(Policy::default());
+    let claim = rig.claim(&rig.seal(report(0..1).as_bytes()), None);
+    let mut work = fs::read_dir(&rig.dirs.work).unwrap().map(|entry| entry.unwrap().path());
+    let work = work.find(|path| path.extension().is_none_or(|end| end != "json")).unwrap();
+    let orders = Cell::new(1);
+    let beat = || {
+        orders.set(orders.get() + 1);
+        fs::write(&work, rig.seal(report(0..orders.get()).as_bytes())).unwrap();
+    };
+    let record = rig.intake.take(&rig.account, claim, &|| (), &beat).unwrap();
+    assert_eq!(record.state, FileState::Rejected);
+    assert_eq!(record.refusal.unwrap().code, "document-changed");
+}

@@ -247,7 +247,7 @@ impl DocumentError {
             Self::DecimalMarkUnclear { .. } | Self::DecimalMarkMixed { .. } => {
                 "drop the report as Amazon sent it; a longer period gives amounts that decide"
             }
-            Self::Changed => "nothing, if the file is tried again by itself; else check the disk",
+            Self::Changed => "check the disk, then drop the report again as Amazon sent it",
         }
     }
 

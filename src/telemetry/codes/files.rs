@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Code] = &[
     row("document-nul", File, "a zero byte in the text", SHOW),
     row("document-line-long", File, "a line longer than any row", SHOW),
     row("document-rows", File, "more rows than a report can have", "split the report"),
-    row("document-changed", File, "the file changed between two readings", WAIT).but("The file stays in work/ and is taken up again by itself; nothing of it was used."),
+    row("document-changed", File, "the file in work/ changed between two readings, and again when it was read once more", "check the disk, then drop the report again as Amazon sent it").but("The file lies in rejected/; what was read of it until then was used."),
     row("header-separator", File, "the columns are not separated by tabs", "drop the report as Amazon gave it"),
     row("header-other-report", File, "a report of a kind that is not taken yet", "odoo-spoold files show ID names the kind; drop order reports only"),
     row("header-unknown", File, "the first line is no header that is known", SHOW),
