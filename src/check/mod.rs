@@ -21,6 +21,7 @@ mod marketplace;
 pub mod prepare;
 mod products;
 mod report;
+mod required;
 mod rights;
 mod sealed;
 mod search;

@@ -3,13 +3,12 @@
 //! Modules are told by the fields they bring, since their list is closed to ordinary users. Which
 //! of these rows fail: without it orders cannot be written. The others are what surprises people.
 
-use serde_json::{Value, json};
-
 use super::report::{Area, Sheet};
+use super::required;
 use super::server::Connected;
 use crate::deliver::value;
 use crate::model::OdooId;
-use crate::odoo::{Call, Context, Fault, FaultKind, Record};
+use crate::odoo::{Context, Fault, FaultKind, Record};
 
 /// Models of other connectors to Amazon: Odoo's own, and two that are widely used.
 const CONNECTORS: [(&str, &str); 3] = [
@@ -17,9 +16,6 @@ const CONNECTORS: [(&str, &str); 3] = [
     ("amazon.seller.ept", "Emipro's Amazon connector"),
     ("amazon.backend", "the community's Amazon connector"),
 ];
-
-/// Models that the daemon creates records of.
-const CREATED: [&str; 3] = ["sale.order", "sale.order.line", "res.partner"];
 
 // --- modules ---
 
@@ -161,9 +157,7 @@ pub(super) async fn own(odoo: &Connected, sheet: &mut Sheet) {
     } else {
         sheet.ok(Area::Traps, "locked orders", "confirmed orders stay open to changes");
     }
-    for model in CREATED {
-        required(odoo, model, sheet).await;
-    }
+    required::prove(odoo, sheet).await;
     for (model, name) in CONNECTORS {
         if let Ok(Some(_)) = fields(odoo, model).await {
             sheet.warn(
@@ -183,42 +177,6 @@ async fn reasons(odoo: &Connected, sheet: &mut Sheet) {
     match absent {
         Ok(_) => sheet.ok(Area::Traps, what, "told"),
         Err(fault) => sheet.fault(Area::Traps, what, &fault),
-    }
-}
-
-/// Fields that people added and made mandatory, and that nothing fills.
-async fn required(odoo: &Connected, model: &str, sheet: &mut Sheet) {
-    let context = Context::user();
-    let told = odoo.client.fields_get(model, &["required", "readonly"], context.clone()).await;
-    // Rights and modules have rows of their own.
-    let Ok(told) = told else { return };
-    let mandatory = |field: &Value| {
-        let is = |attribute: &str| field.get(attribute).and_then(Value::as_bool) == Some(true);
-        is("required") && !is("readonly")
-    };
-    let mut names: Vec<String> = told
-        .iter()
-        .filter(|(name, field)| name.starts_with("x_") && mandatory(field))
-        .map(|(name, _)| name.clone())
-        .collect();
-    if names.is_empty() {
-        return;
-    }
-    let call = Call::new(model, "default_get", context);
-    let call = call.leading("fields_list", names.clone());
-    if let Ok(reply) = odoo.client.call(call).await {
-        let filled = |name: &String| {
-            reply.value.get(name).is_some_and(|value| *value != json!(false) && !value.is_null())
-        };
-        names.retain(|name| !filled(name));
-    }
-    if !names.is_empty() {
-        sheet.fail(
-            Area::Traps,
-            "mandatory fields",
-            format!("{model} cannot be created without {}", names.join(", ")),
-            "give them a default in Odoo, or make them optional",
-        );
     }
 }
 

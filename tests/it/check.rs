@@ -284,6 +284,35 @@ fn a_state_directory_open_to_others_is_told() {
     assert_eq!(row(&host.check(), Area::State, "directory").state, State::Fail);
 }
 
+#[test]
+fn fields_that_somebodys_module_made_required_are_named_beforehand() {
+    let odoo = FakeOdoo::start_new(Flavor::V19);
+    odoo.tables(|tables| {
+        for (model, name, default) in [
+            ("sale.order", "project_code", false),
+            ("sale.order", "sales_channel", true),
+            ("sale.order.line", "analytic_code", false),
+            ("res.partner", "x_sector", false),
+        ] {
+            tables.more_fields.push((model.to_owned(), name.to_owned(), default));
+        }
+    });
+    let report = Host::fake(&odoo).check();
+    let rows = report.rows.iter().filter(|row| row.what == "mandatory fields");
+    let told: Vec<(State, &str)> = rows.map(|row| (row.state, row.detail.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (State::Warn, "sale.order requires project_code, which is not sent and has no default"),
+            (
+                State::Warn,
+                "sale.order.line requires analytic_code, which is not sent and has no default"
+            ),
+            (State::Fail, "res.partner cannot be created without x_sector"),
+        ]
+    );
+}
+
 // --- real ones ---
 
 /// A database of one's own in each version that is there.

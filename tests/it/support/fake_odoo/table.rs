@@ -99,6 +99,13 @@ pub struct Tables {
     pub rounding_is_lost: bool,
     /// The warehouse delivers in the very moment in which an order is cancelled.
     pub delivers_on_cancel: bool,
+    /// Orders that no `read` and no `search_read` gets past.
+    pub unreadable: BTreeSet<i64>,
+    /// A field that `action_confirm` requires of the orders with these references.
+    pub confirm_requires: Option<(String, BTreeSet<String>)>,
+    /// Required fields that `fields_get` tells beside the recorded ones, and whether they have a
+    /// default.
+    pub more_fields: Vec<(String, String, bool)>,
 }
 
 // === impl Raise ===
@@ -158,6 +165,9 @@ impl Tables {
             hidden: BTreeSet::new(),
             rounding_is_lost: false,
             delivers_on_cancel: false,
+            unreadable: BTreeSet::new(),
+            confirm_requires: None,
+            more_fields: Vec::new(),
         };
         tables.next.insert("res.users".to_owned(), UID);
         let mut put =
@@ -314,11 +324,16 @@ impl Tables {
         let classic = args.get("load").is_none_or(Value::is_string);
         match method {
             "context_get" => Ok(json!({"lang": "en_US", "tz": "UTC", "uid": UID})),
-            "read" => Ok(json!(self.read(model, ids, &names("fields"), classic)?)),
+            "read" => {
+                self.stumble(model, ids)?;
+                Ok(json!(self.read(model, ids, &names("fields"), classic)?))
+            }
+            "default_get" => Ok(self.default_get(model, &names("fields_list"))),
             "search" => Ok(json!(self.search(model, args, context)?)),
             "search_count" => Ok(json!(self.search(model, args, context)?.len())),
             "search_read" => {
                 let ids = self.search(model, args, context)?;
+                self.stumble(model, &ids)?;
                 Ok(json!(self.read(model, &ids, &names("fields"), classic)?))
             }
             "create" => {
@@ -419,7 +434,31 @@ impl Tables {
         found.map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
+    fn stumble(&self, model: &str, ids: &[i64]) -> Result<(), Raise> {
+        if model == "sale.order" && ids.iter().any(|id| self.unreadable.contains(id)) {
+            return Err(Raise::value("a computed field stumbles over this order"));
+        }
+        Ok(())
+    }
+
+    fn default_get(&self, model: &str, asked: &[String]) -> Value {
+        let more = self.more_fields.iter().filter(|(of, name, default)| {
+            of == model && *default && asked.iter().any(|one| one == name)
+        });
+        Value::Object(more.map(|(_, name, _)| (name.clone(), json!("x"))).collect())
+    }
+
     fn confirm(&mut self, ids: &[i64]) -> Result<Value, Raise> {
+        if let Some((field, references)) = &self.confirm_requires {
+            let reference = |id: &i64| {
+                let row = self.row("sale.order", *id)?;
+                row["client_order_ref"].as_str().map(str::to_owned)
+            };
+            if ids.iter().filter_map(reference).any(|one| references.contains(&one)) {
+                let text = format!("Missing required value for the field 'X' ({field})");
+                return Err(Raise::new("odoo.exceptions.ValidationError", 422, &text));
+            }
+        }
         let now = self.odoo_now();
         for id in ids {
             let state = self
@@ -676,9 +715,14 @@ impl Tables {
         let asked = |name: &str| only.is_empty() || only.iter().any(|n| n == name);
         if let Some(told) = schema::told(self.flavor).get(model) {
             let fields = told.iter().filter(|(name, _)| asked(name));
-            return Value::Object(
-                fields.map(|(n, told)| ((*n).to_owned(), told.clone())).collect(),
-            );
+            let fields = fields.map(|(n, told)| ((*n).to_owned(), json!(told)));
+            let more = self.more_fields.iter().filter(|(of, name, _)| of == model && asked(name));
+            let more = more.map(|(_, name, _)| {
+                let told = json!({"type": "char", "string": name, "name": name, "required": true,
+                    "readonly": false, "store": true});
+                (name.clone(), told)
+            });
+            return Value::Object(fields.chain(more).collect());
         }
         let all = fields(self.flavor, model).unwrap_or_default();
         let asked = all.iter().filter(|field| asked(field.name));

@@ -205,6 +205,7 @@ pub fn is_model_method(method: &str) -> bool {
             | "create"
             | "load"
             | "fields_get"
+            | "default_get"
             | "context_get"
             | "check_object_reference"
             | "name_search"
@@ -224,6 +225,7 @@ pub fn signature(method: &str) -> &'static [&'static str] {
         "load" => &["fields", "data"],
         "read" => &["fields", "load"],
         "fields_get" => &["allfields", "attributes"],
+        "default_get" => &["fields_list"],
         "check_object_reference" => &["module", "xml_id"],
         "generate" => &["key", "scope", "name", "expiration_date"],
         "revoke" => &["key"],
