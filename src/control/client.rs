@@ -110,7 +110,7 @@ impl Client {
     pub fn connect_within(socket: &Path, patience: Patience) -> Result<Self, ClientError> {
         let connecting = Duration::from_secs(CONNECT_SECS).min(patience.read);
         let started = Instant::now();
-        knock(socket, connecting)?;
+        try_to_connect(socket, connecting)?;
         let left = patience.read.saturating_sub(started.elapsed());
         let patience = Patience { read: left.max(Duration::from_millis(100)), ..patience };
         let broken = |doing, reason: String| ClientError::Broken {
@@ -434,7 +434,7 @@ fn try_connect(socket: &Path, patience: Duration) -> std::io::Result<()> {
 }
 
 /// Tells a daemon that does not run from one that may not be asked.
-fn knock(socket: &Path, patience: Duration) -> Result<(), ClientError> {
+fn try_to_connect(socket: &Path, patience: Duration) -> Result<(), ClientError> {
     match try_connect(socket, patience) {
         Ok(()) => Ok(()),
         Err(error)

@@ -40,7 +40,7 @@ pub struct Handle {
 
 /// What the running daemon does for a request.
 pub trait Desk: Send + Sync {
-    /// Whether each account may knock at Odoo.
+    /// Whether each account may send requests to Odoo.
     fn gates(&self) -> BTreeMap<AccountId, Gate>;
 
     /// Something became due for this account.
@@ -91,7 +91,7 @@ pub trait Desk: Send + Sync {
         RebuildReport::default()
     }
 
-    /// Takes the account's Odoo for the right one and mends what is known of it.
+    /// Takes the account's Odoo for the right one and corrects what is known of it.
     fn reconcile(
         &self,
         request: Reconcile,

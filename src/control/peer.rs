@@ -1,4 +1,4 @@
-//! Who asks: the other end's process as the kernel knows it, noted with every request.
+//! The process at the other end, as the kernel knows it, noted with every request.
 //!
 //! Who may ask is decided by the socket's owner and mode. Paths are noted only up to the noun:
 //! what follows may be anything a caller mistyped.

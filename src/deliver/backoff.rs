@@ -8,8 +8,8 @@ const BASE_SECS: u64 = 5;
 const CAP_SECS: u64 = 15 * 60;
 /// No retry comes sooner.
 const FLOOR_MILLIS: u64 = 1_000;
-/// Minutes between probes of a paused account; the last one repeats. Odoo locks out who knocks
-/// too often.
+/// Minutes between probes of a paused account; the last one repeats. Odoo locks out users who fail to
+/// log in too often.
 const PAUSE_MINUTES: [u64; 4] = [1, 5, 15, 60];
 /// Seconds between probes of an Odoo that does not answer; the last one repeats.
 const DOWN_SECS: [u64; 6] = [1, 2, 4, 8, 15, 30];

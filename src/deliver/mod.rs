@@ -267,7 +267,7 @@ impl Delivery {
             .collect()
     }
 
-    /// The account's lane asks for everything anew.
+    /// The account's lane asks for everything again.
     fn look_again(&self, account: &AccountId) {
         self.reloaded.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone());
         self.wake(account);
@@ -308,7 +308,7 @@ impl Delivery {
         }
     }
 
-    /// Odoo is back: nobody waits for a probe of its own.
+    /// Odoo is back: no account waits for a probe of its own.
     fn retry_others(&self, prober: &AccountId, now: Timestamp) {
         for account in self.account_ids().iter().filter(|account| *account != prober) {
             self.gate(account, |gate| {

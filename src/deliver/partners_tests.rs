@@ -112,7 +112,7 @@ fn case_r15_a_company_is_one_partner_its_people_are_contacts_of_it() {
         assert_eq!(counts[3], 0, "nobody is a private buyer");
         (found[0].partner == found[1].partner, counts)
     };
-    // By the VAT number, whoever orders and whatever the company calls itself.
+    // By the VAT number, whatever person orders and whatever the company calls itself.
     let other_person = BuyerFact {
         email: "other@marketplace.example".into(),
         name: "Bea Fixture".into(),

@@ -35,7 +35,7 @@ impl People {
         let Some(read) = small_read(client, company).await else { return };
         let wants_floor = self.pacing().learn(Some(read), self.began.elapsed());
         if wants_floor && let Some(read) = small_read(client, company).await {
-            // Whoever waited for the call has been served: this one shows what a read takes.
+            // Those who waited for the call have been served: this one shows what a read takes.
             self.pacing().take_floor(read);
         }
         let rest = self.pacing().rest(took);

@@ -1,7 +1,7 @@
 //! Nobody follows what is confirmed here.
 //!
 //! Before Odoo 19 confirming makes the customer follow the order and its delivery, whatever the
-//! context says; whoever posts a public message there later mails the buyer. Who follows is read, not
+//! context says; anybody who posts a public message there later mails the buyer. The followers are read, not
 //! the version.
 
 use std::collections::BTreeSet;
@@ -72,7 +72,7 @@ impl Batch<'_> {
         }
         let following: Vec<OdooId> = following.into_iter().collect();
         match self.sender.unsubscribe(model, &followed, &following).await {
-            // Whoever may confirm may do this; if not, the order goes on.
+            // A user who may confirm may do this as well; where not, the order goes on.
             Ok(()) | Err(Stop::Refused { .. }) => Ok(true),
             Err(stop) => Err(stop),
         }

@@ -196,7 +196,7 @@ fn mapped(current: &Current, anonymous: &[OdooId]) -> Mapping {
     read::take_base(&mut mapping, current);
     // Which notes it was given is not known any more: it gets no others.
     mapping.notes = NoteKind::ALL.to_vec();
-    // Whoever else stands there is not replaced.
+    // What is held there by somebody else is not replaced.
     mapping.base.addressed = !anonymous.contains(&current.partner_id);
     mapping
 }

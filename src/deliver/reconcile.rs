@@ -112,7 +112,7 @@ struct Search<'a> {
 }
 
 impl Delivery {
-    /// Takes this Odoo for the account's, and mends what is known of it. A dry run only looks.
+    /// Takes this Odoo for the account's, and corrects what is known of it. A dry run only looks.
     pub async fn reconcile(
         &self,
         account: &AccountId,

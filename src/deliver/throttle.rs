@@ -4,7 +4,7 @@
 //! decrease (Chiu & Jain 1989), where Odoo answers that it is overloaded or lost a race.
 //! [`BatchSize`] sizes one account's next batch, so that no call takes longer than its target,
 //! which [`super::pacing`] says: shorter where people wait. Limits are the operator's (`odoo.connections`, `odoo.batch`): nothing here
-//! ever goes beyond them. All of it is memory: a restart begins anew.
+//! ever goes beyond them. All of it is memory: a restart begins from the start.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
