@@ -37,8 +37,8 @@ pub struct ResumeArgs {
     /// All accounts, and each that was paused by itself
     #[arg(long)]
     pub all: bool,
-    /// Accept that the orders missing from Odoo were deleted on purpose
-    #[arg(long)]
+    /// Accept that the account's orders missing from Odoo were deleted on purpose; for a day
+    #[arg(long, conflicts_with = "all")]
     pub accept_deleted: bool,
 }
 

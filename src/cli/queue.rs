@@ -151,5 +151,12 @@ pub(super) fn show(out: &mut Output, detail: &JobDetail) -> Result<(), Problem> 
         out.line("")?;
         map::lines(out, mapping)?;
     }
+    if let Some(words) = &detail.words {
+        out.line("")?;
+        out.line("Odoo said:")?;
+        for line in words.lines() {
+            out.line(line)?;
+        }
+    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The control API as an OpenAPI document, for the package and for whoever writes a client.
+//! The control API as an OpenAPI document, for the package and for people who write a client.
 //!
 //! Promises: every request that the router knows is in it, and no other (a test compares them).
 //! Answers are described by their types' names in [`wire`](super::wire); that file is the reference.
@@ -44,7 +44,7 @@ pub const REQUESTS: &[Request] = &[
     (
         "post",
         "/v1/resume",
-        "Resume an account, or all; accept_deleted believes that what is gone from Odoo was deleted",
+        "Resume an account, or all; accept_deleted, for one account, believes that what is gone from Odoo was deleted",
         &[],
         "PauseAnswer",
     ),

@@ -58,6 +58,10 @@ pub fn resume(
     by: Option<u32>,
 ) -> Result<PauseAnswer, ControlError> {
     let account = whom(handle, request.account.as_ref(), request.all)?;
+    if request.accept_deleted && account.is_none() {
+        let text = "accept_deleted is said of one account: name it";
+        return Err(ControlError::BadRequest(text.to_owned()));
+    }
     let before: Vec<AccountId> =
         meant(handle, account).into_iter().filter(|id| handle.store.paused(id).is_some()).collect();
     let changed = handle.store.resume(account, handle.clock.now())?;

@@ -103,5 +103,6 @@ pub fn show(
         mapping: dossier
             .mapping
             .map(|mapping| MappingInfo::new(account.clone(), order.clone(), mapping)),
+        words: handle.store.words_of_refused(account, order)?,
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Promises: field names and words only ever get more; what `--json` prints is what stands here.
 //! Instants are RFC 3339 in UTC, amounts are texts. Nothing here can hold buyer data, except
-//! [`DeadJob::words`], which is only sent to who asks for that one order. Holds no logic; `translate` fills
-//! it from the model.
+//! [`DeadJob::words`] and [`JobDetail::words`], which are only sent to a client that asks for that one order.
+//! Holds no logic; `translate` fills it from the model.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ pub struct KeysStatus {
     pub resealed: bool,
     /// Whether newer keys were made than the daemon has: they wait for a restart.
     pub newer: bool,
-    /// When Odoo's API key ends; none: it does not, or nobody knows.
+    /// When Odoo's API key ends; none: it does not end, or it is not known when.
     #[serde(default)]
     pub api_key_ends: Option<Timestamp>,
 }
@@ -116,7 +116,7 @@ pub struct AccountStatus {
     pub account: AccountId,
     /// Whether `config.toml` has it, and has not switched it off.
     pub enabled: bool,
-    /// Whether it may knock at Odoo.
+    /// Whether it may send requests to Odoo.
     pub gate: GateStatus,
     /// Its orders by state.
     pub orders: OrderCounts,
@@ -149,7 +149,7 @@ pub struct AccountStatus {
     pub noticed_files: u64,
 }
 
-/// Whether an account may knock at Odoo.
+/// Whether an account may send requests to Odoo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum GateStatus {
@@ -406,6 +406,10 @@ pub struct JobDetail {
     pub invoiced_by: Vec<String>,
     /// What stands in Odoo.
     pub mapping: Option<MappingInfo>,
+    /// What Odoo said where it is held because Odoo refused it, as long as that is kept. May name
+    /// what is in the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
 }
 
 /// Refused rows of one order in one file.

@@ -44,7 +44,8 @@ pub struct ResumeRequest {
     /// Or all, with every single account's pause.
     #[serde(default)]
     pub all: bool,
-    /// Orders that are gone from Odoo were deleted on purpose: believe it, and go on.
+    /// Orders of the account that are gone from Odoo were deleted on purpose: believe it for a day,
+    /// and go on. Not with `all`.
     #[serde(default)]
     pub accept_deleted: bool,
 }

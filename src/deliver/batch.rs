@@ -24,7 +24,7 @@ use super::refusals::Step;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
-use super::write::has_writes;
+use super::write::{has_line_writes, has_order_writes, has_writes};
 use crate::model::{
     BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Stage,
 };
@@ -64,6 +64,8 @@ pub(super) struct Work {
     pub(super) created: bool,
     /// Its confirmation came to its end in this run.
     pub(super) confirmed: bool,
+    /// Its customer, or the customer's address, was created in this run.
+    pub(super) customer_made: bool,
     /// Where Odoo refused it.
     pub(super) refused: Option<Step>,
     /// `action_confirm` was called for it in this run.
@@ -104,6 +106,7 @@ impl Work {
             noted,
             created: false,
             confirmed: false,
+            customer_made: false,
             refused: None,
             asked: false,
             waits: Vec::new(),
@@ -144,10 +147,13 @@ impl Work {
         let through = self.end.is_some() && self.refused.is_none();
         let cancelled = self.changes.cancel && self.end == Some(End::Done(Outcome::Cancelled));
         [
+            (self.customer_made, Step::Customer),
             (self.created, Step::Create),
-            (through && has_writes(&self.changes), Step::Change),
+            (through && has_order_writes(&self.changes), Step::Change),
+            (through && has_line_writes(&self.changes), Step::Lines),
             (self.confirmed, Step::Confirm),
             (cancelled, Step::Cancel),
+            (through && self.current.is_some(), Step::Read),
         ]
         .into_iter()
         .filter_map(|(passed, step)| passed.then_some(step))
@@ -160,17 +166,17 @@ impl Batch<'_> {
     pub(super) async fn run(&self, works: &mut [Work]) -> Result<(), Stop> {
         self.decide(works).await?;
         self.find_existing(works).await?;
-        let partners = self.partners(works).await?;
-        self.create(works, &partners).await?;
+        let partners = self.partners(works).await.map_err(at(Step::Customer))?;
+        self.create(works, &partners).await.map_err(at(Step::Create))?;
         // Before anything is stored that says where the orders stand.
         self.shelf.note_delivered(works, self.now).await?;
         self.read_back(works).await?;
         self.compare(works, &partners);
-        self.reopen(works, &partners).await?;
+        self.reopen(works, &partners).await.map_err(at(Step::Reopen))?;
         self.write(works).await?;
-        self.round(works).await?;
-        self.cancel(works).await?;
-        self.confirm(works).await?;
+        self.round(works).await.map_err(at(Step::Rounding))?;
+        self.cancel(works).await.map_err(at(Step::Cancel))?;
+        self.confirm(works).await.map_err(at(Step::Confirm))?;
         self.finish(works);
         Ok(())
     }
@@ -211,7 +217,7 @@ impl Batch<'_> {
         let mut found = read::orders(&self.sender, self.catalog, &ids).await?;
         self.refuse_strangers(works, &found).await?;
         let missing: Vec<OdooId> = ids.into_iter().filter(|id| !found.contains_key(id)).collect();
-        let hidden = self.hidden_among(works, &missing, found.len()).await?;
+        let hidden = self.hidden_among(works, &missing, &found).await?;
         for work in works.iter_mut().filter(|work| work.is_open()) {
             let Some(id) = work.odoo_id() else { continue };
             let Some(current) = found.remove(&id) else {
@@ -387,8 +393,13 @@ pub(super) fn new_mapping() -> Mapping {
     Mapping { stage: Some(Stage::Creating), ..Mapping::by(Origin::Ours) }
 }
 
-pub(super) fn refused(work: Option<&mut Work>, loaded: Loaded) {
+/// Where a stop came about, unless that is known.
+pub(super) fn at(step: Step) -> impl Fn(Stop) -> Stop {
+    move |stop| stop.at(step)
+}
+
+pub(super) fn refused(work: Option<&mut Work>, step: Step, loaded: Loaded) {
     if let (Some(work), Loaded::Refused(words)) = (work, loaded) {
-        work.refuse(Step::Change, "odoo-write-refused", words.expose());
+        work.refuse(step, "odoo-write-refused", words.expose());
     }
 }

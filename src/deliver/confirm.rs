@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Work, refused};
+use super::batch::{Batch, Work, at, refused};
 use super::refusals::Step;
 use super::send::Stop;
 use super::{read, value};
@@ -235,7 +235,7 @@ impl Batch<'_> {
             .filter(|(_, work)| work.dossier.mapping.as_ref().is_some_and(|m| m.unsaid))
             .map(|(at, _)| at)
             .collect();
-        self.notes(works, &to_note).await?;
+        self.notes(works, &to_note).await.map_err(at(Step::After))?;
         for at in to_note {
             if let Some(mapping) = works.get_mut(at).and_then(|work| work.dossier.mapping.as_mut())
             {
@@ -277,10 +277,10 @@ impl Batch<'_> {
         if !records.is_empty() {
             let loaded = self.sender.update("sale.order", &[".id", "date_order"], records).await?;
             for (at, loaded) in owners.into_iter().zip(loaded) {
-                refused(works.get_mut(at), loaded);
+                refused(works.get_mut(at), Step::Confirm, loaded);
             }
         }
-        self.unsubscribe(works, &confirmed).await?;
+        self.unsubscribe(works, &confirmed).await.map_err(at(Step::After))?;
         let ids: Vec<OdooId> =
             confirmed.iter().filter_map(|at| works.get(*at)).filter_map(Work::odoo_id).collect();
         let states = read::states(&self.sender, &ids).await?;

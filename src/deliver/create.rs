@@ -11,6 +11,7 @@ use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
 use crate::model::{OdooId, Outcome, Stage};
+use crate::odoo::Words;
 use crate::plan::diff::odoo_datetime;
 use crate::plan::{DesiredLine, PartnerMode};
 use crate::store::End;
@@ -56,12 +57,13 @@ impl Batch<'_> {
         }
         let before: BTreeSet<String> = known.keys().cloned().collect();
         self.catalog.want_states(self.sender.client, &wanted.countries()).await?;
-        wanted.create(&self.sender, self.catalog, &mut known).await?;
+        let refused = wanted.create(&self.sender, self.catalog, &mut known).await?;
         let new: BTreeMap<String, OdooId> = known
             .iter()
             .filter(|(name, _)| !before.contains(*name))
             .map(|(name, id)| (name.clone(), *id))
             .collect();
+        let made: BTreeSet<String> = new.keys().cloned().collect();
         if !new.is_empty() {
             self.shelf.keep_partners(new).await?;
         }
@@ -69,8 +71,12 @@ impl Batch<'_> {
         for (at, customer) in customers {
             let Some(work) = works.get_mut(at) else { continue };
             if customer.ids(&known).is_none() {
-                let words = "Odoo refuses the buyer or the address of this order";
+                // Each has its own words: what several share would look like a setting.
+                let words = customer.names().find_map(|name| refused.get(name));
+                let words = words.map(Words::expose).unwrap_or_default();
                 work.refuse(Step::Customer, "odoo-partner-refused", words);
+            } else {
+                work.customer_made = customer.names().any(|name| made.contains(name));
             }
             work.customer = Some(customer);
         }
@@ -157,11 +163,12 @@ impl Batch<'_> {
                     }
                 }
                 Loaded::Refused(words) => {
-                    // A partner that somebody merged or deleted is made anew, once.
+                    // A partner that somebody merged or deleted is created again, once.
                     let names = work.customer.as_ref().map(|c| c.names().cloned().collect());
                     match names {
                         Some(names) if work.leased.job.attempt == 0 => {
                             stale.extend::<Vec<String>>(names);
+                            work.refused = Some(Step::Create);
                             work.end = Some(End::Retry {
                                 due: work.leased.job.due,
                                 attempt: 1,

@@ -1,7 +1,7 @@
-//! Whether an account may knock at Odoo now.
+//! Whether an account may send requests to Odoo now.
 //!
 //! *Open*: yes. *Down*: Odoo or its database cannot be reached; one probe at a time, soon. *Paused*:
-//! something is configured wrongly; probes get rare, because Odoo locks out who knocks too often.
+//! something is configured wrongly; probes get rare, because Odoo locks out a user who fails to log in too often.
 //! In neither case does a job use up an attempt.
 
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Closed {
 }
 
 impl Gate {
-    /// How long to wait before knocking; none where it is open or the time has come.
+    /// How long to wait before the next request; none where it is open or the time has come.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         match self {
             Self::Open => None,
@@ -57,6 +57,12 @@ impl Gate {
         now: Timestamp,
     ) -> bool {
         let before = match self {
+            // Several batches that fail together are one probe.
+            Self::Down(closed) if closed.next > now => {
+                let asked = wait.map_or(now, |wait| now.saturating_add(wait).unwrap_or(now));
+                closed.next = closed.next.max(asked);
+                return false;
+            }
             Self::Down(closed) => Some((closed.since, closed.probes)),
             Self::Open | Self::Paused(_) => None,
         };
@@ -78,6 +84,11 @@ impl Gate {
     /// Something is configured wrongly. True if that is news.
     pub fn pause(&mut self, code: &str, next_step: &str, now: Timestamp) -> bool {
         let before = match self {
+            // Several batches that fail together are one probe.
+            Self::Paused(closed) if closed.next > now && closed.code == code => {
+                next_step.clone_into(&mut closed.next_step);
+                return false;
+            }
             Self::Paused(closed) => Some((closed.since, closed.probes, closed.code == code)),
             Self::Open | Self::Down(_) => None,
         };
@@ -92,6 +103,19 @@ impl Gate {
         !same
     }
 
+    /// A look at what is behind it ended in something that passes: the next one has its usual time.
+    pub fn look_later(&mut self, now: Timestamp) {
+        let (closed, wait): (_, fn(usize) -> Duration) = match self {
+            Self::Open => return,
+            Self::Down(closed) => (closed, backoff::down),
+            Self::Paused(closed) => (closed, backoff::pause),
+        };
+        if closed.next <= now {
+            closed.next = now.saturating_add(wait(closed.probes)).unwrap_or(now);
+            closed.probes = closed.probes.saturating_add(1);
+        }
+    }
+
     /// Odoo answered. Returns what it was closed by.
     pub fn open(&mut self) -> Option<Closed> {
         match std::mem::take(self) {
@@ -100,7 +124,7 @@ impl Gate {
         }
     }
 
-    /// Knock at once: the operator changed something.
+    /// Tries at once: the operator changed something.
     pub fn retry_now(&mut self, now: Timestamp) {
         if let Self::Down(closed) | Self::Paused(closed) = self {
             closed.next = now;
@@ -149,6 +173,34 @@ mod tests {
         assert!(gate.pause("odoo-access-error", "x", at(360)));
         gate.retry_now(at(400));
         assert_eq!(gate.wait(at(400)), None);
+    }
+
+    #[test]
+    fn batches_that_fail_together_are_one_probe() {
+        let mut gate = Gate::default();
+        for _ in 0..4 {
+            gate.pause("odoo-access-denied", "x", at(0));
+        }
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_mins(1)));
+        let mut gate = Gate::default();
+        for _ in 0..4 {
+            gate.down("odoo-unreachable", None, None, at(0));
+        }
+        assert_eq!(gate.wait(at(0)), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_look_that_ends_in_nothing_waits_its_usual_time() {
+        let mut gate = Gate::default();
+        gate.look_later(at(0));
+        assert_eq!(gate, Gate::Open);
+        gate.pause("odoo-access-denied", "x", at(0));
+        gate.look_later(at(30));
+        assert_eq!(gate.wait(at(30)), Some(Duration::from_secs(30)), "not yet due");
+        gate.look_later(at(60));
+        assert_eq!(gate.wait(at(60)), Some(Duration::from_mins(5)));
+        gate.look_later(at(360));
+        assert_eq!(gate.wait(at(360)), Some(Duration::from_mins(15)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::api_key;
 use super::catalog::{Catalog, CatalogError};
 use super::foreign::Foreign;
 use super::gate::Gate;
+use super::probe::BUSY;
 use super::refusals::Refusals;
 use super::send::Stop;
 use super::settings::AccountSettings;
@@ -160,7 +161,7 @@ impl Lane {
             |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
         let due_now = due.is_some_and(|due| due <= now);
         let held = self.holds_can_end(&settings);
-        // A closed gate is knocked at whether or not there is work, in its own rhythm: an Odoo that
+        // A closed gate is tried whether or not there is work, in its own rhythm: an Odoo that
         // is right again is told as such. Open, and nothing due or to look after: it is left alone.
         let closed = delivery.gate(&self.account, |gate| *gate != Gate::Open);
         if closed || (stale && (due_now || held)) {
@@ -234,6 +235,13 @@ impl Lane {
     async fn refresh(self: &Arc<Self>, settings: &Arc<AccountSettings>) -> Result<(), Duration> {
         let delivery = &self.delivery;
         let client = delivery.client();
+        // A probe sends an order: until a connection is free there is nothing to ask either. A
+        // batch that gives one back wakes this lane.
+        let probing = self.refusals().paused().is_some();
+        let permit = if probing { delivery.connection() } else { None };
+        if probing && permit.is_none() {
+            return Err(BUSY);
+        }
         // One account asks at a time, and tells the others what it learned meanwhile.
         let asking = delivery.asking.lock().await;
         let now = delivery.clock.now();
@@ -254,8 +262,7 @@ impl Lane {
                 return Err(self.close(&stop));
             }
             Err(error) => {
-                let (code, next_step) = ("odoo-catalog", error.to_string().into());
-                return Err(self.close(&Stop::Pause { code, next_step, by_order: false }));
+                return Err(self.close(&Stop::pause("odoo-catalog", error.to_string())));
             }
         };
         if let Err(stop) = self.look().await {
@@ -264,10 +271,15 @@ impl Lane {
         if let Err(stop) = self.look_at_doubted(&client, catalog.company).await {
             return Err(self.close(&stop.or_pause()));
         }
-        if self.refusals().paused().is_some() {
+        self.refusals().in_company(catalog.company);
+        if let Some(permit) = permit.filter(|_| self.refusals().paused().is_some()) {
             drop(asking);
             self.keep_catalog(&catalog, now);
-            return Box::pin(self.probe(settings, &catalog)).await;
+            let probed = Box::pin(self.probe(settings, &catalog, &permit)).await;
+            drop(permit);
+            // Other accounts may be waiting for it.
+            delivery.wake_all();
+            return probed;
         }
         let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
         match delivery.gate(&self.account, opened) {
@@ -285,7 +297,11 @@ impl Lane {
         self.keep_catalog(&catalog, now);
         let unchanged = before.is_some_and(|before| before.offers_the_same(&catalog));
         let released = self.release(settings, &catalog, unchanged).await;
-        released.map_err(|stop| self.close(&stop.or_pause()))
+        released.map_err(|stop| {
+            // Half of it may be released: the next look compares with nothing, and releases all.
+            self.forget_catalog();
+            self.close(&stop.or_pause())
+        })
     }
 
     fn keep_catalog(&self, catalog: &Arc<Catalog>, now: Timestamp) {
@@ -306,14 +322,15 @@ impl Lane {
         unchanged: bool,
     ) -> Result<(), Stop> {
         let now = self.delivery.clock.now();
-        let used =
-            self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(settings));
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.look_at_refused(now).await?;
         if used.is_none_or(|used| used != *settings) {
             // Also at the start: what was held under other settings may not be any more.
             for code in SETTINGS_HOLDS {
                 self.release_all(code, now).await?;
             }
+            // Not before: where one of them fails, all are released at the next look.
+            *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(settings));
             return Ok(());
         }
         let (skus, _) = self
@@ -391,11 +408,9 @@ impl Lane {
                     // What was asked for may be gone from Odoo.
                     self.forget_catalog();
                 }
-                return Duration::from_secs(1);
+                self.delivery.gate(&self.account, |gate| gate.look_later(now));
             }
-            Stop::Refused { .. } => {
-                return Duration::from_secs(1);
-            }
+            Stop::Refused { .. } => self.delivery.gate(&self.account, |gate| gate.look_later(now)),
             Stop::Store(_) => return self.trouble(stop),
         }
         self.delivery.gate(&self.account, |gate| gate.wait(now)).unwrap_or(Duration::from_secs(1))
@@ -419,8 +434,8 @@ impl Lane {
         self.window.close(self.hands(&client)).await.map_err(Stop::or_pause)
     }
 
-    /// Whoever starts with a known Odoo says at once if it is another one, whether or not there is
-    /// work. An Odoo that does not answer is no news here.
+    /// A start with a known Odoo says at once if it is another one, whether or not there is work. An
+    /// Odoo that does not answer is no news here.
     async fn first_look(&self, stop: &CancellationToken) {
         let known = self.shelf.run(crate::store::Store::pin).await;
         if !matches!(known, Ok(Some(_))) {
@@ -453,7 +468,7 @@ impl Lane {
         }
     }
 
-    /// The next look asks Odoo anew; whether it answers opens the gate.
+    /// The next look asks Odoo again; whether it answers opens the gate.
     fn forget_catalog(&self) {
         self.window.forget();
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -16,6 +16,7 @@ use super::catalog::Catalog;
 use super::send::{Loaded, Sender, Stop};
 use super::value;
 use crate::model::{BuyerFact, Marketplace, OdooId, OrderId};
+use crate::odoo::Words;
 use crate::plan::diff::Partners;
 use crate::plan::{AccountPolicy, Buying, external};
 use crate::store::IdKey;
@@ -162,14 +163,15 @@ impl<'a> Wanted<'a> {
     }
 
     /// Creates what is not `known` yet, and adds its ids there: companies in a call of their own,
-    /// then partners, then their addresses and people.
+    /// then partners, then their addresses and people. Returns what Odoo said of those it refused.
     pub(super) async fn create(
         &self,
         sender: &Sender<'_>,
         catalog: &Catalog,
         known: &mut BTreeMap<String, OdooId>,
-    ) -> Result<(), Stop> {
-        self.create_companies(sender, catalog, known).await?;
+    ) -> Result<BTreeMap<String, Words>, Stop> {
+        let mut refused = BTreeMap::new();
+        self.create_companies(sender, catalog, known, &mut refused).await?;
         let mut names = Vec::new();
         let mut rows = Vec::new();
         for (name, label) in &self.anonymous {
@@ -185,7 +187,7 @@ impl<'a> Wanted<'a> {
                 names.push(name.clone());
             }
         }
-        load(sender, names, rows, known).await?;
+        load(sender, names, rows, known, &mut refused).await?;
         let mut names = Vec::new();
         let mut rows = Vec::new();
         for (name, (parent, buyer)) in &self.addresses {
@@ -213,7 +215,8 @@ impl<'a> Wanted<'a> {
             rows.push(vec![card.cells(sender, name, catalog)]);
             names.push(name.clone());
         }
-        load(sender, names, rows, known).await
+        load(sender, names, rows, known, &mut refused).await?;
+        Ok(refused)
     }
 
     /// Companies: one whose VAT number Odoo refuses is made without, and says so.
@@ -222,6 +225,7 @@ impl<'a> Wanted<'a> {
         sender: &Sender<'_>,
         catalog: &Catalog,
         known: &mut BTreeMap<String, OdooId>,
+        refused: &mut BTreeMap<String, Words>,
     ) -> Result<(), Stop> {
         let wanted: Vec<(&String, &Company<'_>)> =
             self.companies.iter().filter(|(name, _)| !known.contains_key(*name)).collect();
@@ -241,7 +245,9 @@ impl<'a> Wanted<'a> {
                     known.insert(one.0.clone(), id);
                 }
                 Loaded::Refused(_) if !vat_of(one.1.buyer).is_empty() => without.push(one),
-                Loaded::Refused(_) => {}
+                Loaded::Refused(words) => {
+                    refused.insert(one.0.clone(), words);
+                }
             }
         }
         if without.is_empty() {
@@ -250,8 +256,13 @@ impl<'a> Wanted<'a> {
         let rows = without.iter().map(|one| row(one, false)).collect();
         let loaded = sender.load("res.partner", &fields, rows).await?;
         for (one, loaded) in without.into_iter().zip(loaded) {
-            if let Loaded::Id(id) = loaded {
-                known.insert(one.0.clone(), id);
+            match loaded {
+                Loaded::Id(id) => {
+                    known.insert(one.0.clone(), id);
+                }
+                Loaded::Refused(words) => {
+                    refused.insert(one.0.clone(), words);
+                }
             }
         }
         Ok(())
@@ -328,13 +339,16 @@ async fn load(
     names: Vec<String>,
     rows: Vec<Vec<Vec<Value>>>,
     known: &mut BTreeMap<String, OdooId>,
+    refused: &mut BTreeMap<String, Words>,
 ) -> Result<(), Stop> {
     for (name, loaded) in names.into_iter().zip(sender.load("res.partner", &FIELDS, rows).await?) {
         match loaded {
             Loaded::Id(id) => {
                 known.insert(name, id);
             }
-            Loaded::Refused(_) => {}
+            Loaded::Refused(words) => {
+                refused.insert(name, words);
+            }
         }
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! A pause that only an order can end: one that was refused is sent alone, now and then.
 //!
 //! If it gets through, the account goes on, and what was held follows. If it is refused again,
-//! another one is sent once: an account never stands still for one order. If that one gets
-//! through, the first is to blame.
+//! another one is sent, which was not refused before where there is one: an account never stands
+//! still for single orders. If that one gets through, the account goes on as well. Whether the first
+//! is to blame, only another order that gets through the same step shows; until then it is held.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,25 +13,41 @@ use jiff::Timestamp;
 
 use super::catalog::Catalog;
 use super::lane::Lane;
-use super::refusals::{Step, without_particulars};
+use super::refusals::{Passed, Refused, Step, without_particulars};
 use super::send::Stop;
 use super::settings::AccountSettings;
-use super::settle::Sent;
+use super::settle::{Sent, refused_end};
 use super::throttle::Permit;
 use crate::model::{Death, HoldCode};
-use crate::store::{End, Leased, RecordKey, Waiting};
+use crate::store::{Alone, End, Leased, RecordKey, Waiting};
 use crate::telemetry::{events, outcomes};
 
-/// Orders sent alone in one probe, at most.
+/// Refused orders in one probe, at most.
 const PROBES: usize = 2;
-/// How long to wait for a connection that others use.
-const BUSY: Duration = Duration::from_secs(1);
+/// Orders sent alone in one probe, at most: some turn out to need nothing of Odoo.
+const TRIES: usize = 10;
+/// Due orders among which one that was not refused before is looked for.
+const WITNESSES: usize = 50;
+/// How long to wait for a connection that others use. Nothing is asked meanwhile.
+pub(super) const BUSY: Duration = Duration::from_secs(1);
 
 /// An order that was refused when it was sent alone.
-struct Culprit {
-    key: RecordKey,
-    death: Death,
-    field: Option<String>,
+pub(super) struct Culprit {
+    pub(super) key: RecordKey,
+    /// Where.
+    pub(super) step: Step,
+    /// What it dies of, if others get through there.
+    pub(super) death: Death,
+    /// What may concern only some orders.
+    pub(super) cause: Option<String>,
+}
+
+/// What there is to send alone.
+enum Next {
+    Order(Box<Leased>),
+    /// What is left is tried again later.
+    Later,
+    Nothing,
 }
 
 impl Lane {
@@ -38,37 +56,50 @@ impl Lane {
         self: &Arc<Self>,
         settings: &Arc<AccountSettings>,
         catalog: &Arc<Catalog>,
+        permit: &Permit,
     ) -> Result<(), Duration> {
-        let Some(permit) = self.delivery.connection() else { return Err(BUSY) };
         let mut culprit: Option<Culprit> = None;
-        let mut tried = 0;
-        while tried < PROBES {
-            let beside = culprit.as_ref().map(|culprit| culprit.key);
-            let leased = match self.next_probe(beside).await {
-                Ok(Some(leased)) => leased,
-                Ok(None) => break,
-                Err(stop) => return Err(self.trouble(&stop)),
+        let (mut tried, mut refused) = (BTreeSet::new(), 0);
+        while refused < PROBES && tried.len() < TRIES {
+            let next = match &culprit {
+                None => self.next_refused(&tried).await,
+                Some(culprit) => self.next_witness(culprit, &tried).await,
             };
-            tried += 1;
-            match self.send_alone(settings, catalog, leased, &permit).await {
-                Sent::Through => {
-                    if let Some(culprit) = culprit {
-                        self.condemn(culprit).await;
-                    }
+            let leased = match next {
+                Ok(Next::Order(leased)) => leased,
+                Ok(Next::Nothing) if tried.is_empty() => {
+                    // Whatever was refused is gone, or waits for something else now.
                     self.end_pause();
                     return Ok(());
                 }
+                Ok(Next::Nothing | Next::Later) => break,
+                Err(stop) => return Err(self.trouble(&stop)),
+            };
+            tried.insert(leased.key);
+            match self.send_alone(settings, catalog, *leased, permit).await {
+                Sent::Through(steps) => {
+                    let now = self.delivery.clock.now();
+                    self.refusals().excuse_paused(&steps, now);
+                    self.end_pause();
+                    if let Some(culprit) = culprit {
+                        self.blame(culprit, &steps).await;
+                    }
+                    return Ok(());
+                }
                 Sent::Stopped(stop) => return Err(self.close(&stop)),
-                Sent::Refused { key, death, field } => {
-                    culprit = Some(Culprit { key, death, field });
+                Sent::Refused(found) => {
+                    let now = self.delivery.clock.now();
+                    if self.refusals().is_to_blame(&found.key, found.step, now) {
+                        let steps = [found.step].into();
+                        self.end_pause();
+                        self.blame(found, &steps).await;
+                        return Ok(());
+                    }
+                    refused += 1;
+                    culprit = Some(found);
                 }
                 Sent::Neither => {}
             }
-        }
-        if tried == 0 {
-            // Whatever was refused is gone, or waits for something else now.
-            self.end_pause();
-            return Ok(());
         }
         Err(self.stay_paused())
     }
@@ -87,62 +118,112 @@ impl Lane {
         self.deliver_guarded(settings, catalog, group, permit).await
     }
 
-    /// The next order to send alone: one that was refused, else any that is due.
-    async fn next_probe(&self, beside: Option<RecordKey>) -> Result<Option<Leased>, Stop> {
+    /// One that was refused, else any that is due.
+    async fn next_refused(&self, tried: &BTreeSet<RecordKey>) -> Result<Next, Stop> {
         let now = self.delivery.clock.now();
-        let mut first = None;
+        let (mut first, mut later) = (None, false);
         loop {
             let next = self.refusals().next_probe().filter(|key| Some(*key) != first);
-            let Some(key) = next.filter(|key| Some(*key) != beside) else { break };
+            let Some(key) = next else { break };
             first = first.or(Some(key));
-            let leased = self.shelf.run(move |store, _| store.lease_refused(key, now)).await?;
-            match leased {
-                Some(leased) => return Ok(Some(leased)),
-                None => self.refusals().forget(&key),
+            if tried.contains(&key) {
+                continue;
+            }
+            match self.shelf.run(move |store, _| store.lease_refused(key, now)).await? {
+                Alone::Leased(leased) => return Ok(Next::Order(leased)),
+                Alone::Later => later = true,
+                Alone::Gone => {
+                    // The next one is the first that may come round again.
+                    first = first.filter(|first| *first != key);
+                    self.refusals().forget(&key);
+                }
             }
         }
-        let due = self.shelf.run(move |store, account| store.lease(account, now, 2)).await?;
-        let (mut chosen, mut back) = (None, Vec::new());
-        for leased in due.jobs {
-            if chosen.is_none() && Some(leased.key) != beside {
-                chosen = Some(leased);
-            } else {
-                back.push(leased);
-            }
+        match self.next_due(tried, |_| 0).await? {
+            Some(leased) => Ok(Next::Order(Box::new(leased))),
+            None if later => Ok(Next::Later),
+            None => Ok(Next::Nothing),
         }
-        self.delivery.store.give_back(&back);
+    }
+
+    /// One that shows whether the culprit is to blame: best one that was not refused before, and
+    /// that has the same step before it.
+    async fn next_witness(
+        &self,
+        culprit: &Culprit,
+        tried: &BTreeSet<RecordKey>,
+    ) -> Result<Next, Stop> {
+        let of_new = [Step::Customer, Step::Create, Step::Confirm].contains(&culprit.step);
+        let rank = |leased: &Leased| {
+            let mapping = leased.dossier.mapping.as_ref();
+            let is_new = mapping.is_none_or(|mapping| mapping.odoo_id == 0);
+            let suspect = self.refusals().is_suspect(&leased.key);
+            usize::from(suspect) * 2 + usize::from(is_new != of_new)
+        };
+        match self.next_due(tried, rank).await? {
+            Some(leased) => Ok(Next::Order(Box::new(leased))),
+            None => self.next_refused(tried).await,
+        }
+    }
+
+    /// Of the orders that are due the one with the lowest rank; the others are given back.
+    async fn next_due(
+        &self,
+        tried: &BTreeSet<RecordKey>,
+        rank: impl Fn(&Leased) -> usize,
+    ) -> Result<Option<Leased>, Stop> {
+        let now = self.delivery.clock.now();
+        let due = self.shelf.run(move |store, account| store.lease(account, now, WITNESSES));
+        let mut jobs = due.await?.jobs;
+        let open = jobs.iter().enumerate().filter(|(_, leased)| !tried.contains(&leased.key));
+        let place = open.min_by_key(|(_, leased)| rank(leased)).map(|(place, _)| place);
+        let chosen = place.map(|place| jobs.swap_remove(place));
+        self.delivery.store.give_back(&jobs);
         Ok(chosen)
     }
 
-    /// Another order got through where this one did not.
-    async fn condemn(&self, culprit: Culprit) {
+    /// Another order got through: the culprit is to blame where it was the same step, and held
+    /// where that says nothing. In either case its cause is no reason to pause again.
+    async fn blame(&self, culprit: Culprit, steps: &BTreeSet<Step>) {
+        let Culprit { key, step, death, cause } = culprit;
         let now = self.delivery.clock.now();
-        let key = culprit.key;
-        if let Some(field) = culprit.field {
-            self.refusals().excuse(field, now);
+        if let Some(cause) = cause {
+            self.refusals().excuse(cause, now);
         }
         let leased = match self.shelf.run(move |store, _| store.lease_refused(key, now)).await {
-            Ok(Some(leased)) => leased,
-            Ok(None) => return,
+            Ok(Alone::Leased(leased)) => leased,
+            Ok(Alone::Later | Alone::Gone) => return,
             Err(stop) => {
                 self.trouble(&stop);
                 return;
             }
         };
         let order = leased.job.order_id.clone();
-        let code = culprit.death.code.clone();
-        let settlement = leased.settlement(None, End::Dead(culprit.death));
+        let dead = step.condemns() && steps.contains(&step);
+        let end = if dead {
+            self.refusals().ended(&key);
+            End::Dead(death.clone())
+        } else {
+            let refused = Refused { order: key, step, reason: reason(&death.code, &death.words) };
+            self.refusals().learn(std::slice::from_ref(&refused), &Passed::default(), now);
+            refused_end(&refused, &death)
+        };
+        let settlement = leased.settlement(None, end.clone());
         match self.store_settlements(vec![settlement], now).await {
-            Ok(()) => events::order_dead(&self.account, &order, &code),
+            Ok(()) => match end {
+                End::Refused { hold, .. } => outcomes::order_held(&self.account, &order, &hold),
+                _ => events::order_dead(&self.account, &order, &death.code),
+            },
             Err(stop) => {
-                self.delivery.store.give_back([&leased]);
+                self.delivery.store.give_back([&*leased]);
                 self.trouble(&stop);
             }
         }
     }
 
     fn end_pause(&self) {
-        self.refusals().resume();
+        let now = self.delivery.clock.now();
+        self.refusals().resume(now);
         if self.delivery.gate(&self.account, super::gate::Gate::open).is_some() {
             events::account_resumed(&self.account);
         }
@@ -152,18 +233,24 @@ impl Lane {
     fn stay_paused(&self) -> Duration {
         let why = self.refusals().paused().map(|why| (why.code, why.next_step.clone()));
         let Some((code, next_step)) = why else { return BUSY };
-        self.close(&Stop::Pause { code, next_step: next_step.into(), by_order: true })
+        self.close(&Stop::pause(code, next_step))
     }
 
     /// Holds `refused` of steps that an order just got through are over: those orders are sent once
-    /// more, and now it is they who are to blame.
+    /// more, and now it is they who are to blame. So are holds of the same kind as that of an order
+    /// that is through now.
     pub(super) async fn release_refused(
         &self,
-        passed: impl Fn(Step) -> bool,
+        passed: &BTreeSet<Step>,
+        kinds: &BTreeSet<String>,
         now: Timestamp,
     ) -> Result<(), Stop> {
+        if passed.is_empty() && kinds.is_empty() {
+            return Ok(());
+        }
         for key in self.refused_keys().await? {
-            if !Step::of_key(&key).is_some_and(&passed) {
+            let decided = |step: Step| step.condemns() && passed.contains(&step);
+            if !kinds.contains(&key) && !Step::of_key(&key).is_some_and(decided) {
                 continue;
             }
             let count = self
@@ -184,15 +271,17 @@ impl Lane {
             if !self.refusals().is_due(&key, now) {
                 continue;
             }
+            let kind = key.clone();
             let held = self
                 .shelf
-                .run(move |store, account| store.held_by(account, HoldCode::Refused, &key, HELD))
+                .run(move |store, account| store.held_by(account, HoldCode::Refused, &kind, HELD))
                 .await?;
             let random: usize = rand::random();
             let Some(record) = held.get(random.checked_rem(held.len()).unwrap_or(0)).copied()
             else {
                 continue;
             };
+            self.refusals().sent_again(record, key);
             self.shelf.run(move |store, _| store.release(Waiting::Record(record), now)).await?;
         }
         Ok(())

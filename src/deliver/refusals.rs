@@ -1,13 +1,15 @@
 //! Refused orders: is it the order, or a setting that concerns them all? Pure.
 //!
-//! One refusal does not tell. Until it is decided a refused order is held, not dead. An order that
-//! gets through the same [`Step`] decides that the refused ones are to blame: they are sent once
-//! more, and die one by one. [`DIFFERENT_ORDERS`] orders that were refused in the same words, with
-//! none getting through between them, decide that it is a setting: the account pauses. What ends
-//! such a pause is one of those orders, sent alone, getting through.
+//! One refusal does not tell. Until it is decided a refused order is held, not dead. Another order
+//! that gets through the same [`Step`] decides that the refused ones are to blame: they are sent once
+//! more, and die one by one. What an order gets through itself, and what others get through at
+//! another step, decides nothing, and a question that Odoo refuses ([`Step::Read`]) condemns nobody.
+//! [`DIFFERENT_ORDERS`] orders that were refused in the same words, with none getting through
+//! between them, decide that it is a setting: the account pauses. What ends such a pause is an order
+//! sent alone that gets through.
 //!
-//! All of it is memory. After a restart the held orders are still there, and the first one that is
-//! sent again begins the count anew.
+//! All of it is memory. After a restart the held orders are still there, and the count begins with
+//! the first one that is sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +17,16 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::backoff;
+use crate::model::OdooId;
 use crate::store::RecordKey;
 
 /// So many different orders, refused in the same words, are taken for a setting.
 pub(super) const DIFFERENT_ORDERS: usize = 3;
 /// Orders of a paused batch that are remembered to be sent alone.
 const REMEMBERED: usize = 50;
-/// For so long a required field that some orders lack and others do not is the orders' affair.
-const EXCUSED: SignedDuration = SignedDuration::from_hours(1);
+/// For so long what was learned from an order that got through holds: which refusals are the
+/// orders' affair, and which orders are to blame.
+const LEARNED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What was asked of Odoo for an order. Refusals and successes are compared within one step only:
 /// a cancellation that goes through says nothing about creating.
@@ -32,14 +36,22 @@ pub(super) enum Step {
     Customer,
     /// Creating the order.
     Create,
-    /// Changing what stands in Odoo.
+    /// Changing the order that stands in Odoo.
     Change,
-    /// Confirming it.
+    /// Changing or adding its lines.
+    Lines,
+    /// The line that makes its total Amazon's.
+    Rounding,
+    /// Confirming it, and putting its date back.
     Confirm,
+    /// What follows a confirmation: notes on the delivery, followers.
+    After,
     /// Cancelling it.
     Cancel,
-    /// Anything, with a failure that nobody knows, or a question that Odoo refuses.
-    Any,
+    /// Making a quotation of a cancelled order.
+    Reopen,
+    /// A question. Its refusal condemns nobody.
+    Read,
 }
 
 /// One refused order.
@@ -53,6 +65,10 @@ pub(super) struct Refused {
     /// particular to one record.
     pub(super) reason: String,
 }
+
+/// Which orders got through which steps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Passed(BTreeMap<Step, BTreeSet<RecordKey>>);
 
 /// What becomes of a refused order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +95,8 @@ pub(super) struct Paused {
     pub(super) code: &'static str,
     /// What helps.
     pub(super) next_step: String,
+    /// What may turn out to concern only some orders, and where.
+    cause: Option<(Step, String)>,
     /// Orders that were refused, to be sent alone.
     orders: BTreeSet<RecordKey>,
     /// The one sent last.
@@ -88,19 +106,37 @@ pub(super) struct Paused {
 /// The undecided refusals of an account.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
+    /// The company in which all of this was learned.
+    company: Option<OdooId>,
     open: BTreeMap<(Step, String), BTreeSet<RecordKey>>,
-    /// Orders that are sent once more only to die: others got through.
-    doomed: BTreeSet<RecordKey>,
+    /// Orders that are sent once more only to die, because others got through this step, and since
+    /// when that is known.
+    doomed: BTreeMap<RecordKey, (Step, Timestamp)>,
     paused: Option<Paused>,
-    /// Required fields that only some orders lack, and since when that is known.
+    /// What concerns only some orders, and since when that is known: a required field that others
+    /// do not lack, a call that others do not need.
     excused: BTreeMap<String, Timestamp>,
+    /// Causes that several orders share and that keep no other from its way: no reason to pause.
+    apart: BTreeMap<(Step, String), Timestamp>,
     /// When an order held for a reason is looked at again, and how often that was done.
     looks: BTreeMap<String, (usize, Timestamp)>,
+    /// What the orders that were refused are held for.
+    kinds: BTreeMap<RecordKey, String>,
 }
 
 impl Step {
-    const ALL: [Self; 6] =
-        [Self::Customer, Self::Create, Self::Change, Self::Confirm, Self::Cancel, Self::Any];
+    const ALL: [Self; 10] = [
+        Self::Customer,
+        Self::Create,
+        Self::Change,
+        Self::Lines,
+        Self::Rounding,
+        Self::Confirm,
+        Self::After,
+        Self::Cancel,
+        Self::Reopen,
+        Self::Read,
+    ];
 
     /// The word people read.
     pub(super) fn name(self) -> &'static str {
@@ -108,9 +144,13 @@ impl Step {
             Self::Customer => "customer",
             Self::Create => "create",
             Self::Change => "change",
+            Self::Lines => "lines",
+            Self::Rounding => "rounding",
             Self::Confirm => "confirm",
+            Self::After => "after",
             Self::Cancel => "cancel",
-            Self::Any => "any",
+            Self::Reopen => "reopen",
+            Self::Read => "read",
         }
     }
 
@@ -118,6 +158,11 @@ impl Step {
     pub(super) fn of_key(key: &str) -> Option<Self> {
         let name = key.split(' ').next()?;
         Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+
+    /// Whether another order that gets through it shows that a refused one is to blame.
+    pub(super) fn condemns(self) -> bool {
+        self != Self::Read
     }
 }
 
@@ -129,30 +174,108 @@ impl Refused {
     }
 }
 
+impl Passed {
+    /// This order got through this step.
+    pub(super) fn add(&mut self, step: Step, order: RecordKey) {
+        self.0.entry(step).or_default().insert(order);
+    }
+
+    /// Whether any order got through it.
+    pub(super) fn has(&self, step: Step) -> bool {
+        self.0.contains_key(&step)
+    }
+
+    /// The steps that orders got through.
+    pub(super) fn steps(&self) -> BTreeSet<Step> {
+        self.0.keys().copied().collect()
+    }
+
+    /// Whether an order other than this one got through it.
+    fn by_another(&self, step: Step, order: RecordKey) -> bool {
+        self.0.get(&step).is_some_and(|orders| orders.iter().any(|other| *other != order))
+    }
+}
+
 impl Refusals {
     /// A batch ended: these orders were refused, and some got through these steps.
-    pub(super) fn learn(&mut self, refused: &[Refused], passed: &BTreeSet<Step>) -> Lesson {
-        // Any order that got through anything shows that Odoo answers and takes orders.
-        let through =
-            |step: Step| passed.contains(&step) || (step == Step::Any && !passed.is_empty());
+    pub(super) fn learn(&mut self, refused: &[Refused], passed: &Passed, now: Timestamp) -> Lesson {
+        self.doomed.retain(|_, (_, since)| now.duration_since(*since) < LEARNED);
+        self.apart.retain(|_, since| now.duration_since(*since) < LEARNED);
         let decided: Vec<(Step, String)> =
-            self.open.keys().filter(|(step, _)| through(*step)).cloned().collect();
-        for reason in decided {
-            self.doomed.extend(self.open.remove(&reason).unwrap_or_default());
+            self.open.keys().filter(|(step, _)| passed.has(*step)).cloned().collect();
+        for cause in decided {
+            let orders = self.open.remove(&cause).unwrap_or_default();
+            let (step, _) = cause;
+            let blamed =
+                orders.into_iter().filter(|o| step.condemns() && passed.by_another(step, *o));
+            self.doomed.extend(blamed.map(|order| (order, (step, now))));
         }
         let mut lesson = Lesson::default();
-        for Refused { order, step, reason } in refused {
-            let doomed = self.doomed.remove(order);
-            if doomed || through(*step) {
+        for one in refused {
+            let Refused { order, step, reason } = one;
+            let doomed = self.doomed.remove(order).is_some_and(|(at, _)| at == *step);
+            if step.condemns() && (doomed || passed.by_another(*step, *order)) {
+                self.kinds.remove(order);
                 lesson.fates.push(Fate::Dead);
                 continue;
             }
-            let orders = self.open.entry((*step, reason.clone())).or_default();
-            orders.insert(*order);
-            lesson.pause |= orders.len() >= DIFFERENT_ORDERS;
+            self.kinds.insert(*order, one.key());
+            if !passed.by_another(*step, *order) {
+                let cause = (*step, reason.clone());
+                let apart = self.apart.contains_key(&cause);
+                let orders = self.open.entry(cause).or_default();
+                orders.insert(*order);
+                lesson.pause |= orders.len() >= DIFFERENT_ORDERS && !apart;
+            }
             lesson.fates.push(Fate::Held);
         }
         lesson
+    }
+
+    /// This order was refused, and is sent once more all the same: where others got through beside
+    /// it, it is to blame then.
+    pub(super) fn refused_once(
+        &mut self,
+        order: RecordKey,
+        step: Step,
+        passed: &Passed,
+        now: Timestamp,
+    ) {
+        if step.condemns() && passed.by_another(step, order) {
+            self.doomed.insert(order, (step, now));
+        }
+    }
+
+    /// Whether others got through this step where this order did not.
+    pub(super) fn is_to_blame(&self, order: &RecordKey, step: Step, now: Timestamp) -> bool {
+        let doomed = self.doomed.get(order);
+        doomed.is_some_and(|(at, since)| *at == step && now.duration_since(*since) < LEARNED)
+    }
+
+    /// This order came to an end that is no refusal: it is no longer counted among the refused.
+    /// Says what it was held for, if it was: others may wait for the same.
+    pub(super) fn ended(&mut self, order: &RecordKey) -> Option<String> {
+        self.doomed.remove(order);
+        self.open.retain(|_, orders| {
+            orders.remove(order);
+            !orders.is_empty()
+        });
+        let kind = self.kinds.remove(order)?;
+        self.looks.remove(&kind);
+        Some(kind)
+    }
+
+    /// This order, held for that, is sent once more.
+    pub(super) fn sent_again(&mut self, order: RecordKey, kind: String) {
+        self.kinds.insert(order, kind);
+    }
+
+    /// What was learned in another company says nothing in this one.
+    pub(super) fn in_company(&mut self, company: OdooId) {
+        if self.company.is_some_and(|known| known != company) {
+            *self = Self::default();
+        }
+        self.company = Some(company);
     }
 
     /// The account is paused until one of these orders gets through.
@@ -168,12 +291,37 @@ impl Refusals {
         };
         let undecided = self.open.values().filter(|orders| orders.len() >= DIFFERENT_ORDERS);
         known.extend(undecided.flatten().copied().chain(orders).take(REMEMBERED));
-        self.paused = Some(Paused { code, next_step, orders: known, last });
+        self.paused = Some(Paused { code, next_step, cause: None, orders: known, last });
+    }
+
+    /// What may turn out to concern only some orders is why it is paused.
+    pub(super) fn suspect(&mut self, step: Step, cause: String) {
+        if let Some(paused) = &mut self.paused {
+            paused.cause = Some((step, cause));
+        }
+    }
+
+    /// An order got through these steps: what keeps others from one of them concerns only those.
+    pub(super) fn excuse_paused(&mut self, passed: &BTreeSet<Step>, now: Timestamp) {
+        let Some(paused) = &self.paused else { return };
+        let cause = paused.cause.clone().filter(|(step, _)| passed.contains(step));
+        let Some((step, cause)) = cause else { return };
+        // Of the batch that was refused, those that still are from now on are to blame.
+        if step.condemns() {
+            self.doomed.extend(paused.orders.iter().map(|order| (*order, (step, now))));
+        }
+        self.excuse(cause, now);
     }
 
     /// Why it is paused, if it is.
     pub(super) fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
+    }
+
+    /// Whether the order was refused, or in a batch that was.
+    pub(super) fn is_suspect(&self, order: &RecordKey) -> bool {
+        self.kinds.contains_key(order)
+            || self.paused.as_ref().is_some_and(|paused| paused.orders.contains(order))
     }
 
     /// The order to send alone next: each has its turn.
@@ -195,21 +343,24 @@ impl Refusals {
         if let Some(paused) = &mut self.paused {
             paused.orders.remove(order);
         }
+        self.ended(order);
     }
 
-    /// One got through: the pause is over.
-    pub(super) fn resume(&mut self) {
+    /// One got through: the pause is over. What is still undecided keeps no order from its way.
+    pub(super) fn resume(&mut self, now: Timestamp) {
         self.paused = None;
+        let many = self.open.iter().filter(|(_, orders)| orders.len() >= DIFFERENT_ORDERS);
+        self.apart.extend(many.map(|(cause, _)| (cause.clone(), now)));
     }
 
-    /// Some orders lack this required field and others do not.
-    pub(super) fn excuse(&mut self, field: String, now: Timestamp) {
-        self.excused.insert(field, now);
+    /// This concerns only some orders: from now on they are refused, and the account goes on.
+    pub(super) fn excuse(&mut self, cause: String, now: Timestamp) {
+        self.excused.insert(cause, now);
     }
 
-    /// The required fields that are the orders' affair.
+    /// What concerns only some orders.
     pub(super) fn excused(&mut self, now: Timestamp) -> BTreeSet<String> {
-        self.excused.retain(|_, since| now.duration_since(*since) < EXCUSED);
+        self.excused.retain(|_, since| now.duration_since(*since) < LEARNED);
         self.excused.keys().cloned().collect()
     }
 
@@ -234,79 +385,5 @@ pub(super) fn without_particulars(words: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(number: u8) -> RecordKey {
-        RecordKey::for_tests(number)
-    }
-
-    fn refused(number: u8, step: Step, words: &str) -> Refused {
-        Refused { order: order(number), step, reason: without_particulars(words) }
-    }
-
-    fn none() -> BTreeSet<Step> {
-        BTreeSet::new()
-    }
-
-    #[test]
-    fn audit_15_one_order_refused_again_and_again_is_one_order() {
-        let mut refusals = Refusals::default();
-        for _ in 0..5 {
-            let lesson = refusals.learn(&[refused(1, Step::Change, "no")], &none());
-            assert_eq!(lesson, Lesson { fates: vec![Fate::Held], pause: false });
-        }
-    }
-
-    #[test]
-    fn case_r20_three_different_orders_in_the_same_words_pause_whatever_the_batches() {
-        let mut refusals = Refusals::default();
-        let words = |n: u8| format!("Order S{n:05} (id {n}) needs a project");
-        let first = [refused(1, Step::Create, &words(1)), refused(2, Step::Create, &words(2))];
-        assert!(!refusals.learn(&first, &none()).pause);
-        // Another cause, and another step that goes through, change nothing about it.
-        let other = refusals.learn(&[refused(9, Step::Create, "other")], &[Step::Cancel].into());
-        assert_eq!(other, Lesson { fates: vec![Fate::Held], pause: false });
-        let third = refusals.learn(&[refused(3, Step::Create, &words(3))], &none());
-        assert_eq!(third, Lesson { fates: vec![Fate::Held], pause: true });
-        refusals.pause("odoo-refuses-all", String::new(), []);
-        // Each of them is sent in turn.
-        let probes: Vec<_> = (0..4).map(|_| refusals.next_probe()).collect();
-        assert_eq!(probes, [1, 2, 3, 1].map(|n| Some(order(n))));
-        refusals.forget(&order(2));
-        assert_eq!(refusals.next_probe(), Some(order(3)));
-        refusals.resume();
-        assert_eq!(refusals.next_probe(), None);
-        assert_eq!(refusals.paused(), None);
-    }
-
-    #[test]
-    fn an_order_that_passes_decides_that_the_refused_ones_are_to_blame() {
-        let mut refusals = Refusals::default();
-        refusals.learn(&[refused(1, Step::Create, "no"), refused(2, Step::Create, "no")], &none());
-        let lesson = refusals.learn(&[refused(3, Step::Create, "no")], &[Step::Create].into());
-        assert_eq!(lesson, Lesson { fates: vec![Fate::Dead], pause: false });
-        // They are sent once more, and die one by one, also where nothing passes beside them.
-        assert_eq!(refusals.learn(&[refused(1, Step::Create, "no")], &none()).fates, [Fate::Dead]);
-        assert_eq!(refusals.learn(&[refused(2, Step::Create, "no")], &none()).fates, [Fate::Dead]);
-        assert_eq!(refusals.learn(&[refused(4, Step::Create, "no")], &none()).fates, [Fate::Held]);
-    }
-
-    #[test]
-    fn a_hold_is_looked_at_ever_more_rarely() {
-        let mut refusals = Refusals::default();
-        let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
-        let due: Vec<i64> =
-            (0..200).filter(|minute| refusals.is_due("create x", at(*minute))).collect();
-        assert_eq!(due, [0, 1, 6, 21, 81, 141]);
-    }
-
-    #[test]
-    fn a_key_holds_no_words() {
-        let refused = refused(1, Step::Create, "Ada Lovelace may not buy");
-        let key = refused.key();
-        assert!(!key.contains("Ada"), "{key}");
-        assert_eq!(Step::of_key(&key), Some(Step::Create));
-        assert_eq!(without_particulars("no 12 S0001\n (id=3) DETAIL: Ada"), "no");
-    }
-}
+#[path = "refusals_tests.rs"]
+mod tests;

@@ -4,13 +4,13 @@
 //! the account pauses.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::people::People;
+use super::refusals::Step;
 use super::window::Writing;
 use crate::model::{AccountId, OdooId};
 use crate::odoo::{Call, Class, Client, Context, Fault, FaultKind, Record, Verdict, Words};
@@ -28,21 +28,8 @@ pub(super) struct Sender<'a> {
     pub(super) writing: Writing<'a>,
     /// Who listens for people after a call, and the company that is read for it.
     pub(super) people: Option<(&'a People, OdooId)>,
-    /// Required fields that only some orders lack: those orders are refused.
+    /// Causes of a pause ([`Stop::Pause`]) that concern only some orders: those are refused.
     pub(super) excused: BTreeSet<String>,
-    /// What `load()` said of each model.
-    pub(super) said: Mutex<BTreeMap<String, Said>>,
-}
-
-/// What the calls of one batch said about the records of one model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    /// A record of it was stored.
-    pub(super) stored: bool,
-    /// The last refusal's words.
-    pub(super) refused: Option<Words>,
-    /// The field that Odoo requires and that is not sent.
-    pub(super) required: Option<String>,
 }
 
 /// What became of one record of a `load()`.
@@ -77,6 +64,8 @@ pub(super) enum Stop {
         wait: Option<Duration>,
         /// Nothing says that it passes: what Odoo said, for a person to see after many attempts.
         doubt: Option<Words>,
+        /// Where.
+        step: Option<Step>,
     },
     /// Configuration: the account waits.
     Pause {
@@ -86,6 +75,11 @@ pub(super) enum Stop {
         next_step: Cow<'static, str>,
         /// Only an order that is sent shows whether it is over.
         by_order: bool,
+        /// What may turn out to concern only some orders: the field that Odoo requires, or the
+        /// call that it does not allow.
+        cause: Option<String>,
+        /// Where.
+        step: Option<Step>,
     },
     /// The records of a call that writes are refused together.
     Refused {
@@ -101,8 +95,9 @@ pub(super) enum Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         let code = fault.code();
+        let step = fault.reading.then_some(Step::Read);
         match fault.class() {
-            Class::Pause => Self::configuration(&fault),
+            Class::Pause => Self::of_setting(&fault, None, step),
             Class::Reject => Self::Refused { code, words: fault.words },
             Class::Retry => Self::Retry {
                 code,
@@ -112,6 +107,7 @@ impl From<Fault> for Stop {
                 seen: Some(fault.explained()),
                 wait: fault.retry_after,
                 doubt: fault.is_doubtful().then_some(fault.words),
+                step,
             },
         }
     }
@@ -128,6 +124,7 @@ impl Stop {
             seen: None,
             wait: None,
             doubt: None,
+            step: None,
         }
     }
 
@@ -141,33 +138,52 @@ impl Stop {
             seen: None,
             wait: None,
             doubt: None,
+            step: None,
         }
     }
 
-    /// What is configured wrongly, in Odoo or here.
-    fn configuration(fault: &Fault) -> Self {
-        let kind = fault.kind;
-        if fault.field.is_some() || fault.remedy.is_none() {
-            return Self::required(kind, fault.field.as_deref());
-        }
-        let next_step = Cow::Owned(fault.explained());
-        Self::Pause { code: kind.code(), next_step, by_order: kind.is_shown_by_orders() }
+    /// The account waits for something that a probe of Odoo shows.
+    pub(super) fn pause(code: &'static str, next_step: impl Into<Cow<'static, str>>) -> Self {
+        let next_step = next_step.into();
+        Self::Pause { code, next_step, by_order: false, cause: None, step: None }
     }
 
-    /// The same, of a field that Odoo requires.
-    fn required(kind: FaultKind, field: Option<&str>) -> Self {
-        let next_step = match field {
+    /// What is configured wrongly, in Odoo or here; `call` is `model.method` of what writes.
+    fn of_setting(fault: &Fault, call: Option<&str>, step: Option<Step>) -> Self {
+        let told = fault.remedy.is_some().then(|| fault.explained());
+        Self::configuration(fault.kind, fault.field.as_deref().map(str::to_owned), told, call, step)
+    }
+
+    /// The same, in words that are told, or else those of its kind.
+    fn configuration(
+        kind: FaultKind,
+        field: Option<String>,
+        told: Option<String>,
+        call: Option<&str>,
+        step: Option<Step>,
+    ) -> Self {
+        let next_step = match &field {
             Some(field) => Cow::Owned(format!("Odoo requires `{field}`: {}", kind.next_step())),
-            None => Cow::Borrowed(kind.next_step()),
+            None => told.map_or(Cow::Borrowed(kind.next_step()), Cow::Owned),
         };
-        Self::Pause { code: kind.code(), next_step, by_order: kind.is_shown_by_orders() }
+        let (code, by_order) = (kind.code(), kind.is_shown_by_orders());
+        let cause = field.or_else(|| Some(format!("{code} {}", call?))).filter(|_| by_order);
+        Self::Pause { code, next_step, by_order, cause, step }
+    }
+
+    /// The same, come about at this step, unless that is known.
+    pub(super) fn at(mut self, here: Step) -> Self {
+        if let Self::Retry { step, .. } | Self::Pause { step, .. } = &mut self {
+            step.get_or_insert(here);
+        }
+        self
     }
 
     /// For calls that are no order's affair: a question that Odoo refuses there stops the account.
     pub(super) fn or_pause(self) -> Self {
         match self {
             Self::Retry { code, doubt: Some(_), .. } | Self::Refused { code, .. } => {
-                Self::Pause { code, next_step: Cow::Borrowed(REFUSED_READ), by_order: false }
+                Self::pause(code, REFUSED_READ)
             }
             stop => stop,
         }
@@ -190,7 +206,6 @@ impl<'a> Sender<'a> {
             writing,
             people: None,
             excused: BTreeSet::new(),
-            said: Mutex::default(),
         }
     }
 
@@ -232,7 +247,26 @@ impl<'a> Sender<'a> {
         let sent = Instant::now();
         let answer = odoo.execute(model, method, ids, context).await;
         self.listen(sent).await;
-        answer.map_err(Stop::from)
+        answer.map_err(|fault| self.stop(fault, model, method))
+    }
+
+    /// What a failed write means: one that is known to concern only some orders is theirs.
+    fn stop(&self, fault: Fault, model: &str, method: &str) -> Stop {
+        if fault.class() != Class::Pause {
+            return fault.into();
+        }
+        let call = format!("{model}.{method}");
+        let stop = Stop::of_setting(&fault, Some(&call), None);
+        self.excuse(stop, fault.words)
+    }
+
+    fn excuse(&self, stop: Stop, words: Words) -> Stop {
+        match stop {
+            Stop::Pause { code, cause: Some(cause), .. } if self.excused.contains(&cause) => {
+                Stop::Refused { code, words }
+            }
+            stop => stop,
+        }
     }
 
     /// A call is over that others may have waited for.
@@ -245,7 +279,8 @@ impl<'a> Sender<'a> {
     /// The same values on one record, by a plain `write`: where a `load()` would not do.
     pub(super) async fn write(&self, model: &str, id: OdooId, values: Record) -> Result<(), Stop> {
         let odoo = self.writing.begin().await?;
-        odoo.write(model, &[id], values, self.context.clone()).await.map_err(Stop::from)
+        let answer = odoo.write(model, &[id], values, self.context.clone()).await;
+        answer.map_err(|fault| self.stop(fault, model, "write"))
     }
 
     /// Takes partners off the followers of records.
@@ -259,7 +294,8 @@ impl<'a> Sender<'a> {
         let call = Call::new(model, "message_unsubscribe", self.context.clone())
             .on(ids)
             .leading("partner_ids", partners);
-        odoo.call(call).await.map(|_| ()).map_err(Stop::from)
+        let answer = odoo.call(call).await.map(|_| ());
+        answer.map_err(|fault| self.stop(fault, model, "message_unsubscribe"))
     }
 
     async fn load_in(
@@ -283,15 +319,16 @@ impl<'a> Sender<'a> {
             self.listen(sent).await;
             let reply = match reply {
                 Ok(reply) => reply,
-                Err(fault) if fault.class() == Class::Reject => {
-                    self.divide(&group, &fault.words, &mut groups, &mut results);
-                    continue;
-                }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => match self.stop(fault, model, "load") {
+                    Stop::Refused { words, .. } => {
+                        self.divide(&group, &words, &mut groups, &mut results);
+                        continue;
+                    }
+                    stop => return Err(stop),
+                },
             };
             match reply.verdict(group.len(), fields) {
                 Verdict::Loaded(ids) => {
-                    self.say(model, |said| said.stored = true);
                     for (at, id) in group.iter().zip(ids) {
                         set(&mut results, *at, Loaded::Id(id));
                     }
@@ -309,14 +346,15 @@ impl<'a> Sender<'a> {
                         set(&mut results, at, Loaded::Refused(words.clone()));
                     }
                 }
-                Verdict::Configuration { field: Some(field), words, .. }
-                    if self.excused.contains(&field) =>
-                {
-                    self.divide(&group, &words, &mut groups, &mut results);
-                }
-                Verdict::Configuration { kind, field, .. } => {
-                    self.say(model, |said| said.required.clone_from(&field));
-                    return Err(Stop::required(kind, field.as_deref()));
+                Verdict::Configuration { kind, field, words } => {
+                    let call = format!("{model}.load");
+                    let stop = Stop::configuration(kind, field, None, Some(&call), None);
+                    match self.excuse(stop, words) {
+                        Stop::Refused { words, .. } => {
+                            self.divide(&group, &words, &mut groups, &mut results);
+                        }
+                        stop => return Err(stop),
+                    }
                 }
                 Verdict::Rejected(refusals) => {
                     let mut rest = group.clone();
@@ -339,21 +377,8 @@ impl<'a> Sender<'a> {
                 }
             }
         }
-        let results: Vec<Loaded> = results
-            .into_iter()
-            .map(|r| r.unwrap_or_else(|| Loaded::Refused(Words::default())))
-            .collect();
-        let words = results.iter().rev().find_map(|loaded| match loaded {
-            Loaded::Refused(words) => Some(words.clone()),
-            Loaded::Id(_) => None,
-        });
-        self.say(model, |said| said.refused = words.or(said.refused.take()));
-        Ok(results)
-    }
-
-    fn say(&self, model: &str, change: impl FnOnce(&mut Said)) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        change(said.entry(model.to_owned()).or_default());
+        let refused = || Loaded::Refused(Words::default());
+        Ok(results.into_iter().map(|result| result.unwrap_or_else(refused)).collect())
     }
 
     /// A call was refused as a whole: halves find the culprit in log₂ calls.

@@ -1,7 +1,7 @@
 //! A batch from lease to settlement: what stopped it decides where its jobs go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,9 +11,9 @@ use super::batch::{Batch, Work};
 use super::catalog::Catalog;
 use super::gate::Gate;
 use super::lane::Lane;
-use super::probe::reason;
-use super::refusals::{Fate, Refused, Step};
-use super::send::{Said, Sender, Stop};
+use super::probe::{Culprit, reason};
+use super::refusals::{Fate, Passed, Refused, Step};
+use super::send::{Sender, Stop};
 use super::settings::AccountSettings;
 use super::throttle::{Permit, Went};
 use super::window::Writing;
@@ -29,26 +29,28 @@ const SUSPECT_FROM_ATTEMPT: u32 = 3;
 /// From this attempt on a failure of an order that stands alone, of which nothing says that it
 /// passes, counts as a refusal: somebody has to see it.
 const DOUBTED_ATTEMPTS: u32 = 10;
-/// What `load()` creates customers in.
-const PARTNERS: &str = "res.partner";
+/// The code of a panic over a batch.
+const PANICKED: &str = "delivery-panicked";
 
 /// What became of a group.
 pub(super) enum Sent {
-    /// Odoo did something for one of its orders.
-    Through,
+    /// Its orders got through these steps.
+    Through(BTreeSet<Step>),
     /// One was refused; of several the last.
-    Refused {
-        /// The order.
-        key: RecordKey,
-        /// What it died of, if others get through.
-        death: Death,
-        /// The required field that it lacks.
-        field: Option<String>,
-    },
+    Refused(Culprit),
     /// It did not come to its end.
     Stopped(Stop),
     /// Nothing was to be done.
     Neither,
+}
+
+/// What a batch's refusals come to.
+struct Judged {
+    sent: Sent,
+    /// The account is to pause.
+    pause: bool,
+    /// What orders were held for that are through now.
+    kinds: BTreeSet<String>,
 }
 
 /// What became of one order, for the journal: said once it is durable.
@@ -144,7 +146,6 @@ impl Lane {
             .collect();
         let started = self.delivery.clock.now();
         let (client, meter) = self.delivery.client().metered();
-        let mut said = BTreeMap::new();
         let outcome = match self.delivery.store.id_key(&self.account) {
             Ok(id_key) => {
                 let writing = Writing { window: &self.window, hands: self.hands(&client) };
@@ -167,29 +168,27 @@ impl Lane {
                     absent: &self.absent,
                     now: started,
                 };
-                let outcome = batch.run(&mut works).await;
-                said = batch.sender.said.into_inner().unwrap_or_else(PoisonError::into_inner);
-                outcome
+                batch.run(&mut works).await
             }
             Err(error) => Err(Stop::Store(error.to_string())),
         };
         let went = went(&outcome, meter.slowest());
         let target = self.delivery.people.pacing().target();
         self.size().learn(went, works.len(), target);
-        (went, self.settle(works, outcome, said, started).await)
+        (went, self.settle(works, outcome, started).await)
     }
 
     async fn settle(
         &self,
         mut works: Vec<Work>,
         outcome: Result<(), Stop>,
-        said: BTreeMap<String, Said>,
         started: Timestamp,
     ) -> Sent {
         let now = self.delivery.clock.now();
         doubt(&mut works, &outcome);
-        let passed = passed(&works, &said);
-        let (mut sent, pause) = self.judge(&mut works, &said, &passed);
+        let passed = passed(&works);
+        let judged = self.judge(&mut works, &passed, now);
+        let mut sent = judged.sent;
         if let Err(stop) = self.note(&mut works, now).await {
             // Not stored before it is noted: the orders are found in Odoo by their external ids.
             self.delivery.store.give_back(works.iter().map(|work| &work.leased));
@@ -248,29 +247,31 @@ impl Lane {
         self.delivery.store.give_back(&back);
         let done = self.store_settlements(settlements, now).await;
         let probing = self.refusals().paused().is_some();
-        self.pause_for(&outcome, pause, &back);
-        // A customer alone is no order.
-        let through = passed.iter().any(|step| *step != Step::Customer);
+        self.pause_for(&outcome, judged.pause, &back);
+        let steps = passed.steps();
+        // A customer alone is no order, nor is an answer.
+        let through = steps.iter().any(|step| ![Step::Customer, Step::Read].contains(step));
         if through && outcome.is_ok() && matches!(sent, Sent::Neither) {
-            sent = Sent::Through;
+            sent = Sent::Through(steps.clone());
         }
         if let Err(stop) = outcome {
-            // While one order is sent alone, who sends it decides what comes of the pause.
+            // While one order is sent alone, the probe that sends it decides what comes of the pause.
             if !probing || !matches!(stop, Stop::Pause { by_order: true, .. }) {
                 self.close(&stop);
             }
-            if let (Stop::Pause { by_order: true, code, next_step }, [only]) = (&stop, &*back) {
-                let death = Death { code: (*code).to_owned(), words: next_step.to_string() };
-                let field = said.into_values().find_map(|said| said.required);
-                sent = Sent::Refused { key: only.key, death, field };
-            } else {
-                sent = Sent::Stopped(stop);
-            }
+            sent = match (stop, &*back) {
+                (Stop::Pause { by_order: true, code, next_step, cause, step }, [only]) => {
+                    let death = Death { code: code.to_owned(), words: next_step.into_owned() };
+                    let step = step.unwrap_or(Step::Read);
+                    Sent::Refused(Culprit { key: only.key, step, death, cause })
+                }
+                (stop, _) => Sent::Stopped(stop),
+            };
         }
         let done = match done {
             Ok(()) => {
                 self.announce(&transitions, started);
-                self.release_refused(|step| passed.contains(&step), now).await
+                self.release_refused(&steps, &judged.kinds, now).await
             }
             Err(stop) => Err(stop),
         };
@@ -280,53 +281,53 @@ impl Lane {
         sent
     }
 
-    /// Decides what becomes of the refused orders of a batch. True if the account is to pause.
-    fn judge(
-        &self,
-        works: &mut [Work],
-        said: &BTreeMap<String, Said>,
-        passed: &BTreeSet<Step>,
-    ) -> (Sent, bool) {
+    /// Decides what becomes of the refused orders of a batch.
+    fn judge(&self, works: &mut [Work], passed: &Passed, now: Timestamp) -> Judged {
         let mut found = Vec::new();
         let mut places = Vec::new();
         let mut sent = Sent::Neither;
+        let mut kinds = BTreeSet::new();
         for (place, work) in works.iter().enumerate().filter(|(_, work)| !work.lost) {
-            let (Some(step), Some(End::Dead(death))) = (work.refused, &work.end) else { continue };
-            let words = said
-                .get(PARTNERS)
-                .and_then(|said| said.refused.as_ref())
-                .filter(|_| step == Step::Customer)
-                .map_or(death.words.as_str(), |words| words.expose());
-            let reason = reason(&death.code, words);
-            found.push(Refused { order: work.leased.key, step, reason });
+            let key = work.leased.key;
+            if let (Some(step), Some(End::Retry { .. })) = (work.refused, &work.end) {
+                self.refusals().refused_once(key, step, passed, now);
+            }
+            let (Some(step), Some(End::Dead(death))) = (work.refused, &work.end) else {
+                if matches!(work.end, Some(End::Done(_) | End::Held(_))) {
+                    let kind = self.refusals().ended(&key);
+                    kinds.extend(kind.filter(|_| matches!(work.end, Some(End::Done(_)))));
+                }
+                continue;
+            };
+            found.push(Refused { order: key, step, reason: reason(&death.code, &death.words) });
             places.push(place);
-            sent = Sent::Refused { key: work.leased.key, death: death.clone(), field: None };
+            let cause = None;
+            sent = Sent::Refused(Culprit { key, step, death: death.clone(), cause });
         }
-        let lesson = self.refusals().learn(&found, passed);
+        let lesson = self.refusals().learn(&found, passed, now);
         for ((place, refused), fate) in places.into_iter().zip(&found).zip(lesson.fates) {
             let Some(work) = works.get_mut(place) else { continue };
             let (Fate::Held, Some(End::Dead(death))) = (fate, &work.end) else { continue };
-            let text = format!(
-                "Odoo refuses it ({}), and nothing shows yet whether this order is to blame or a \
-                 setting: it is sent again by itself",
-                death.code
-            );
-            work.hold(Hold::new(HoldCode::Refused, refused.key(), text));
+            work.end = Some(refused_end(refused, death));
         }
-        (sent, lesson.pause)
+        Judged { sent, pause: lesson.pause, kinds }
     }
 
     /// Remembers which orders are sent alone, where only that shows the end of a pause.
     fn pause_for(&self, outcome: &Result<(), Stop>, same: bool, back: &[Leased]) {
         let orders = back.iter().map(|leased| leased.key);
-        if let Err(Stop::Pause { code, next_step, by_order: true }) = outcome {
-            self.refusals().pause(code, next_step.to_string(), orders);
+        if let Err(Stop::Pause { code, next_step, by_order: true, cause, step }) = outcome {
+            let mut refusals = self.refusals();
+            refusals.pause(code, next_step.to_string(), orders);
+            if let (Some(step), Some(cause)) = (step, cause) {
+                refusals.suspect(*step, cause.clone());
+            }
         } else if same {
             let (code, next_step) = ("odoo-refuses-all", REFUSES_ALL);
             let begins = self.refusals().paused().is_none();
             self.refusals().pause(code, next_step.to_owned(), []);
             if begins {
-                self.close(&Stop::Pause { code, next_step: next_step.into(), by_order: true });
+                self.close(&Stop::pause(code, next_step));
             }
         }
     }
@@ -342,21 +343,21 @@ impl Lane {
         let mut settlements = Vec::new();
         for lease in &leases {
             let attempt = lease.attempt.saturating_add(1).max(SUSPECT_FROM_ATTEMPT);
-            let end = if alone && panicked && lease.attempt > 0 {
+            let end = if alone && panicked && lease.panicked {
                 let words = "odoo-spoold panicked over this order, alone and before".to_owned();
                 told.push(lease.order.clone());
-                End::Dead(Death { code: "delivery-panicked".to_owned(), words })
+                End::Dead(Death { code: PANICKED.to_owned(), words })
             } else {
                 let wait = backoff::retry(1, random);
                 let due = now.saturating_add(wait).unwrap_or(now);
-                End::Retry { due, attempt, fault: "delivery-panicked".to_owned() }
+                End::Retry { due, attempt, fault: PANICKED.to_owned() }
             };
             settlements.push(lease.settlement(end));
         }
         match self.store_settlements(settlements, now).await {
             Ok(()) => {
                 for order in told {
-                    events::order_dead(&self.account, &order, "delivery-panicked");
+                    events::order_dead(&self.account, &order, PANICKED);
                 }
             }
             Err(stop) => {
@@ -407,6 +408,7 @@ impl Lane {
                         outcomes::order_held(&self.account, order, hold);
                     }
                 }
+                End::Refused { hold, .. } => outcomes::order_held(&self.account, order, hold),
                 End::Dead(death) => events::order_dead(&self.account, order, &death.code),
                 End::Retry { fault, .. } => {
                     events::order_retry(&self.account, order, *attempt, fault);
@@ -431,6 +433,8 @@ struct Lease {
     generation: u64,
     attempt: u32,
     order: OrderId,
+    /// Its last attempt ended in a panic as well.
+    panicked: bool,
 }
 
 /// Gives leases back when it is dropped, also by a panic; those that are settled are none any more.
@@ -455,6 +459,7 @@ impl Lease {
             generation: job.generation,
             attempt: job.attempt,
             order: job.order_id.clone(),
+            panicked: job.last_fault.as_deref() == Some(PANICKED),
         }
     }
 
@@ -466,25 +471,40 @@ impl Lease {
 
 /// What helps where Odoo refuses different orders in the same words.
 const REFUSES_ALL: &str = "Odoo refused different orders in the same words, and let none through: \
-                           it is a setting there; the refused orders are held and one of them is \
-                           sent now and then";
+                           it is a setting there; the refused orders are held (`odoo-spoold hold \
+                           show` gives Odoo's words) and one of them is sent now and then";
 
 /// An order that stands alone and failed for long in a way of which nothing says that it passes
 /// counts as refused.
 fn doubt(works: &mut [Work], outcome: &Result<(), Stop>) {
-    let (Err(Stop::Retry { code, doubt: Some(words), .. }), [work]) = (outcome, works) else {
+    let (Err(Stop::Retry { code, doubt: Some(words), step, .. }), [work]) = (outcome, works) else {
         return;
     };
     if work.is_open() && work.leased.job.attempt.saturating_add(1) >= DOUBTED_ATTEMPTS {
-        work.refuse(Step::Any, code, words.expose());
+        work.refuse(step.unwrap_or(Step::Read), code, words.expose());
     }
 }
 
 /// What Odoo did for the orders of a batch.
-fn passed(works: &[Work], said: &BTreeMap<String, Said>) -> BTreeSet<Step> {
-    let customers = said.get(PARTNERS).is_some_and(|said| said.stored);
-    let of_orders = works.iter().filter(|work| !work.lost).flat_map(Work::passed);
-    of_orders.chain(customers.then_some(Step::Customer)).collect()
+fn passed(works: &[Work]) -> Passed {
+    let mut passed = Passed::default();
+    for work in works.iter().filter(|work| !work.lost) {
+        for step in work.passed() {
+            passed.add(step, work.leased.key);
+        }
+    }
+    passed
+}
+
+/// The end of an order of which nothing shows yet whether it is to blame.
+pub(super) fn refused_end(refused: &Refused, death: &Death) -> End {
+    let text = format!(
+        "Odoo refuses it ({}), and nothing shows yet whether this order is to blame or a setting: it \
+         is sent again by itself",
+        death.code
+    );
+    let hold = Hold::new(HoldCode::Refused, refused.key(), text);
+    End::Refused { hold, words: death.words.clone() }
 }
 
 /// The orders that go together: those that never failed first, suspects after them. Those of one

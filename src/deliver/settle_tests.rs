@@ -113,3 +113,26 @@ async fn audit_03_a_panic_costs_its_order_and_no_other() {
     let JobState::Dead(death) = job.state else { panic!() };
     assert_eq!(death.code, "delivery-panicked");
 }
+
+/// An order that failed before for another reason has not panicked before.
+#[tokio::test]
+async fn a_first_panic_kills_no_order_whatever_failed_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_second(1_764_000_000).unwrap();
+    let clock = Manual::new(now);
+    let lane = lane(dir.path(), &clock);
+    let store = &lane.delivery.store;
+    let facts = vec![(fact(CULPRIT), None)];
+    store.take(&lane.account, &FileId::from_bits(1), facts, None, now).unwrap();
+    let leased = store.lease(&lane.account, now, 1).unwrap().jobs.remove(0);
+    let fault = "odoo-serialization".to_owned();
+    let later = leased.settlement(None, End::Retry { due: now, attempt: 1, fault });
+    assert!(store.settle(vec![later], now).unwrap().is_empty());
+    turn(&lane, now).await;
+    let job = store.job(&lane.account, &order(CULPRIT)).unwrap().unwrap();
+    assert_eq!(job.state, JobState::Pending);
+    clock.advance(Duration::from_hours(1));
+    turn(&lane, clock.now()).await;
+    let job = store.job(&lane.account, &order(CULPRIT)).unwrap().unwrap();
+    assert!(matches!(job.state, JobState::Dead(_)), "alone, and the second time");
+}

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::batch::{Batch, Work, refused};
+use super::refusals::Step;
 use super::send::Stop;
 use super::{read, value};
 use crate::model::{Hold, HoldCode, OdooId, Sku};
@@ -69,13 +70,13 @@ impl Batch<'_> {
         }
         let loaded = self.load_lines(records).await?;
         for (at, loaded) in owners.iter().zip(loaded) {
-            refused(works.get_mut(*at), loaded);
+            refused(works.get_mut(*at), Step::Rounding, loaded);
         }
         if !renewed.is_empty() {
             let fields = [".id", "price_unit"];
             let loaded = self.sender.update("sale.order.line", &fields, renewed).await?;
             for (at, loaded) in renewers.iter().zip(loaded) {
-                refused(works.get_mut(*at), loaded);
+                refused(works.get_mut(*at), Step::Rounding, loaded);
             }
             owners.extend(renewers);
         }

@@ -163,8 +163,7 @@ impl Window {
                 let text = doubt.explain(&hands.shelf.account, pin.as_ref());
                 *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some((doubt.code(), text));
-                let next_step = "`odoo-spoold reconcile`".into();
-                Err(Stop::Pause { code: doubt.code(), next_step, by_order: false })
+                Err(Stop::pause(doubt.code(), "`odoo-spoold reconcile`"))
             }
         }
     }
@@ -353,11 +352,11 @@ impl Hands<'_> {
     /// A marker that was perhaps written may still be on its way: it must not come after the next.
     fn unwritten(&self, fault: Fault) -> Stop {
         match Stop::from(fault) {
-            Stop::Retry { code, ambiguous: true, overload, seen, wait, doubt, .. } => {
+            Stop::Retry { code, ambiguous: true, overload, seen, wait, doubt, step, .. } => {
                 let least = self.client.endpoint().limit_time_real;
-                let wait = wait.map_or(least, |wait| wait.max(least));
-                let wait = Some(wait);
-                Stop::Retry { code, down: true, ambiguous: false, overload, seen, wait, doubt }
+                let wait = Some(wait.map_or(least, |wait| wait.max(least)));
+                let (down, ambiguous) = (true, false);
+                Stop::Retry { code, down, ambiguous, overload, seen, wait, doubt, step }
             }
             Stop::Refused { .. } => refused(),
             stop => stop,
@@ -409,13 +408,11 @@ pub(super) fn quiet() -> Context {
 }
 
 fn refused() -> Stop {
-    Stop::Pause {
-        code: "odoo-marker-refused",
-        next_step: "Odoo does not let the integration user write its own marker, an archived \
-                    contact: check its rights with `odoo-spoold check`"
-            .into(),
-        by_order: false,
-    }
+    Stop::pause(
+        "odoo-marker-refused",
+        "Odoo does not let the integration user write its own marker, an archived contact: check \
+         its rights with `odoo-spoold check`",
+    )
 }
 
 /// A person reconciles just now.

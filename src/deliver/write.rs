@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Work, refused};
+use super::batch::{Batch, Work, at, refused};
 use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
@@ -18,10 +18,10 @@ type LineCall = (Vec<usize>, Vec<Vec<Vec<Value>>>);
 impl Batch<'_> {
     /// Writes headers and lines, each kind in one call.
     pub(super) async fn write(&self, works: &mut [Work]) -> Result<(), Stop> {
-        self.write_headers(works).await?;
-        self.write_lines(works).await?;
-        self.create_lines(works).await?;
-        self.write_notes(works).await?;
+        self.write_headers(works).await.map_err(at(Step::Change))?;
+        self.write_lines(works).await.map_err(at(Step::Lines))?;
+        self.create_lines(works).await.map_err(at(Step::Lines))?;
+        self.write_notes(works).await.map_err(at(Step::After))?;
         let changed: Vec<OdooId> = works
             .iter()
             .filter(|work| work.is_open() && has_writes(&work.changes))
@@ -70,7 +70,7 @@ impl Batch<'_> {
                 .collect();
             let loaded = self.sender.update("sale.order", &[".id", field], records).await?;
             for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
-                refused(works.get_mut(*at), loaded);
+                refused(works.get_mut(*at), Step::Change, loaded);
             }
         }
         self.write_warehouses(works).await?;
@@ -116,7 +116,7 @@ impl Batch<'_> {
         let fields = [".id", "warehouse_id/.id"];
         let loaded = self.sender.update("sale.order", &fields, records).await?;
         for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
-            refused(works.get_mut(at), loaded);
+            refused(works.get_mut(at), Step::Change, loaded);
         }
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Batch<'_> {
         for (fields, (owners, records)) in calls {
             let loaded = self.sender.update("sale.order.line", &fields, records).await?;
             for (at, loaded) in owners.into_iter().zip(loaded) {
-                refused(works.get_mut(at), loaded);
+                refused(works.get_mut(at), Step::Lines, loaded);
             }
         }
         Ok(())
@@ -170,7 +170,7 @@ impl Batch<'_> {
         }
         let loaded = self.load_lines(records).await?;
         for (at, loaded) in owners.into_iter().zip(loaded) {
-            refused(works.get_mut(at), loaded);
+            refused(works.get_mut(at), Step::Lines, loaded);
         }
         Ok(())
     }
@@ -196,10 +196,16 @@ impl Batch<'_> {
 }
 
 pub(super) fn has_writes(changes: &Changes) -> bool {
+    has_order_writes(changes) || has_line_writes(changes)
+}
+
+pub(super) fn has_order_writes(changes: &Changes) -> bool {
     changes.date_order.is_some()
         || changes.commitment_date.is_some()
         || changes.partners.is_some()
         || changes.warehouse.is_some()
-        || !changes.lines.is_empty()
-        || !changes.new_lines.is_empty()
+}
+
+pub(super) fn has_line_writes(changes: &Changes) -> bool {
+    !changes.lines.is_empty() || !changes.new_lines.is_empty()
 }

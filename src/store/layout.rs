@@ -11,7 +11,7 @@
 //! └── store/                     sled 0.34.7: db, conf, snap.*, blobs/ (always empty)
 //!     ├── record                 RecordKey                    → sealed(master) Entry: job + dossier
 //!     ├── buyer                  RecordKey ‖ family           → sealed(day)    StoredBuyer
-//!     │                          RecordKey ‖ 0                → sealed(day)    Odoo's words on a dead one
+//!     │                          RecordKey ‖ 0                → sealed(day)    Odoo's words on a dead or refused one
 //!     ├── file                   file id                      → sealed(master) FileRecord
 //!     ├── partner                account tag ‖ mac16          → sealed(master) Odoo id
 //!     ├── attention              account tag ‖ 0 ‖ file id    → sealed(master) entries of a file

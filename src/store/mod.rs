@@ -89,7 +89,7 @@ pub use noticed::Noticed;
 pub use open::{DEFAULT_CACHE_BYTES, StoreOptions};
 pub use pauses::Pause;
 pub use pins::{MappedOrder, Mend, Mended};
-pub use queue::{Buyers, End, Leased, Leases, Settlement};
+pub use queue::{Alone, Buyers, End, Leased, Leases, Settlement};
 pub use reseal::Reseal;
 pub use tally::Tally;
 

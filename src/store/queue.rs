@@ -111,6 +111,24 @@ pub enum End {
     },
     /// Refused for good.
     Dead(Death),
+    /// Refused, and nothing shows yet whether that is for good: waits, with what Odoo said.
+    Refused {
+        /// What it waits for.
+        hold: Hold,
+        /// Odoo's words; may name record contents: never logged.
+        words: String,
+    },
+}
+
+/// What [`Store::lease_refused`] found.
+#[derive(Debug)]
+pub enum Alone {
+    /// The job, leased.
+    Leased(Box<Leased>),
+    /// Another worker has it, or it is not due yet.
+    Later,
+    /// There is nothing to do for it, or it waits for something else.
+    Gone,
 }
 
 impl Leased {
@@ -269,12 +287,8 @@ impl Store {
         }
     }
 
-    /// Leases one job that is pending, whenever it is due, or held because Odoo refused it.
-    pub fn lease_refused(
-        &self,
-        key: RecordKey,
-        now: Timestamp,
-    ) -> Result<Option<Leased>, StoreError> {
+    /// Leases one job that is due, or held because Odoo refused it.
+    pub fn lease_refused(&self, key: RecordKey, now: Timestamp) -> Result<Alone, StoreError> {
         let entry = self.entry(&key)?;
         let refused = |holds: &[Hold]| holds.iter().any(|hold| hold.code == HoldCode::Refused);
         if matches!(entry.map(|entry| entry.state), Some(JobState::Held(holds)) if refused(&holds))
@@ -285,10 +299,15 @@ impl Store {
         self.days.look(now);
         let mut queue = self.queue();
         if !queue.is_free(&key) {
-            return Ok(None);
+            return Ok(Alone::Later);
         }
-        let Some((entry, buyers)) = self.open_job(&self.draft(), &key)? else { return Ok(None) };
-        Ok(Some(queue.start(account, key, entry, buyers, now.as_millisecond())))
+        let Some((entry, buyers)) = self.open_job(&self.draft(), &key)? else {
+            return Ok(Alone::Gone);
+        };
+        if entry.due_ms > now.as_millisecond() {
+            return Ok(Alone::Later);
+        }
+        Ok(Alone::Leased(Box::new(queue.start(account, key, entry, buyers, now.as_millisecond()))))
     }
 
     /// Stores mapping and attention of one leased job, mid-way. False if the lease is lost.
@@ -381,7 +400,9 @@ impl Store {
                 entry.attempt = attempt;
                 entry.last_fault = Some(fault);
             }
-            End::Done(_) | End::Held(_) | End::Dead(_) if news => entry.arm(now_ms),
+            End::Done(_) | End::Held(_) | End::Refused { .. } | End::Dead(_) if news => {
+                entry.arm(now_ms);
+            }
             End::Done(outcome) => {
                 entry.put(JobState::Done(outcome), now_ms);
                 entry.attempt = 0;
@@ -402,19 +423,35 @@ impl Store {
                     let words = "held without saying what for".to_owned();
                     entry.put(JobState::Dead(Death { code: "no-hold".into(), words }), now_ms);
                 } else {
-                    entry.put(JobState::Held(holds), now_ms);
-                    entry.last_fault = None;
-                    let mapping = entry.dossier.mapping.as_ref();
-                    if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none() && !m.unsaid) {
-                        self.drop_buyers(draft, key, entry)?;
-                    }
+                    self.hold(draft, key, entry, holds, now_ms)?;
                 }
+            }
+            End::Refused { hold, words } => {
+                self.put_words(draft, key, entry, &words, instant(now_ms))?;
+                self.hold(draft, key, entry, vec![hold], now_ms)?;
             }
             End::Dead(death) => {
                 entry.last_fault = Some(death.code.clone());
-                let death = self.put_words(draft, key, entry, death, instant(now_ms))?;
-                entry.put(JobState::Dead(death), now_ms);
+                self.put_words(draft, key, entry, &death.words, instant(now_ms))?;
+                entry.put(JobState::Dead(Death { words: String::new(), ..death }), now_ms);
             }
+        }
+        Ok(())
+    }
+
+    fn hold(
+        &self,
+        draft: &mut Draft<'_>,
+        key: &RecordKey,
+        entry: &mut Entry,
+        holds: Vec<Hold>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        entry.put(JobState::Held(holds), now_ms);
+        entry.last_fault = None;
+        let mapping = entry.dossier.mapping.as_ref();
+        if mapping.is_some_and(|m| m.base.addressed && m.stage.is_none() && !m.unsaid) {
+            self.drop_buyers(draft, key, entry)?;
         }
         Ok(())
     }

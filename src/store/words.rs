@@ -1,4 +1,4 @@
-//! Odoo's words about a dead order. They quote what it was sent, so they may name the buyer.
+//! Odoo's words about an order that is dead, or held because Odoo refused it. They quote what it was sent, so they may name the buyer.
 //!
 //! Promises: they are sealed under the day key of the order's oldest buyer, beside it, and end with
 //! that day; of an order without a buyer they are of the day on which they were said. Where a buyer
@@ -16,21 +16,21 @@ use super::entry::Entry;
 use super::error::StoreError;
 use super::layout::{RECORD_KEY_BYTES, RecordKey, Tree, buyer_key, chunk_key};
 use super::vault::{Cell, Changes, delete, put};
-use crate::model::{Death, Family, JobState};
+use crate::model::{AccountId, Death, Family, HoldCode, JobState, OrderId};
 
 /// Where the words stand beside the buyers of an order: no family has this tag.
 const WORDS: u8 = 0;
 
 impl Store {
-    /// Puts the words of a death away, and returns the death without them.
+    /// Puts what Odoo said of an order away; nothing said takes away what was said before.
     pub(super) fn put_words(
         &self,
         draft: &mut Draft<'_>,
         key: &RecordKey,
         entry: &Entry,
-        death: Death,
+        words: &str,
         now: Timestamp,
-    ) -> Result<Death, StoreError> {
+    ) -> Result<(), StoreError> {
         let place = buyer_key(key, WORDS);
         let cells = self.cells_at(draft, &place)?;
         let day = self.day_of_words(draft, key, entry, now)?;
@@ -42,14 +42,14 @@ impl Store {
             }
             _ => None,
         };
-        match day.zip(cipher).filter(|_| !death.words.is_empty()) {
+        match day.zip(cipher).filter(|_| !words.is_empty()) {
             Some((day, cipher)) => {
-                let (id, words) = (day.to_string(), death.words.as_bytes());
+                let (id, words) = (day.to_string(), words.as_bytes());
                 put(&mut draft.changes, Tree::Buyer, &place, &cipher, &id, words, cells)?;
             }
             None => delete(&mut draft.changes, Tree::Buyer, &place, cells),
         }
-        Ok(Death { words: String::new(), ..death })
+        Ok(())
     }
 
     /// The state of a job with the words that Odoo said of it, as long as they are kept.
@@ -61,6 +61,24 @@ impl Store {
         let JobState::Dead(death) = state else { return Ok(state) };
         let words = self.words(key)?.unwrap_or_else(|| death.words.clone());
         Ok(JobState::Dead(Death { words, ..death }))
+    }
+
+    /// What Odoo said of an order that is held because Odoo refused it, as long as that is kept.
+    pub fn words_of_refused(
+        &self,
+        account: &AccountId,
+        order: &OrderId,
+    ) -> Result<Option<String>, StoreError> {
+        let key = self.key(account, order)?;
+        let state = self.entry(&key)?.map(|entry| entry.state);
+        match state {
+            Some(JobState::Held(holds))
+                if holds.iter().any(|hold| hold.code == HoldCode::Refused) =>
+            {
+                self.words(&key)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn words(&self, key: &RecordKey) -> Result<Option<String>, StoreError> {

@@ -49,6 +49,9 @@ fn a_pause_is_told_with_its_author_and_ends_by_name() {
     assert_eq!(*served.desk.woken.lock().unwrap(), [account()]);
     assert!(!client.resume(&resume).unwrap().changed);
     assert_eq!(refusal(client.pause(&PauseRequest::default())), "bad-request");
+    // What is gone from Odoo is believed of one account, never of all at once.
+    let believe = ResumeRequest { account: None, all: true, accept_deleted: true };
+    assert_eq!(refusal(client.resume(&believe)), "bad-request");
     let other = PauseRequest { account: Some("nobody".parse().unwrap()), ..one() };
     assert_eq!(refusal(client.pause(&other)), "account-unknown");
 }

@@ -327,6 +327,42 @@ fn kind_g_many_orders_gone_at_once_are_believed_only_when_a_person_says_so() {
     place.spoold.stop();
 }
 
+/// Batches are small, and new orders come along: neither hides a deletion.
+#[test]
+fn kind_g_orders_gone_are_counted_over_several_looks_and_new_ones_are_not() {
+    let place = Place::new(Flavor::V19);
+    let all: Vec<u64> = (1..=12).collect();
+    place.take("one", &by_amazon(&all, 9, "Shipped", false));
+    // Deleted later than in the window in which they were created.
+    place.clock.advance(Duration::from_mins(1));
+    let ids: Vec<i64> = all.iter().map(|n| place.order(*n)).collect();
+    place.fake.tables(|tables| ids.iter().for_each(|id| tables.delete("sale.order", *id)));
+    for (number, three) in all.chunks(3).enumerate() {
+        let fresh: Vec<u64> = (0..7).map(|n| 100 + 10 * number as u64 + n).collect();
+        let looked = [three, &fresh].concat();
+        place.drop(&format!("look{number}"), &by_amazon(&looked, 10, "Shipped", false));
+        if number < 3 {
+            fast_forward(&place.spoold, &place.clock, &eu());
+        }
+    }
+    let gate = || place.spoold.daemon.delivery.gates()[&eu()].clone();
+    let paused = || matches!(gate(), Gate::Paused(closed) if closed.code == "odoo-orders-gone");
+    place.spoold.wait("the account to pause", paused);
+    assert_eq!(place.gone_notes(), 9);
+    // Believed: and not for ever.
+    let request = ResumeRequest { account: Some(eu()), all: false, accept_deleted: true };
+    pause::resume(&place.spoold.daemon.handle(), &request, Some(7)).unwrap();
+    fast_forward(&place.spoold, &place.clock, &eu());
+    assert_eq!(place.gone_notes(), 12);
+    place.clock.advance(Duration::from_hours(25));
+    let fresh: Vec<u64> = (0..4).flat_map(|k| (0..7).map(move |n| 100 + 10 * k + n)).collect();
+    let ids: Vec<i64> = fresh.iter().map(|n| place.order(*n)).collect();
+    place.fake.tables(|tables| ids.iter().for_each(|id| tables.delete("sale.order", *id)));
+    place.drop("later", &by_amazon(&fresh, 11, "Shipped", false));
+    place.spoold.wait("the account to pause again", paused);
+    place.spoold.stop();
+}
+
 #[test]
 fn kind_g_orders_that_come_back_end_the_pause_by_themselves() {
     let place = Place::new(Flavor::V19);

@@ -120,6 +120,33 @@ fn words(store: &Store, number: u64) -> String {
     death.words
 }
 
+/// While nothing shows whose fault a refusal is, its words are kept as those of dead orders are.
+#[test]
+fn what_odoo_said_of_a_held_order_ends_with_the_buyer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    take(&store, 1, day(0));
+    pass(&store, day(20));
+    let leases = store.lease(&account(), day(20), 1000).unwrap();
+    let held = End::Refused { hold: hold(HoldCode::Refused, "create"), words: REFUSAL.into() };
+    let settlement = leases.jobs[0].settlement(None, held);
+    assert!(store.settle(vec![settlement], day(20)).unwrap().is_empty());
+    let id = order(1).parse().unwrap();
+    let said = |store: &Store| store.words_of_refused(&account(), &id).unwrap();
+    assert_eq!(said(&store).as_deref(), Some(REFUSAL));
+    store.close().unwrap();
+    // A backup without day keys, opened with the master key, does not know it.
+    let backup = tempfile::tempdir().unwrap();
+    copy_state(dir.path(), backup.path());
+    std::fs::remove_dir_all(backup.path().join("daykeys")).unwrap();
+    assert_eq!(said(&open(backup.path())), None);
+    let store = open(dir.path());
+    assert_eq!(said(&store).as_deref(), Some(REFUSAL));
+    pass(&store, day(31));
+    assert_eq!(said(&store), None);
+    well(&store);
+}
+
 #[test]
 fn audit_21_what_odoo_said_of_a_buyer_ends_with_the_buyer() {
     let dir = tempfile::tempdir().unwrap();

@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Again),
         2 => (order(), 0..4_i64).prop_map(|(order, version)| Step::Rehearse { order, version }),
         16 => (0..2_usize, 1..5_usize).prop_map(|(account, max)| Step::Lease { account, max }),
-        24 => (any::<usize>(), 0..5_usize, -5..50_i64)
+        24 => (any::<usize>(), 0..6_usize, -5..50_i64)
             .prop_map(|(which, end, delay)| Step::Settle { which, end, delay }),
         4 => (any::<usize>(), 1..99_i64).prop_map(|(which, odoo_id)| Step::Save { which, odoo_id }),
         4 => any::<usize>().prop_map(Step::GiveBack),
@@ -594,6 +594,7 @@ impl Machine {
             1 => End::Held(vec![hold(HoldCode::Sku, "A"), hold(HoldCode::Tax, "")]),
             2 => End::Held(vec![hold(HoldCode::Price, "")]),
             3 => End::Dead(death("refused")),
+            4 => End::Refused { hold: hold(HoldCode::Refused, "create"), words: "no".into() },
             _ => End::Retry { due, attempt: leased.job.attempt + 1, fault: "timeout".into() },
         };
         job.leased = false;
@@ -607,6 +608,7 @@ impl Machine {
                 job.buyers.values_mut().for_each(|buyer| buyer.payload = None);
             }
             End::Held(holds) => job.state = JobState::Held(holds.clone()),
+            End::Refused { hold, .. } => job.state = JobState::Held(vec![hold.clone()]),
             End::Dead(death) => job.state = JobState::Dead(death.clone()),
         }
         // What was asked anew while it was leased (`Step::RequeueOne`) is pending already.
