@@ -145,9 +145,10 @@ def setting_up(w):
         m.run('usermod', '-aG', 'odoo-spoold-drop', 'odoo')
         said = m.run('age-keygen')
         w.safe_key = re.search('AGE-SECRET-KEY-1[A-Z0-9]+', said).group(0)
-        # The address, the database, the login, the API key (not shown), the account; the company, if there are several.
+        # The address, the database, the login, the API key (not shown), the account, the company (there are two), the first day,
+        # and whether the products for fees are to be made.
         answers = [w.odoo.lab['url'], w.odoo.lab['database'], w.odoo.lab['login'], w.odoo.lab['api_key'], 'eu',
-                   str(w.odoo.lab['company'])]
+                   str(w.odoo.lab['company']), '2026-01-01', 'y']
         with open(os.path.join(ROOT, 'tests', 'it', 'support', 'answer.py'), encoding='utf-8') as typist:
             screen = m.run('python3', '-', json.dumps(answers), '/usr/bin/odoo-spoold', 'setup', '--recovery', SAFE,
                            '--recovery-recipient', re.search('age1[a-z0-9]+', said).group(0), text=typist.read())

@@ -22,7 +22,8 @@ def restoring(w):
         m.shell('mkdir -p -m 700 /etc/credstore.encrypted && mv %s %s' % (FOREIGN, CREDENTIAL))
         code, _ = m.ask('systemctl', 'start', UNIT)
         ensure(code != 0, 'it started')
-        until(lambda: 'does not open on this host' in m.run('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager'), 20)
+        until(lambda: 'does not open on this host' in m.run('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager'),
+              'the words in the journal', 20)
         ensure(m.show('ExecMainStatus') == '243' and m.show('NRestarts') == '0', m.show('NRestarts'))
         ensure(m.active() == 'failed', m.active())
         said = m.ask('odoo-spoold', 'check')[1]

@@ -60,8 +60,8 @@ def silent(w):
 def told(w):
     m, check = w.machine, w.report.check
     with check("a file that the daemon may not read: the group that it wants, and where the file is"):
-        m.shell('umask 077; echo x >"%s/.Max Mustermann.tmp"; mv "%s/.Max Mustermann.tmp" "%s/Max Mustermann.txt"; '
-                'chgrp root "%s/Max Mustermann.txt"' % (INCOMING, INCOMING, INCOMING, INCOMING))
+        m.shell('umask 077; cd %s; echo x >".Max Mustermann.tmp"; chgrp root ".Max Mustermann.tmp"; '
+                'mv ".Max Mustermann.tmp" "Max Mustermann.txt"' % INCOMING)
         inode = m.run('stat', '-c', '%i', INCOMING + '/Max Mustermann.txt').strip()
         until(lambda: 'find %s -inum %s' % (INCOMING, inode) in m.ask('odoo-spoold', 'status')[1], 'the file to be told')
         said = m.run('odoo-spoold', 'status')

@@ -8,7 +8,7 @@ use super::super::fault::Fault;
 use super::super::header::{Col, Picker};
 use super::super::row::Row;
 
-/// The columns of the cells that make a buyer; see [`super::super::draft::buyer_of`].
+/// The columns of the cells that make a buyer; see `buyer_of` in `draft/cells.rs`.
 const BUYER_NAMES: [&str; BUYER_CELLS] = [
     "buyer-email",
     "buyer-name",
