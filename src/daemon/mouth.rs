@@ -332,7 +332,11 @@ impl Bench {
                     small.push(candidate);
                 }
                 let last = ready.peek().is_none();
-                if small.is_empty() || !(large || last || small.len() >= self.together) {
+                // Together they need no more memory than one that is taken in alone.
+                let full = small.iter().map(|one| one.bytes).fold(0, u64::saturating_add)
+                    >= LARGE_BYTES
+                    || small.len() >= self.together;
+                if small.is_empty() || !(large || last || full) {
                     continue;
                 }
                 claimed = true;
@@ -468,19 +472,27 @@ impl Bench {
     /// Claims files and takes them in, beside each other. As long as they fail, it is one at a time.
     fn claim(&mut self, files: &[Candidate], stop: &CancellationToken, beat: &(dyn Fn() + Sync)) {
         let came = beside(files, stop, &|candidate: &Candidate| self.mouth.claim(candidate, beat));
-        let mut failed = false;
+        let (mut failed, mut ended, mut disk, mut full) = (false, false, false, false);
         for (candidate, (id, came)) in came {
             match came {
                 Came::Taken(outcome) => {
-                    failed |= matches!(outcome, Outcome::Waits(_));
-                    self.came_of(&id, 0, outcome);
+                    disk |= matches!(outcome, Outcome::Waits(_));
+                    ended |= matches!(outcome, Outcome::Ended);
+                    self.put(&id, 0, outcome);
                 }
                 Came::Claimed(claimed) => self.take(*claimed, 0, beat),
                 Came::Failed(error) => {
                     failed |= !matches!(error, ClaimError::Gone);
+                    disk |= matches!(error, ClaimError::Disk { .. });
+                    full |= error.is_disk_full();
                     self.not_claimed(candidate, id, &error);
                 }
             }
+        }
+        failed |= disk;
+        // What files that are under way together meet is met once.
+        if disk && !ended {
+            self.claim_failed(full);
         }
         self.together = if failed { 1 } else { self.together.saturating_mul(2).min(TOGETHER) };
     }
@@ -491,9 +503,6 @@ impl Bench {
             return;
         }
         let disk = matches!(error, ClaimError::Disk { .. });
-        if disk {
-            self.claim_failed(error.is_disk_full());
-        }
         match error.left() {
             Left::Incoming => self.leave(candidate, &Chain(error).to_string()),
             Left::Work => self.wait(&id, 0, Chain(error).to_string()),
@@ -552,19 +561,23 @@ impl Bench {
     }
 
     fn came_of(&mut self, id: &FileId, tries: u32, outcome: Outcome) {
+        let first = tries == 0 && matches!(outcome, Outcome::Waits(_));
+        self.put(id, tries, outcome);
+        if first {
+            // Where one file after the other fails it is not the files.
+            self.claim_failed(false);
+        }
+    }
+
+    fn put(&mut self, id: &FileId, tries: u32, outcome: Outcome) {
         match outcome {
             Outcome::Ended => {
                 self.claims_failed = 0;
+                self.no_claims_before = None;
                 self.mouth.left.go_on(id);
             }
             Outcome::Stopping => {}
-            Outcome::Waits(why) => {
-                self.wait(id, tries, why);
-                if tries == 0 {
-                    // Where one file after the other fails it is not the files.
-                    self.claim_failed(false);
-                }
-            }
+            Outcome::Waits(why) => self.wait(id, tries, why),
         }
     }
 

@@ -69,15 +69,19 @@ impl Part<'_> {
             let off = expected.less(tax).map(|off| off.abs());
             off.is_some_and(|off| off <= self.tolerance()) && !(bears_none && expected > least)
         };
+        // Many units blur what a default may be off, but a listed rate that is nearer is the one.
+        let near = self.nearest(entries, tax, net, |rate| inside(self.price, rate));
+        let near = near.filter(|_| tax > least);
+        let is_nearest = |rated: &Rated| {
+            let off = inside(self.price, rated.rate).and_then(|tax_of_it| tax_of_it.less(tax));
+            near.as_ref().zip(off).is_none_or(|(near, off)| off.abs() <= near.off)
+        };
         let rated = match default {
-            Ok(rated) if fits(&rated) => rated,
-            _ if tax > least => {
-                let near = self.nearest(entries, tax, net, |rate| inside(self.price, rate));
-                match near {
-                    Some(near) if near.off <= self.tolerance() => near.rated(true),
-                    near => self.decided(entries, self.no_rate(tax, net, near.as_ref()))?,
-                }
-            }
+            Ok(rated) if fits(&rated) && is_nearest(&rated) => rated,
+            _ if tax > least => match near {
+                Some(near) if near.off <= self.tolerance() => near.rated(true),
+                near => self.decided(entries, self.no_rate(tax, net, near.as_ref()))?,
+            },
             default => {
                 let hold = self.no_tax_inside(&default?, net);
                 self.decided(entries, hold)?

@@ -292,6 +292,11 @@ fn a_blank_tax_beside_a_net_price_has_the_rate_that_both_prices_show() {
     // No listed rate makes 11.00 of 12.00.
     let hold = rate_of(&row("11.00"), "12.00", &uk).unwrap_err();
     assert_eq!((hold.code, hold.theirs.as_str()), (HoldCode::Tax, "1.00"));
+    // What is allowed to be off for many units does not hide another listed rate.
+    let germany = policy(Prices::Gross, &["19", "7"]);
+    let many = |net: &str| FactLine { quantity: 50, ..row(net) };
+    assert_eq!(rate_of(&many("4.67"), "5.00", &germany).unwrap(), "7");
+    assert_eq!(rate_of(&many("4.20"), "5.00", &germany).unwrap(), "19");
     // The table needs no default entry where the prices show a rate.
     let mut undefaulted = uk.clone();
     undefaulted.taxes[0].default = false;

@@ -162,12 +162,16 @@ def by_net_price(entries, cent, price, promo, net, slack, follows):
         return price * rate / (100 + rate)
     tax = price - net
     bare = tax <= cent and tax_inside(entry) > 2 * cent  # however many units: rounding never leaves no tax at all
-    if bare or not (entry or follows) or abs(tax_inside(entry) - tax) > slack * cent:
-        if tax <= 2 * cent or not entries:  # not below the price: a price without tax, or goods that bear none
+    def off(entry):
+        return abs(tax_inside(entry) - tax)
+    near = None
+    if tax > 2 * cent and net > 0 and entries:
+        near = min(entries, key=lambda e: abs(D(e['rate']) - 100 * tax / net))
+    # Many units blur what the default may be off, but a listed rate that is nearer is the one.
+    if bare or not (entry or follows) or off(entry) > slack * cent or (near and off(near) < off(entry)):
+        if near is None or off(near) > slack * cent:  # a price without tax, goods that bear none, or no rate of the table
             raise Hold('tax')
-        entry = min(entries, key=lambda e: abs(D(e['rate']) - 100 * tax / net))
-        if abs(tax_inside(entry) - tax) > slack * cent:
-            raise Hold('tax')
+        entry = near
     rate = D(entry['rate']) / 100 if entry else D(0)
     if promo * rate > 2 * cent:  # net or gross: nothing says which
         raise Hold('tax')
