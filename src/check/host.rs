@@ -132,7 +132,7 @@ fn identities(keys: &Keys, account: &AccountSettings, sheet: &mut Sheet) {
             Area::Keys,
             "id key and identities",
             "there are none for this account",
-            format!("make them with `odoo-spoold keygen --account {}`", account.id),
+            "make them with `odoo-spoold setup`".to_owned(),
         );
         return;
     };

@@ -14,6 +14,7 @@ use crate::model::FileId;
 use super::keystore::load;
 use super::offline;
 use super::problem::Problem;
+use super::unit;
 use super::{Global, Order};
 
 /// Who answers.
@@ -28,9 +29,24 @@ pub(super) enum Source {
 /// The running daemon, for what only it can do.
 pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
     match Settings::load(&global.config()) {
-        Ok(settings) => Ok(Client::connect_within(&settings.control.socket, global.patience())?),
+        Ok(settings) => {
+            Ok(connect(global.is_systems(), &settings.control.socket, global.patience())?)
+        }
         Err(error) => running_anyway(global, global.patience()).ok_or_else(|| error.into()),
     }
+}
+
+/// Connects, unless systemd has given the daemon up: it listens on the socket still, and would start it
+/// again for each caller.
+pub(super) fn connect(
+    systems: bool,
+    socket: &Path,
+    patience: Patience,
+) -> Result<Client, ClientError> {
+    if unit::given_up(systems, socket) {
+        return Err(ClientError::NotRunning { socket: socket.to_owned() });
+    }
+    Client::connect_within(socket, patience)
 }
 
 /// The daemon that was started before its settings went wrong: it answers, and says what it thinks
@@ -38,7 +54,7 @@ pub(super) fn daemon(global: &Global) -> Result<Client, Problem> {
 fn running_anyway(global: &Global, patience: Patience) -> Option<Client> {
     let systems = global.config() == Path::new(super::DEFAULT_CONFIG);
     let socket = Path::new(DEFAULT_CONTROL_SOCKET);
-    systems.then(|| Client::connect_within(socket, patience).ok()).flatten()
+    systems.then(|| connect(global.is_systems(), socket, patience).ok()).flatten()
 }
 
 impl Source {
@@ -57,7 +73,7 @@ impl Source {
                     .ok_or_else(|| error.into());
             }
         };
-        match Client::connect_within(&settings.control.socket, patience) {
+        match connect(global.is_systems(), &settings.control.socket, patience) {
             Ok(client) => Ok(Self::Daemon(client)),
             Err(ClientError::NotRunning { .. }) => Self::store(global, settings),
             Err(error) => Err(error.into()),

@@ -11,11 +11,12 @@ use serde_json::json;
 
 use crate::check::{Area, Options, Report, Row, State, run as look};
 use crate::config::{ConfigError, EXIT_CONFIG, Settings};
-use crate::control::client::{Client, Patience};
+use crate::control::client::Patience;
 use crate::control::wire::Concern;
 use crate::model::AccountId;
 
 use super::Global;
+use super::ask::connect;
 use super::keystore::load;
 use super::output::{clean, clean_json, clean_lines};
 use super::problem::EXIT_FAILED;
@@ -53,7 +54,7 @@ pub fn run(global: &Global, args: &Args) -> u8 {
             let options =
                 Options { fix: args.fix, account: args.account.clone(), config: config.clone() };
             let mut report = runtime.block_on(look(&settings, &keys, &options));
-            report.rows.extend(daemon_rows(&settings));
+            report.rows.extend(daemon_rows(global, &settings));
             let code = report.exit_code();
             (report, code)
         }
@@ -105,8 +106,8 @@ fn root_needed(json: bool) -> u8 {
 }
 
 /// What the running daemon knows of its disks, its journal and its clock, and nobody can see from here.
-fn daemon_rows(settings: &Settings) -> Vec<Row> {
-    let asked = Client::connect_within(&settings.control.socket, Patience::of(ASK))
+fn daemon_rows(global: &Global, settings: &Settings) -> Vec<Row> {
+    let asked = connect(global.is_systems(), &settings.control.socket, Patience::of(ASK))
         .and_then(|client| client.status());
     let concerns = asked.map(|status| status.concerns).unwrap_or_default();
     concerns.into_iter().filter(|concern| concern.kind.is_risk()).map(risk_row).collect()

@@ -53,8 +53,12 @@ fn with_unit(problem: Problem, global: &Global) -> Problem {
     match unit {
         None => problem,
         Some(unit) => {
-            let said = unit.refusal().unwrap_or_else(|| format!("systemd says: {}", unit.words()));
-            problem.also(&said).next("journalctl -u odoo-spoold -n 20")
+            let refusal = unit.refusal();
+            // One that was only stopped is started: that advice stands already.
+            let look = refusal.is_some() || problem.is("control-broken");
+            let said = refusal.unwrap_or_else(|| format!("systemd says: {}", unit.words()));
+            let problem = problem.also(&said);
+            if look { problem.next("journalctl -u odoo-spoold -n 20") } else { problem }
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock as _, System};
-use crate::config::{CREDENTIAL_NAME, Keys, KeysSource, Settings, keys_were_here};
+use crate::config::{ConfigError, Keys, KeysSource, Settings, keys_were_here};
 use crate::envelope::generate_identity;
 use crate::model::AccountId;
 
@@ -51,7 +51,7 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     let file = match &args.output {
         _ if store.is_some() => store.as_ref().map(|s| s.path().to_owned()).unwrap_or_default(),
         Some(path) => path.clone(),
-        None => configured(&Settings::load(&global.config())?)?,
+        None => configured(global, &Settings::load(&global.config())?)?,
     };
     let piped = file == Path::new("-");
     if piped && io::stdout().is_terminal() {
@@ -77,12 +77,8 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
     }
     let mut seen = std::collections::BTreeSet::new();
     accounts.retain(|account| seen.insert(account.clone()));
-    if !exists
-        && args.output.is_none()
-        && let Ok(settings) = Settings::load(&global.config())
-        && let Some(trace) = keys_were_here(&global.config(), &settings.state.dir)
-    {
-        return Err(keystore::gone(&trace));
+    if !exists {
+        nothing_to_lose(global, args)?;
     }
     let api_key = args.api_key_file.as_deref().map(read_secret).transpose()?;
     let (text, recipients) = if exists {
@@ -132,17 +128,61 @@ pub(super) fn run(global: &Global, args: &Keygen, out: &mut Output) -> Result<Ex
 }
 
 /// The keys file that the settings name.
-fn configured(settings: &Settings) -> Result<PathBuf, Problem> {
+fn configured(global: &Global, settings: &Settings) -> Result<PathBuf, Problem> {
     match &settings.keys {
         KeysSource::File(path) => Ok(path.clone()),
         KeysSource::Credential => {
-            let step = format!(
-                "name a file (--output FILE), or pipe into the credential: `odoo-spoold keygen \
-                 --api-key-file FILE --output - | systemd-creds encrypt --name={CREDENTIAL_NAME} \
-                 - /etc/credstore.encrypted/{CREDENTIAL_NAME}`"
-            );
+            credential_stays(global)?;
+            let step = "`odoo-spoold setup` makes the credential (or `odoo-spoold keygen \
+                        --credential --api-key-file FILE`); or name a file (--output FILE)";
             Err(Problem::usage("config.toml names no keys file").next(step))
         }
+    }
+}
+
+/// Refuses keys of which all are new where they may take the place of this host's: in the credential,
+/// on stdout (which may go there), or in the file that the settings name.
+fn nothing_to_lose(global: &Global, args: &Keygen) -> Result<(), Problem> {
+    let config = global.config();
+    let piped = args.output.as_deref() == Some(Path::new("-"));
+    let settings = match Settings::load(&config) {
+        Ok(settings) => Some(settings),
+        // Nothing is set up here yet.
+        Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            None
+        }
+        // A file that is not this host's can be made anywhere.
+        Err(_) if args.output.is_some() && !piped => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let ours = match (&args.output, settings.as_ref().map(|settings| &settings.keys)) {
+        (Some(file), Some(KeysSource::File(named))) => piped || file == named,
+        (Some(_), _) => piped,
+        (None, _) => true,
+    };
+    if !ours {
+        return Ok(());
+    }
+    if piped && !matches!(settings.as_ref().map(|s| &s.keys), Some(KeysSource::File(_))) {
+        credential_stays(global)?;
+    }
+    let usual = || Paths::new(global).root.join("var/lib/odoo-spoold");
+    let state = settings.map_or_else(usual, |settings| settings.state.dir);
+    match keys_were_here(&config, &state) {
+        Some(trace) => Err(keystore::gone(&trace)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses where this host's credential exists: accounts are added to it, and its other keys stay.
+fn credential_stays(global: &Global) -> Result<(), Problem> {
+    match KeyStore::find(&Paths::new(global), None, None) {
+        Some(store) if matches!(store.place, Place::Credential(_)) => {
+            Err(Problem::new("keys-exist", "this host's keys are in a credential, which stays")
+                .at(store.path())
+                .next("odoo-spoold keygen --credential --account ACCOUNT adds an account to it"))
+        }
+        _ => Ok(()),
     }
 }
 

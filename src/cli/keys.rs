@@ -19,10 +19,11 @@ use crate::clock::{Clock as _, System};
 use crate::config::{
     Keys, KeysDraft, KeysSource, Settings, id_keys_text, identity_created, keys_were_here,
 };
-use crate::control::client::Client;
+use crate::control::client::Patience;
 use crate::envelope::{Keyring, generate_identity};
 use crate::model::AccountId;
 
+use super::ask::connect;
 use super::atomic::{Atomic, Existing};
 use super::keystore::{KeyStore, Paths};
 use super::output::{Output, when_any};
@@ -145,6 +146,8 @@ pub(super) struct Bunch {
     text: SecretString,
     pub(super) keys: Keys,
     pub(super) settings: Settings,
+    /// Whether they are the system's own daemon's.
+    pub(super) systems: bool,
 }
 
 /// Does what is asked for.
@@ -294,7 +297,7 @@ impl Bunch {
         })?;
         let text = store.read()?;
         let keys = KeysDraft::open(store.path(), &text)?.finish()?.1;
-        Ok(Self { store, text, keys, settings })
+        Ok(Self { store, text, keys, settings, systems: global.is_systems() })
     }
 
     pub(super) fn draft(&self) -> Result<KeysDraft, Problem> {
@@ -388,7 +391,8 @@ impl Bunch {
 
     /// Only the daemon knows what is sealed under which key.
     fn unused(&self, id: &str) -> Result<(), Problem> {
-        let status = Client::connect(&self.settings.control.socket)?.status()?;
+        let socket = &self.settings.control.socket;
+        let status = connect(self.systems, socket, Patience::default())?.status()?;
         let Some(keys) = status.keys else {
             return Err(Problem::new("not-running", "the daemon does not say what it has loaded"));
         };

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret;
 
 use crate::config::Settings;
-use crate::control::client::{Client, ClientError};
+use crate::control::client::ClientError;
 use crate::control::wire::{AccountRecipients, Recipients};
 use crate::envelope::Keyring;
 use crate::model::AccountId;
 
+use super::ask::connect;
 use super::keystore::load;
 use super::output::Output;
 use super::problem::Problem;
@@ -63,12 +64,13 @@ pub(super) fn newest(global: &Global, account: &AccountId) -> Result<String, Pro
 
 fn unknown(account: &AccountId) -> Problem {
     Problem::new("account-unknown", format!("the account \"{account}\" has no keys here"))
-        .next(format!("`odoo-spoold keygen --account {account}`, then restart the daemon"))
+        .next(format!("`odoo-spoold account add {account}`, then restart the daemon"))
 }
 
 fn known(global: &Global) -> Result<Recipients, Problem> {
     let settings = Settings::load(&global.config())?;
-    let asked = Client::connect(&settings.control.socket).and_then(|client| client.recipients());
+    let asked = connect(global.is_systems(), &settings.control.socket, global.patience())
+        .and_then(|client| client.recipients());
     match asked {
         Ok(known) => Ok(known),
         Err(ClientError::NotRunning { .. }) => from_keys(global, &settings),

@@ -16,10 +16,10 @@ use tokio::runtime::Runtime;
 
 use crate::check::api_key::{self, KeyError, NewKey, Session};
 use crate::clock::{Clock as _, System};
-use crate::config::Settings;
-use crate::control::client::{Client, ClientError};
+use crate::control::client::{ClientError, Patience};
 use crate::model::KeyEnd;
 
+use super::ask::connect;
 use super::keys::Bunch;
 use super::output::Output;
 use super::problem::Problem;
@@ -96,7 +96,7 @@ impl Rotation {
         };
         let end = self.bunch.keys.api_key_ends;
         let ends = (end != KeyEnd::Unknown).then(|| end.to_string());
-        if !in_use(&self.bunch.settings)? {
+        if !in_use(&self.bunch)? {
             return Ok(Rotated {
                 done: "the new API key is stored and opens Odoo; the daemon still uses the old one",
                 ends,
@@ -191,8 +191,8 @@ impl Rotation {
 
 /// Whether no daemon works with the old key any more. One that reads its keys from a file takes the
 /// new one at a reload.
-fn in_use(settings: &Settings) -> Result<bool, Problem> {
-    let client = match Client::connect(&settings.control.socket) {
+fn in_use(bunch: &Bunch) -> Result<bool, Problem> {
+    let client = match connect(bunch.systems, &bunch.settings.control.socket, Patience::default()) {
         Ok(client) => client,
         // No daemon uses a key: the next one reads the new one.
         Err(ClientError::NotRunning { .. }) => return Ok(true),

@@ -62,6 +62,14 @@ fn ask(global: &Global, patience: Duration) -> Result<Status, Problem> {
             Ok(silent(stopped(&problem, System.now()), unit().as_ref(), true))
         }
         Ok(status) if !status.running => Ok(silent(status, unit().as_ref(), false)),
+        // The settings or the keys are wrong, and the daemon ended with that: a fault, not a question
+        // that has no answer.
+        Err(problem) => match unit() {
+            Some(unit) if unit.refusal().is_some() => {
+                Ok(silent(stopped(&problem, System.now()), Some(&unit), false))
+            }
+            _ => Err(problem),
+        },
         answer => answer,
     }
 }

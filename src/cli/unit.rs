@@ -4,26 +4,30 @@
 //! it repeats is one of the last start, or of the last minutes.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::config::EXIT_CONFIG;
+use crate::config::{DEFAULT_CONTROL_SOCKET, EXIT_CONFIG};
 
 /// How long all of it may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Interval between checks whether a program is done.
 const LOOK: Duration = Duration::from_millis(20);
 /// What is asked for.
-const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,NRestarts,ExecMainStatus,\
-     Result,InvocationID";
+const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,NRestarts,ExecMainCode,\
+     ExecMainStatus,Result,InvocationID";
 /// How old an error may be that is not known to be of the last start.
 const SINCE: &str = "--since=-10min";
 
 /// What systemd ends a unit with whose credential does not open.
 const CREDENTIALS: u64 = 243;
 /// Why that is, and what to do.
-const UNOPENED: &str = "the credential was sealed on another host, or this one was set up again \
-     since: odoo-spoold setup --restore RECOVERY-FILE";
+const UNOPENED: &str = "`systemctl restart odoo-spoold` once; if it fails again, `journalctl -u \
+     odoo-spoold` has systemd's reason; where the credential was sealed on another host, or this one \
+     was set up again since: odoo-spoold setup --restore RECOVERY-FILE";
+/// What systemd calls a process that a signal ended, without and with a core (`CLD_KILLED`, `CLD_DUMPED`).
+const BY_SIGNAL: [u64; 2] = [2, 3];
 
 /// The unit as systemd knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +35,9 @@ pub(super) struct Unit {
     active: String,
     sub: String,
     restarts: u64,
+    /// How it ended (`CLD_EXITED` and so on).
+    code: u64,
+    /// With what: an exit code, or a signal.
     exit: u64,
     result: String,
     invocation: String,
@@ -41,21 +48,44 @@ pub(super) struct Unit {
 /// The state of the unit, if there is one.
 pub(super) fn look(patience: Duration) -> Option<Unit> {
     let until = Instant::now() + patience.min(PATIENCE);
-    let mut unit =
-        Unit::read(&output("systemctl", &["show", "odoo-spoold.service", PROPERTIES], until)?)?;
+    let unit = show(until)?;
+    Some(heard(unit, until))
+}
+
+/// Whether systemd has given the daemon up (if it is the system's own, see `Global::is_systems`), because starting it again does not
+/// help. Its socket still listens then: to connect would start it once more, to fail once more.
+pub(super) fn given_up(systems: bool, socket: &Path) -> bool {
+    let systems = systems && socket == Path::new(DEFAULT_CONTROL_SOCKET);
+    systems && show(Instant::now() + PATIENCE).is_some_and(|unit| unit.is_given_up())
+}
+
+/// What `systemctl show` says.
+fn show(until: Instant) -> Option<Unit> {
+    Unit::read(&output("systemctl", &["show", "odoo-spoold.service", PROPERTIES], until)?)
+}
+
+/// The same, with the newest error in the journal.
+fn heard(mut unit: Unit, until: Instant) -> Unit {
     let last = |which: &[&str]| {
         let how = ["--priority=err", "--lines=1", "--output=cat", "--no-pager", "--quiet"];
         let args: Vec<&str> = how.iter().chain(which).copied().collect();
         let said = output("journalctl", &args, until)?;
         said.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     };
-    if !unit.invocation.is_empty() {
-        let ours = format!("_SYSTEMD_INVOCATION_ID={}", unit.invocation);
-        let systemds = format!("INVOCATION_ID={}", unit.invocation);
-        unit.last = last(&[&ours, "+", &systemds]);
-    }
-    unit.last = unit.last.or_else(|| last(&["--unit=odoo-spoold.service", SINCE]));
-    Some(unit)
+    unit.last = newest(&unit.invocation, last);
+    unit
+}
+
+/// The newest error: the daemon's own before systemd's, which logs "Failed to start" after it.
+fn newest(invocation: &str, last: impl Fn(&[&str]) -> Option<String>) -> Option<String> {
+    let of_it = |field: &str| {
+        let which = format!("{field}={invocation}");
+        if invocation.is_empty() { None } else { last(&[&which]) }
+    };
+    of_it("_SYSTEMD_INVOCATION_ID")
+        .or_else(|| last(&["_SYSTEMD_UNIT=odoo-spoold.service", SINCE]))
+        .or_else(|| of_it("INVOCATION_ID"))
+        .or_else(|| last(&["--unit=odoo-spoold.service", SINCE]))
 }
 
 impl Unit {
@@ -73,11 +103,17 @@ impl Unit {
             active,
             sub: value("SubState"),
             restarts: value("NRestarts").parse().unwrap_or_default(),
+            code: value("ExecMainCode").parse().unwrap_or_default(),
             exit: value("ExecMainStatus").parse().unwrap_or_default(),
             result: value("Result"),
             invocation: value("InvocationID"),
             last: None,
         })
+    }
+
+    /// Whether it failed in a way that systemd does not start it again after.
+    fn is_given_up(&self) -> bool {
+        self.active == "failed" && [u64::from(EXIT_CONFIG), CREDENTIALS].contains(&self.exit)
     }
 
     /// What it ended with and what it said, where it ended with 78: starting it again does not help.
@@ -104,7 +140,9 @@ impl Unit {
             let noun = if self.restarts == 1 { "restart" } else { "restarts" };
             words.push_str(&format!(", {} {noun}", self.restarts));
         }
-        if self.exit > 0 {
+        if BY_SIGNAL.contains(&self.code) {
+            words.push_str(&format!(", killed by signal {}", self.exit));
+        } else if self.exit > 0 {
             words.push_str(&format!(", last exit {}{}", self.exit, meaning(self.exit)));
         }
         if !["", "success", "exit-code"].contains(&self.result.as_str()) {
@@ -199,10 +237,53 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_signal_is_no_exit_code() {
+        let shown = "ActiveState=activating\nSubState=auto-restart\nExecMainCode=2\nExecMainStatus=9\n\
+                     Result=signal\n";
+        let killed = unit(shown, None);
+        assert_eq!(killed.words(), "activating (auto-restart), killed by signal 9, result signal");
+    }
+
+    #[test]
+    fn what_the_daemon_said_stands_before_what_systemd_said() {
+        let ours = ("_SYSTEMD_INVOCATION_ID=abc", "config.toml: 3:1 unknown key");
+        let by_unit = ("_SYSTEMD_UNIT=odoo-spoold.service", "store: Permission denied");
+        let systemds = ("INVOCATION_ID=abc", "Failed to start odoo-spoold.service");
+        let all = ("--unit=odoo-spoold.service", "Failed to start it");
+        let said = |invocation: &str, lines: &[(&str, &str)]| {
+            newest(invocation, |which| {
+                let found = lines.iter().find(|(field, _)| which.first() == Some(field));
+                found.map(|(_, text)| (*text).to_owned())
+            })
+        };
+        assert_eq!(said("abc", &[systemds, all, by_unit, ours]).unwrap(), ours.1);
+        assert_eq!(said("abc", &[systemds, all, by_unit]).unwrap(), by_unit.1);
+        assert_eq!(said("abc", &[systemds, all]).unwrap(), systemds.1);
+        assert_eq!(said("", &[systemds, all, by_unit]).unwrap(), by_unit.1);
+        assert_eq!(said("", &[systemds, all]).unwrap(), all.1);
+        assert_eq!(said("", &[systemds]), None);
+    }
+
+    #[test]
+    fn only_a_unit_that_failed_for_good_is_given_up() {
+        let given_up = |shown: &str| unit(shown, None).is_given_up();
+        assert!(given_up("ActiveState=failed\nExecMainStatus=78\n"));
+        assert!(given_up("ActiveState=failed\nExecMainStatus=243\n"));
+        assert!(!given_up("ActiveState=failed\nExecMainStatus=1\n"));
+        assert!(!given_up("ActiveState=activating\nExecMainStatus=78\n"));
+        assert!(!given_up("ActiveState=active\nExecMainStatus=78\n"));
+    }
+
+    #[test]
     fn night_p5_a_credential_that_does_not_open_is_told_with_what_to_do() {
         let shown = "ActiveState=failed\nSubState=failed\nExecMainStatus=243\nResult=exit-code\n";
         let said = unit(shown, None).refusal().unwrap();
-        assert!(said.starts_with("systemd cannot open the keys (243): "), "{said}");
+        assert!(
+            said.starts_with(
+                "systemd cannot open the keys (243): `systemctl restart odoo-spoold` once"
+            ),
+            "{said}"
+        );
         assert!(said.ends_with("setup --restore RECOVERY-FILE"), "{said}");
     }
 

@@ -170,9 +170,9 @@ impl Keys {
                     what: format!("has no keys for the account \"{}\"", account.id),
                     path,
                     cure: format!(
-                        "make them with `odoo-spoold keygen --account {}`, or copy them from the \
-                         host that already serves this account",
-                        account.id
+                        "make them with `odoo-spoold setup` (or `{}`), or copy them from the host \
+                         that already serves this account",
+                        settings.keys.keygen(&account.id)
                     ),
                 });
             }
@@ -265,6 +265,16 @@ fn short_hex(hash: Sha256) -> String {
     bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl KeysSource {
+    /// The command that adds keys of this account to those that are there.
+    pub fn keygen(&self, account: &AccountId) -> String {
+        match self {
+            Self::File(_) => format!("odoo-spoold keygen --account {account}"),
+            Self::Credential => format!("odoo-spoold keygen --credential --account {account}"),
+        }
+    }
+}
+
 /// The path of the keys, and whether systemd guards it.
 fn locate(source: &KeysSource, directory: Option<&Path>) -> Result<(PathBuf, bool), ConfigError> {
     match (source, directory) {
@@ -275,8 +285,9 @@ fn locate(source: &KeysSource, directory: Option<&Path>) -> Result<(PathBuf, boo
         (KeysSource::Credential, Some(directory)) => Ok((directory.join(CREDENTIAL_NAME), true)),
         (KeysSource::Credential, None) => Err(ConfigError::NoKeys {
             what: format!("[keys] file is not set, and systemd passed no {CREDENTIAL_NAME}"),
-            cure: "make keys with `odoo-spoold setup` (or `odoo-spoold keygen`), as root"
-                .to_owned(),
+            cure:
+                "make keys with `odoo-spoold setup` (or `odoo-spoold keygen --credential`), as root"
+                    .to_owned(),
         }),
     }
 }

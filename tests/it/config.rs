@@ -446,6 +446,7 @@ fn an_account_without_keys_names_the_command() {
     let text = keys_text().replace("\"eu\"", "\"na\"");
     let (_folder, settings, _) = on_disk(&text, 0o400);
     let error = Keys::load(&settings).unwrap_err().to_string();
+    assert!(error.contains("odoo-spoold setup"), "{error}");
     assert!(error.contains("odoo-spoold keygen --account eu"), "{error}");
 }
 

@@ -399,6 +399,41 @@ fn where_the_host_seals_credentials_the_keys_are_one() {
     assert!(text(&checked.stdout).contains("id key there"), "{}", text(&checked.stdout));
 }
 
+/// The keys of one account, piped over the credential, would take those of all the others with them.
+#[test]
+fn keygen_prints_no_keys_that_would_replace_this_hosts() {
+    let odoo = odoo();
+    let host = Host::new(&odoo);
+    ok(host.setup(&["--no-recovery"]));
+    let config = host.at("etc/odoo-spoold/config.toml");
+    let piped = || host.command(&["keygen", "--account", "na", "--output", "-"]);
+    let state = host.at("var/lib/odoo-spoold/store");
+    std::fs::create_dir(&state).unwrap();
+    assert!(fails(piped()).contains(GONE));
+    std::fs::remove_dir(&state).unwrap();
+    std::fs::remove_file(host.at("etc/odoo-spoold/keys.newest")).unwrap();
+    assert!(ok(piped()).contains("AGE-SECRET-KEY"));
+    // Settings that do not load do not say what there is.
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("wrong = 1\n{text}")).unwrap();
+    assert!(fails(piped()).contains("wrong"));
+    // The settings name no file, and there is a credential: it is added to, by another option.
+    let named = text.find("[keys]").unwrap();
+    let end = text[named + 1..].find("\n[").map_or(text.len(), |end| named + 1 + end);
+    std::fs::write(&config, format!("{}{}", &text[..named], &text[end..])).unwrap();
+    let credential = host.at("etc/credstore.encrypted/odoo-spoold.keys");
+    std::fs::create_dir(credential.parent().unwrap()).unwrap();
+    std::fs::write(&credential, "sealed").unwrap();
+    for refused in [piped(), host.command(&["keygen", "--account", "na"])] {
+        let said = fails(refused);
+        assert!(said.contains("odoo-spoold keygen --credential --account"), "{said}");
+        assert!(!said.contains("systemd-creds encrypt"), "{said}");
+    }
+    assert_eq!(std::fs::read(&credential).unwrap(), b"sealed");
+    // A file that is not this host's can be made as before.
+    ok(host.command(&["keygen", "--account", "na", "--output", "elsewhere"]));
+}
+
 /// Types the answers as a person does: through a pseudo-terminal.
 #[test]
 fn a_person_is_asked_on_a_terminal_and_secrets_do_not_show() {

@@ -263,7 +263,7 @@ fn set_up(
     folders(&settings, &answers, host.owner, &mut report)?;
     stop_after("folders");
     report.recipients(&settings, &keys)?;
-    report.restart(&settings, changed || rewritten);
+    report.restart(global, &settings, changed || rewritten);
     let checked = if args.skip_odoo { None } else { Some((&settings, keys)) };
     report.tell(global, checked, args.fix, terminal, out)
 }

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::check::{self, Options};
 use crate::config::{Keys, Settings};
-use crate::control::client::Client;
+use crate::control::client::Patience;
 use crate::envelope::Keyring;
 use crate::model::{AccountId, counted};
 
 use super::super::Global;
+use super::super::ask::connect;
 use super::super::check::print_table;
 use super::super::keystore::Place;
 use super::super::output::Output;
@@ -114,8 +115,10 @@ impl Report {
     }
 
     /// What is to be done now.
-    pub(super) fn restart(&mut self, settings: &Settings, changed: bool) {
-        let running = Client::connect(&settings.control.socket).is_ok();
+    pub(super) fn restart(&mut self, global: &Global, settings: &Settings, changed: bool) {
+        // systemd listens for a daemon that does not start, too: only an answer shows that one runs.
+        let asked = connect(global.is_systems(), &settings.control.socket, Patience::default());
+        let running = asked.and_then(|client| client.status()).is_ok();
         self.restart_needed = running && changed;
         let account = settings.accounts.first().map_or("ACCOUNT", |account| account.id.as_str());
         let then = format!(
