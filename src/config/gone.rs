@@ -15,7 +15,8 @@ pub const MADE_WITH_KEYS: [&str; 4] = ["store", "journal", "daykeys", "SCHEMA"];
 
 /// What to do about keys that are gone.
 pub const RESTORE_KEYS: &str = "odoo-spoold setup --restore RECOVERY-FILE; only if there is none: \
-     setup --new-keys (what is sealed stays closed, buyers are made again)";
+     setup --new-keys (what is sealed stays closed, and each account \
+     is paused, id-key-differs, until its marker in Odoo is removed)";
 
 /// What shows that there were keys here: the state directory, or else the file that names the newest
 /// ones. None: nothing does, or this user may not look.

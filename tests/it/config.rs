@@ -426,7 +426,7 @@ fn keys_must_be_a_plain_file() {
     let (folder, settings, path) = on_disk(&keys_text(), 0o400);
     std::fs::remove_file(&path).unwrap();
     let error = Keys::load(&settings).unwrap_err();
-    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error}");
+    assert!(matches!(error, ConfigError::NoKeys { .. }), "{error}");
     std::fs::create_dir(&path).unwrap();
     assert!(Keys::load(&settings).unwrap_err().to_string().contains("not a regular file"));
     std::fs::remove_dir(&path).unwrap();

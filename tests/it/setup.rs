@@ -330,6 +330,54 @@ fn night_p1_an_account_that_odoo_knows_gets_no_new_id_key_by_itself() {
     assert!(said.contains("id-key-differs"), "{said}");
 }
 
+/// One that somebody wrote into config.toml, or that the keys have lost.
+#[test]
+fn an_account_of_the_settings_gets_no_new_id_key_by_itself() {
+    let odoo = odoo();
+    let host = Host::new(&odoo);
+    ok(host.setup(&["--recovery", "r.age", "--recovery-passphrase-file", "word"]));
+    let config = host.at("etc/odoo-spoold/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let at = text.find("[[account]]").unwrap();
+    let table = text[at..].replace("\"eu\"", "\"eu_2\"");
+    std::fs::write(&config, format!("{text}\n{table}")).unwrap();
+    assert_eq!(host.settings().accounts.len(), 2);
+    let again = |more: &[&str]| {
+        let mut command = host.command(&["setup", "--non-interactive"]);
+        command.args(more);
+        command
+    };
+    let restore = ["--restore", "r.age", "--recovery-passphrase-file", "word"];
+
+    // Files of it were taken: it had keys here.
+    let done = host.at("var/spool/odoo-spoold/eu_2/done");
+    std::fs::create_dir_all(&done).unwrap();
+    std::fs::write(done.join("report.age"), "sealed").unwrap();
+    let before = host.census();
+    let said = fails(again(&["--no-recovery", "--skip-odoo"]));
+    assert!(said.contains("the keys of the account eu_2 are gone"), "{said}");
+    assert_eq!(host.census(), before);
+    std::fs::remove_file(done.join("report.age")).unwrap();
+
+    // Odoo knows it.
+    let text = "odoo-spoold eu_2 0123 4 abcdef 2026-11-21T12:00:00Z";
+    odoo.insert("res.partner", value!({ "name": "marker", "ref": text, "active": false }));
+    let before = host.census();
+    let said = fails(again(&["--no-recovery"]));
+    assert!(said.contains("marker of the account eu_2"), "{said}");
+    assert!(said.contains("--id-key") && said.contains("id-key-differs"), "{said}");
+    assert_eq!(host.census(), before);
+
+    // The recovery file does not have it.
+    std::fs::remove_file(host.at("etc/odoo-spoold/keys.toml")).unwrap();
+    let before = host.census();
+    let said = fails(again(&restore));
+    assert!(said.contains("the recovery file has no keys for the account eu_2"), "{said}");
+    assert_eq!(host.census(), before);
+    ok(again(&[&restore[..], &["--new-keys", "--no-recovery"]].concat()));
+    assert_eq!(recipients(&host.keys(), "eu_2").len(), 1);
+}
+
 #[test]
 fn a_recovery_file_sealed_to_a_recipient_opens_with_its_identity() {
     let odoo = odoo();

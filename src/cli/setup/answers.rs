@@ -147,12 +147,13 @@ impl Answers {
                 || odoo.database != answers.database
                 || odoo.login != answers.login
         }) || !same_key;
-        let known = if args.skip_odoo || !(changed || unknown) {
+        // Also one that config.toml has: its id key may only be missing here.
+        let keyed = |id: &AccountId| keys.is_some_and(|(_, keys)| keys.account(id).is_some());
+        let ids = answers.accounts.iter().map(|account| account.id.clone());
+        let keyless: Vec<AccountId> = ids.filter(|id| !keyed(id)).collect();
+        let known = if args.skip_odoo || !(changed || unknown || !keyless.is_empty()) {
             None
         } else {
-            let keyed = |id: &AccountId| keys.is_some_and(|(_, keys)| keys.account(id).is_some());
-            let ids = answers.accounts.iter().map(|account| account.id.clone());
-            let keyless: Vec<AccountId> = ids.filter(|id| !keyed(id)).collect();
             let known = answers.ask_odoo(args, &keyless, terminal)?;
             answers.marked.clone_from(&known.marked);
             answers.api_key_ends = key_end(args, known.key, answers.api_key_ends, terminal)?;

@@ -7,11 +7,11 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::config::{MADE_WITH_KEYS, keys_were_here};
+use crate::config::{Keys, MADE_WITH_KEYS, keys_were_here};
 use crate::model::AccountId;
 
 use super::super::problem::Problem;
@@ -20,6 +20,11 @@ use super::{Args, Host, Report};
 
 /// The lock of a running daemon, in its state directory.
 const LOCK: &str = "LOCK";
+
+/// What to do about an account whose keys are gone.
+const CURES: &str = "odoo-spoold setup --restore RECOVERY-FILE; with the id key of another host of \
+     the account, or of an older recovery file: setup --id-key FILE; only if there is neither: setup \
+     --new-keys (the account is paused, id-key-differs, until its marker in Odoo is removed)";
 
 /// Refuses new keys where this host had some.
 pub(super) fn refuse_here(args: &Args, host: &Host) -> Result<(), Problem> {
@@ -30,6 +35,38 @@ pub(super) fn refuse_here(args: &Args, host: &Host) -> Result<(), Problem> {
         Some(trace) => Err(keystore::gone(&trace)),
         None => Ok(()),
     }
+}
+
+/// Refuses a new id key for an account of config.toml that a recovery file lacks, or whose files show
+/// that it had keys here.
+pub(super) fn refuse_lacking(args: &Args, host: &Host, keys: &Keys) -> Result<(), Problem> {
+    let Some(settings) = host.settings.as_ref().filter(|_| !args.new_keys) else { return Ok(()) };
+    if args.id_key.is_some() {
+        // It names the accounts that it is for, and is refused where one is missing.
+        return Ok(());
+    }
+    for account in settings.accounts.iter().filter(|account| keys.account(&account.id).is_none()) {
+        let id = &account.id;
+        let what = if args.restore.is_some() {
+            format!("the recovery file has no keys for the account {id}, which config.toml has")
+        } else if let Some(trace) = taken(&settings.spool.dir.join(id.as_str())) {
+            format!(
+                "the keys of the account {id} are gone, but {} was made with them",
+                trace.display()
+            )
+        } else {
+            continue;
+        };
+        return Err(Problem::new("keys-gone", what).next(CURES));
+    }
+    Ok(())
+}
+
+/// What shows that files of an account were taken.
+fn taken(folder: &Path) -> Option<PathBuf> {
+    let holds =
+        |path: &PathBuf| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    ["work", "done", "rejected"].into_iter().map(|name| folder.join(name)).find(holds)
 }
 
 /// Refuses a new id key for an account that Odoo knows: its buyers and orders would be made again.
@@ -53,10 +90,7 @@ pub(super) fn refuse_marked(
         ));
         return Ok(());
     }
-    Err(Problem::new("keys-gone", what).next(
-        "odoo-spoold setup --restore RECOVERY-FILE; for a second host of the account: setup --id-key \
-         FILE; only if there is neither: setup --new-keys (buyers are made again)",
-    ))
+    Err(Problem::new("keys-gone", what).next(CURES))
 }
 
 /// Renames what was made with the keys that are gone: the daemon begins with an empty state.
@@ -81,9 +115,14 @@ pub(super) fn set_aside(state: &Path, report: &mut Report) -> Result<(), Problem
         let path = state.join(name);
         if let Some(kept) = recover::step_aside(&path).map_err(|error| failed(&path, &error))? {
             report.note(format!(
-                "{} does not open with the new keys: kept as {}",
+                "{} does not open with the new keys: kept as {}{}",
                 path.display(),
-                kept.display()
+                kept.display(),
+                if name == "daykeys" {
+                    "; remove it unless you expect the old keys back"
+                } else {
+                    ""
+                }
             ));
         }
     }

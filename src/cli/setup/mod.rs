@@ -92,15 +92,16 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub restore: Option<PathBuf>,
     /// Make new keys although this host had some and no recovery file is left: what is sealed stays
-    /// closed, and buyers are made again
-    #[arg(long, conflicts_with = "restore")]
+    /// closed, and each account is paused (id-key-differs) until its marker in Odoo is removed. With
+    /// --restore: for those accounts alone that the recovery file does not have
+    #[arg(long)]
     pub new_keys: bool,
     /// Open that file (or the one of --id-key) with this age identity file
     #[arg(long, value_name = "FILE")]
     pub recovery_identity: Option<PathBuf>,
     /// Take the accounts' id keys from this file (`odoo-spoold keys id-key`, or a recovery file):
     /// for a second host of the same accounts, which then knows the same buyers
-    #[arg(long, value_name = "FILE", conflicts_with = "restore")]
+    #[arg(long, value_name = "FILE")]
     pub id_key: Option<PathBuf>,
     /// Do not ask Odoo anything; --company is needed then
     #[arg(long)]
@@ -200,8 +201,9 @@ fn set_up(
         Some(file) => Some(restored(file, args, terminal, before.as_ref())?),
         None => before.clone_text()?,
     };
-    if base.is_none() {
-        gone::refuse_here(args, &host)?;
+    match &base {
+        None => gone::refuse_here(args, &host)?,
+        Some((_, keys)) => gone::refuse_lacking(args, &host, keys)?,
     }
     let answers = Answers::gather(args, &host, base.as_ref(), terminal)?;
     let id_keys = match &args.id_key {
@@ -210,7 +212,7 @@ fn set_up(
     };
     gone::refuse_marked(args, &answers.marked, &id_keys, &mut report)?;
     let old = before.as_ref().map(|(text, _)| text);
-    let (text, keys) = made(&answers, base.as_ref(), old, &id_keys)?;
+    let (text, keys) = made(&answers, base.as_ref(), &id_keys)?;
     let decision = recover::decide(&args.recovery, recover::needed(&keys), terminal)?;
 
     let store = if let Some(store) = host.store.take() {
@@ -296,7 +298,6 @@ pub(super) fn note(
 fn made(
     answers: &Answers,
     base: Option<&(SecretString, Keys)>,
-    old: Option<&SecretString>,
     id_keys: &[(AccountId, SecretString)],
 ) -> Result<(SecretString, Keys), Problem> {
     let now = System.now();
@@ -328,8 +329,10 @@ fn made(
         edited = true;
     }
     for (account, key) in id_keys {
-        if base.is_some() && !new.contains(&account) {
-            same_id_key(old, account, key)?;
+        if let Some((ours, _)) = base
+            && !new.contains(&account)
+        {
+            same_id_key(ours, account, key)?;
         } else if ids.contains(account) {
             draft.set_id_key(account, key.expose_secret())?;
             edited = true;
@@ -350,12 +353,12 @@ fn made(
 
 /// An account that has an id key keeps it: what stands in Odoo hangs on it.
 fn same_id_key(
-    old: Option<&SecretString>,
+    ours: &SecretString,
     account: &AccountId,
     key: &SecretString,
 ) -> Result<(), Problem> {
     let path = std::path::Path::new("the keys");
-    let ours = old.map(|old| read_id_keys(path, old)).transpose()?.unwrap_or_default();
+    let ours = read_id_keys(path, ours)?;
     let same =
         ours.iter().any(|(id, ours)| id == account && ours.expose_secret() == key.expose_secret());
     if same {
