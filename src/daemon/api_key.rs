@@ -133,9 +133,11 @@ impl Daemon {
         loop {
             let may = self.delivery.is_let_in() || started.elapsed() >= LOOK;
             if may && over(asked, ASK) && over(tried, AGAIN) {
-                tried = Some(Instant::now());
-                if self.ask_key_end().await {
-                    (asked, warned) = (Some(Instant::now()), None);
+                match self.ask_key_end().await {
+                    Some(true) => (asked, warned) = (Some(Instant::now()), None),
+                    Some(false) => tried = Some(Instant::now()),
+                    // Work had all connections: that was no try.
+                    None => {}
                 }
             }
             if over(warned, LOOK) {
@@ -160,8 +162,8 @@ impl Daemon {
         }
     }
 
-    /// Whether Odoo told. What it is refused for, delivery says.
-    async fn ask_key_end(&self) -> bool {
+    /// Whether Odoo told; none where it could not be asked. What it is refused for, delivery says.
+    async fn ask_key_end(&self) -> Option<bool> {
         let (name, noted) = self.keys.api_key(|watched| (watched.name.clone(), watched.noted));
         match self.delivery.read_key_end(noted).await {
             Some(Ok(reading)) => {
@@ -172,13 +174,13 @@ impl Daemon {
                         self.delivery.know_key_end(watched.end());
                     }
                 });
-                true
+                Some(true)
             }
             Some(Err(fault)) => {
                 tracing::debug!(code = fault.code(), "Odoo does not tell when the API key ends");
-                false
+                Some(false)
             }
-            None => false,
+            None => None,
         }
     }
 
