@@ -10,7 +10,7 @@
 //! Odoo shows: a crash anywhere redoes only what is not there yet. An order that ends early (held,
 //! dead, nothing to do) drops out and never delays the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -24,7 +24,7 @@ use super::refusals::Step;
 use super::send::{Loaded, Sender, Stop};
 use super::settings::AccountSettings;
 use super::shelf::Shelf;
-use super::write::{has_line_writes, has_order_writes, has_writes};
+use super::write::has_writes;
 use crate::model::{
     BuyerFact, Death, Dossier, Family, Hold, HoldCode, Mapping, OdooId, Origin, Outcome, Stage,
 };
@@ -70,6 +70,8 @@ pub(super) struct Work {
     pub(super) refused: Option<Step>,
     /// `action_confirm` was called for it in this run.
     pub(super) asked: bool,
+    /// Where Odoo took what this run sent for it.
+    pub(super) taken: BTreeSet<Step>,
     /// What keeps it a quotation although nothing is in conflict.
     pub(super) waits: Vec<Hold>,
 }
@@ -109,6 +111,7 @@ impl Work {
             customer_made: false,
             refused: None,
             asked: false,
+            taken: BTreeSet::new(),
             waits: Vec::new(),
         }
     }
@@ -142,17 +145,22 @@ impl Work {
         self.refused = Some(step);
     }
 
-    /// What Odoo did for it in this run.
+    /// What Odoo did for it in this run. What an earlier run or a person did shows nothing of how
+    /// Odoo takes it now.
     pub(super) fn passed(&self) -> impl Iterator<Item = Step> {
         let through = self.end.is_some() && self.refused.is_none();
+        let taken = |step: Step| self.taken.contains(&step);
         let cancelled = self.changes.cancel && self.end == Some(End::Done(Outcome::Cancelled));
         [
             (self.customer_made, Step::Customer),
-            (self.created, Step::Create),
-            (through && has_order_writes(&self.changes), Step::Change),
-            (through && has_line_writes(&self.changes), Step::Lines),
-            (self.confirmed, Step::Confirm),
+            (taken(Step::Create), Step::Create),
+            (through && taken(Step::Change), Step::Change),
+            (through && taken(Step::Lines), Step::Lines),
+            (through && taken(Step::Rounding), Step::Rounding),
+            (self.confirmed && self.asked, Step::Confirm),
+            (through && taken(Step::After), Step::After),
             (cancelled, Step::Cancel),
+            (through && taken(Step::Reopen), Step::Reopen),
             (through && self.current.is_some(), Step::Read),
         ]
         .into_iter()
@@ -318,6 +326,7 @@ impl Batch<'_> {
                 });
                 continue;
             }
+            work.end_cancelling();
             let (Some(desired), Some(mapping), Some(current)) =
                 (&work.desired, &work.dossier.mapping, &work.current)
             else {
@@ -399,7 +408,11 @@ pub(super) fn at(step: Step) -> impl Fn(Stop) -> Stop {
 }
 
 pub(super) fn refused(work: Option<&mut Work>, step: Step, loaded: Loaded) {
-    if let (Some(work), Loaded::Refused(words)) = (work, loaded) {
-        work.refuse(step, "odoo-write-refused", words.expose());
+    let Some(work) = work else { return };
+    match loaded {
+        Loaded::Id(_) => {
+            work.taken.insert(step);
+        }
+        Loaded::Refused(words) => work.refuse(step, "odoo-write-refused", words.expose()),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::batch::{Batch, Work, at, refused};
 use super::refusals::Step;
-use super::send::Stop;
+use super::send::{Loaded, Stop};
 use super::{read, value};
 use crate::model::{Hold, HoldCode, Mapping, OdooId, Stage, is_confirmed};
 use crate::odoo::Find;
@@ -183,8 +183,9 @@ impl Batch<'_> {
     ) -> Result<Vec<OdooId>, Stop> {
         for at in group {
             let Some(work) = works.get_mut(*at) else { continue };
-            // A stage that a crash left behind began earlier, and that is what counts.
-            if work.stage().is_none() {
+            // A stage of the same turn that a crash left behind began earlier, and that is what
+            // counts.
+            if !work.stage().is_some_and(|stage| turn.has_begun(stage)) {
                 let stage = turn.stage(work.current.as_ref());
                 work.set_stage(Some(stage));
             }
@@ -340,18 +341,39 @@ impl Batch<'_> {
                 self.sender.context.clone(),
             )
             .await?;
-        let records: Vec<Vec<Vec<Value>>> = pickings
+        let (owners, records): (Vec<OdooId>, Vec<Vec<Vec<Value>>>) = pickings
             .iter()
             .filter(|picking| value::text(picking, "note").is_empty())
             .filter_map(|picking| {
-                let note = notes.get(&value::id(picking, "sale_id"))?;
-                Some(vec![vec![Value::from(value::id(picking, "id")), Value::from(note.as_str())]])
+                let order = value::id(picking, "sale_id");
+                let note = Value::from(notes.get(&order)?.as_str());
+                Some((order, vec![vec![Value::from(value::id(picking, "id")), note]]))
             })
-            .collect();
+            .unzip();
         if !records.is_empty() {
-            self.sender.update("stock.picking", &[".id", "note"], records).await?;
+            let loaded = self.sender.update("stock.picking", &[".id", "note"], records).await?;
+            for (order, loaded) in owners.into_iter().zip(loaded) {
+                let work = works.iter_mut().find(|work| work.odoo_id() == Some(order));
+                if let (Some(work), Loaded::Id(_)) = (work, loaded) {
+                    work.taken.insert(Step::After);
+                }
+            }
         }
         Ok(())
+    }
+}
+
+impl Work {
+    /// The call that cancelled it is over, although its answer was lost. What follows a confirmation
+    /// is not over with the call for it: that stage stays.
+    pub(super) fn end_cancelling(&mut self) {
+        let state = self.current.as_ref().map(|current| current.state.as_str());
+        let over = |stage: Stage| {
+            matches!(stage, Stage::Cancelling { .. }) && state.is_some_and(|s| stage.is_reached(s))
+        };
+        if self.stage().is_some_and(over) {
+            self.set_stage(None);
+        }
     }
 }
 
@@ -369,6 +391,14 @@ impl Turn {
         match self {
             Self::Cancel => ("action_cancel", "cancel"),
             Self::Confirm(_) => ("action_confirm", "sale"),
+        }
+    }
+
+    /// Whether an order in this stage was in this turn before.
+    fn has_begun(self, stage: Stage) -> bool {
+        match self {
+            Self::Cancel => matches!(stage, Stage::Cancelling { .. }),
+            Self::Confirm(_) => stage.is_confirming(),
         }
     }
 

@@ -158,6 +158,7 @@ impl Batch<'_> {
             match loaded {
                 Loaded::Id(id) => {
                     work.touched = true;
+                    work.taken.insert(Step::Create);
                     if let Some(mapping) = &mut work.dossier.mapping {
                         mapping.odoo_id = id;
                     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::batch::{Batch, Work};
 use super::read;
+use super::refusals::Step;
 use super::send::Stop;
 use crate::model::{Attention, AttentionCode, Hold, HoldCode, OdooId, Origin, Subject};
 use crate::plan::diff::REOPENED;
@@ -67,7 +68,10 @@ impl Batch<'_> {
             let Some(id) = work.odoo_id() else { continue };
             let context = self.sender.context.clone();
             match self.sender.execute("sale.order", "action_draft", &[id], context).await {
-                Ok(_) | Err(Stop::Refused { .. }) => {}
+                Ok(_) => {
+                    work.taken.insert(Step::Reopen);
+                }
+                Err(Stop::Refused { .. }) => {}
                 Err(stop) => return Err(stop),
             }
             // The state decides, not the answer.

@@ -248,7 +248,7 @@ impl Lane {
         if let Some(wait) = delivery.gate(&self.account, |gate| gate.wait(now)) {
             return Err(wait);
         }
-        let was_down = delivery.gate(&self.account, |gate| matches!(gate, Gate::Down(_)));
+        let found = delivery.gate(&self.account, |gate| gate.clone());
         let asked = match client.probe().await {
             Ok(_) => Catalog::load(&client, settings).await,
             Err(fault) => Err(CatalogError::Fault(fault)),
@@ -272,7 +272,9 @@ impl Lane {
             return Err(self.close(&stop.or_pause()));
         }
         self.refusals().in_company(catalog.company);
-        if let Some(permit) = permit.filter(|_| self.refusals().paused().is_some()) {
+        if self.refusals().paused().is_some() {
+            // A batch may have paused it meanwhile: only an order that gets through ends that.
+            let Some(permit) = permit else { return Err(BUSY) };
             drop(asking);
             self.keep_catalog(&catalog, now);
             let probed = Box::pin(self.probe(settings, &catalog, &permit)).await;
@@ -281,13 +283,20 @@ impl Lane {
             delivery.wake_all();
             return probed;
         }
-        let opened = |gate: &mut Gate| (matches!(gate, Gate::Paused(_)), gate.open());
-        match delivery.gate(&self.account, opened) {
-            (true, Some(_)) => events::account_resumed(&self.account),
-            (false, Some(closed)) => events::odoo_back(&self.account, closed.since, now),
+        // What a batch closed meanwhile stays closed: this look says nothing of that.
+        let opened = |gate: &mut Gate| {
+            if *gate != found && *gate != Gate::Open {
+                return Err(gate.wait(now).unwrap_or(BUSY));
+            }
+            Ok(gate.open())
+        };
+        let opened = delivery.gate(&self.account, opened)?;
+        match (&found, opened) {
+            (Gate::Paused(_), Some(_)) => events::account_resumed(&self.account),
+            (_, Some(closed)) => events::odoo_back(&self.account, closed.since, now),
             (_, None) => {}
         }
-        if was_down {
+        if matches!(found, Gate::Down(_)) {
             // What piled up meanwhile comes back step by step.
             delivery.connections.restart();
             delivery.retry_others(&self.account, now);

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::batch::{Batch, Work};
+use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::value;
 use crate::model::NoteKind;
@@ -56,9 +57,10 @@ impl Batch<'_> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let loaded = self.sender.load("sale.order.line", &fields, records).await?;
         for ((at, kind), loaded) in owners.into_iter().zip(loaded) {
-            let mapping = works.get_mut(at).and_then(|work| work.dossier.mapping.as_mut());
-            if let (Some(mapping), Loaded::Id(_)) = (mapping, loaded) {
+            let Some(work) = works.get_mut(at) else { continue };
+            if let (Some(mapping), Loaded::Id(_)) = (&mut work.dossier.mapping, loaded) {
                 mapping.notes.push(kind);
+                work.taken.insert(Step::After);
             }
         }
         Ok(())

@@ -4,6 +4,9 @@
 //! another one is sent, which was not refused before where there is one: an account never stands
 //! still for single orders. If that one gets through, the account goes on as well. Whether the first
 //! is to blame, only another order that gets through the same step shows; until then it is held.
+//!
+//! An order of the refused batch that gets through without coming to the refused step shows nothing
+//! of it: the next one of that batch is sent at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use super::lane::Lane;
 use super::refusals::{Passed, Refused, Step, without_particulars};
 use super::send::Stop;
 use super::settings::AccountSettings;
-use super::settle::{Sent, refused_end};
+use super::settle::{By, Sent, refused_end};
 use super::throttle::Permit;
 use crate::model::{Death, HoldCode};
 use crate::store::{Alone, End, Leased, RecordKey, Waiting};
@@ -51,7 +54,7 @@ enum Next {
 }
 
 impl Lane {
-    /// Sends one order, or two. An error says how long the account stays paused.
+    /// Sends orders alone until they decide the pause, or two were refused. An error says how long the account stays paused.
     pub(super) async fn probe(
         self: &Arc<Self>,
         settings: &Arc<AccountSettings>,
@@ -59,8 +62,10 @@ impl Lane {
         permit: &Permit,
     ) -> Result<(), Duration> {
         let mut culprit: Option<Culprit> = None;
-        let (mut tried, mut refused) = (BTreeSet::new(), 0);
-        while refused < PROBES && tried.len() < TRIES {
+        // What others of the refused batch got through, none of them the refused step.
+        let mut elsewhere = BTreeSet::new();
+        let (mut tried, mut refused, mut in_vain) = (BTreeSet::new(), 0, 0);
+        while refused < PROBES && in_vain < TRIES {
             let next = match &culprit {
                 None => self.next_refused(&tried).await,
                 Some(culprit) => self.next_witness(culprit, &tried).await,
@@ -75,9 +80,15 @@ impl Lane {
                 Ok(Next::Nothing | Next::Later) => break,
                 Err(stop) => return Err(self.trouble(&stop)),
             };
-            tried.insert(leased.key);
+            let key = leased.key;
+            tried.insert(key);
             match self.send_alone(settings, catalog, *leased, permit).await {
                 Sent::Through(steps) => {
+                    let goes_on = self.refusals().goes_on(&key, &steps);
+                    if goes_on && culprit.is_none() {
+                        elsewhere.extend(steps);
+                        continue;
+                    }
                     let now = self.delivery.clock.now();
                     self.refusals().excuse_paused(&steps, now);
                     self.end_pause();
@@ -95,11 +106,21 @@ impl Lane {
                         self.blame(found, &steps).await;
                         return Ok(());
                     }
-                    refused += 1;
+                    if !elsewhere.is_empty() {
+                        self.end_pause();
+                        self.blame(found, &elsewhere).await;
+                        return Ok(());
+                    }
+                    (refused, in_vain) = (refused + 1, in_vain + 1);
                     culprit = Some(found);
                 }
-                Sent::Neither => {}
+                Sent::Neither => in_vain += 1,
             }
+        }
+        if !elsewhere.is_empty() {
+            // None of those that were sent was refused.
+            self.end_pause();
+            return Ok(());
         }
         Err(self.stay_paused())
     }
@@ -115,7 +136,7 @@ impl Lane {
         if group.is_empty() {
             return Sent::Neither;
         }
-        self.deliver_guarded(settings, catalog, group, permit).await
+        self.deliver_guarded(settings, catalog, group, permit, By::Probe).await
     }
 
     /// One that was refused, else any that is due.

@@ -224,8 +224,9 @@ impl Refusals {
                 let cause = (*step, reason.clone());
                 let apart = self.apart.contains_key(&cause);
                 let orders = self.open.entry(cause).or_default();
-                orders.insert(*order);
-                lesson.pause |= orders.len() >= DIFFERENT_ORDERS && !apart;
+                // An order that is counted already and sent once more is no news.
+                let news = orders.insert(*order);
+                lesson.pause |= news && orders.len() >= DIFFERENT_ORDERS && !apart;
             }
             lesson.fates.push(Fate::Held);
         }
@@ -311,6 +312,15 @@ impl Refusals {
             self.doomed.extend(paused.orders.iter().map(|order| (*order, (step, now))));
         }
         self.excuse(cause, now);
+    }
+
+    /// An order that was sent alone got through these steps. Whether others of the batch that was
+    /// refused are to be sent before the pause ends: this one did not come to the step in question.
+    pub(super) fn goes_on(&mut self, order: &RecordKey, passed: &BTreeSet<Step>) -> bool {
+        let Some(paused) = &mut self.paused else { return false };
+        let was_in_it = paused.orders.remove(order);
+        let elsewhere = paused.cause.as_ref().is_some_and(|(step, _)| !passed.contains(step));
+        was_in_it && elsewhere && !paused.orders.is_empty()
     }
 
     /// Why it is paused, if it is.

@@ -150,6 +150,20 @@ fn a_cause_that_keeps_no_other_order_from_its_way_does_not_pause_again() {
 }
 
 #[test]
+fn orders_that_are_counted_and_sent_once_more_do_not_pause_again() {
+    let mut refusals = Refusals::default();
+    let three = [1, 2, 3].map(|n| refused(n, Step::After, "no"));
+    assert!(refusals.learn(&three, &passed(&[]), at(0)).pause);
+    refusals.pause("odoo-refuses-all", String::new(), []);
+    refusals.resume(at(1));
+    for hour in 2..5 {
+        let again = refusals.learn(&three, &passed(&[]), at(hour * 60));
+        assert!(!again.pause, "paused again after {hour} hours");
+    }
+    assert!(refusals.learn(&[refused(4, Step::After, "no")], &passed(&[]), at(300)).pause);
+}
+
+#[test]
 fn a_cause_of_a_pause_that_one_order_passes_concerns_only_others() {
     let mut refusals = Refusals::default();
     for (through, excused) in [(Step::Create, 0), (Step::Confirm, 1)] {
@@ -159,6 +173,20 @@ fn a_cause_of_a_pause_that_one_order_passes_concerns_only_others() {
         assert_eq!(refusals.excused(at(0)).len(), excused, "{through:?}");
     }
     assert!(refusals.excused(at(60)).is_empty());
+}
+
+#[test]
+fn only_an_order_of_the_batch_that_passes_elsewhere_lets_the_probe_go_on() {
+    let mut refusals = Refusals::default();
+    assert!(!refusals.goes_on(&order(1), &[Step::Confirm].into()), "not paused");
+    refusals.pause("missing_required", String::new(), [1, 2, 3, 4].map(order));
+    assert!(!refusals.goes_on(&order(1), &[Step::Confirm].into()), "nothing is known of the step");
+    refusals.suspect(Step::Lines, "project_code".to_owned());
+    assert!(!refusals.goes_on(&order(9), &[Step::Confirm].into()), "not of the batch");
+    assert!(refusals.goes_on(&order(2), &[Step::Confirm].into()));
+    assert!(!refusals.goes_on(&order(2), &[Step::Confirm].into()), "once");
+    assert!(!refusals.goes_on(&order(3), &[Step::Lines].into()), "the step itself");
+    assert!(!refusals.goes_on(&order(4), &[Step::Confirm].into()), "none is left");
 }
 
 #[test]

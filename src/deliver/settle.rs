@@ -44,6 +44,15 @@ pub(super) enum Sent {
     Neither,
 }
 
+/// What sends a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The lane, among others.
+    Batch,
+    /// A probe of a paused account.
+    Probe,
+}
+
 /// What a batch's refusals come to.
 struct Judged {
     sent: Sent,
@@ -84,7 +93,7 @@ impl Lane {
                 self.delivery.store.give_back(&group);
                 continue;
             }
-            self.deliver_guarded(settings, catalog, group, permit).await;
+            self.deliver_guarded(settings, catalog, group, permit, By::Batch).await;
         }
     }
 
@@ -95,11 +104,12 @@ impl Lane {
         catalog: &Arc<Catalog>,
         group: Vec<Leased>,
         permit: &Permit,
+        by: By,
     ) -> Sent {
         let leases: Vec<Lease> = group.iter().map(Lease::of).collect();
         let (lane, settings, catalog) =
             (Arc::clone(self), Arc::clone(settings), Arc::clone(catalog));
-        let delivering = async move { lane.deliver_group(&settings, &catalog, group).await };
+        let delivering = async move { lane.deliver_group(&settings, &catalog, group, by).await };
         let Some((went, sent)) = self.guarded(leases, delivering).await else {
             return Sent::Neither;
         };
@@ -127,6 +137,7 @@ impl Lane {
         settings: &AccountSettings,
         catalog: &Catalog,
         leased: Vec<Leased>,
+        by: By,
     ) -> (Went, Sent) {
         let suspects = leased.iter().any(|leased| leased.job.attempt >= SUSPECT_FROM_ATTEMPT);
         let mut works: Vec<Work> = leased
@@ -175,7 +186,7 @@ impl Lane {
         let went = went(&outcome, meter.slowest());
         let target = self.delivery.people.pacing().target();
         self.size().learn(went, works.len(), target);
-        (went, self.settle(works, outcome, started).await)
+        (went, self.settle(works, outcome, started, by).await)
     }
 
     async fn settle(
@@ -183,6 +194,7 @@ impl Lane {
         mut works: Vec<Work>,
         outcome: Result<(), Stop>,
         started: Timestamp,
+        by: By,
     ) -> Sent {
         let now = self.delivery.clock.now();
         doubt(&mut works, &outcome);
@@ -246,7 +258,6 @@ impl Lane {
         }
         self.delivery.store.give_back(&back);
         let done = self.store_settlements(settlements, now).await;
-        let probing = self.refusals().paused().is_some();
         self.pause_for(&outcome, judged.pause, &back);
         let steps = passed.steps();
         // A customer alone is no order, nor is an answer.
@@ -255,8 +266,8 @@ impl Lane {
             sent = Sent::Through(steps.clone());
         }
         if let Err(stop) = outcome {
-            // While one order is sent alone, the probe that sends it decides what comes of the pause.
-            if !probing || !matches!(stop, Stop::Pause { by_order: true, .. }) {
+            // The probe that sends an order alone decides itself what comes of the pause.
+            if by == By::Batch || !matches!(stop, Stop::Pause { by_order: true, .. }) {
                 self.close(&stop);
             }
             sent = match (stop, &*back) {
@@ -294,8 +305,9 @@ impl Lane {
             }
             let (Some(step), Some(End::Dead(death))) = (work.refused, &work.end) else {
                 if matches!(work.end, Some(End::Done(_) | End::Held(_))) {
+                    // Others wait for the same only where this one got through it itself.
                     let kind = self.refusals().ended(&key);
-                    kinds.extend(kind.filter(|_| matches!(work.end, Some(End::Done(_)))));
+                    kinds.extend(kind.filter(|kind| work.is_through(kind)));
                 }
                 continue;
             };
@@ -482,6 +494,14 @@ fn doubt(works: &mut [Work], outcome: &Result<(), Stop>) {
     };
     if work.is_open() && work.leased.job.attempt.saturating_add(1) >= DOUBTED_ATTEMPTS {
         work.refuse(step.unwrap_or(Step::Read), code, words.expose());
+    }
+}
+
+impl Work {
+    /// Whether it is through, and got through the step at which orders held for this were refused.
+    fn is_through(&self, kind: &str) -> bool {
+        let step = Step::of_key(kind);
+        matches!(self.end, Some(End::Done(_))) && self.passed().any(|passed| Some(passed) == step)
     }
 }
 

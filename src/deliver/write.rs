@@ -89,7 +89,9 @@ impl Batch<'_> {
             });
             let Value::Object(values) = values else { continue };
             match self.sender.write("sale.order", id, values).await {
-                Ok(()) => {}
+                Ok(()) => {
+                    work.taken.insert(Step::Change);
+                }
                 Err(Stop::Refused { code, words }) => {
                     work.refuse(Step::Change, code, words.expose());
                 }
@@ -196,16 +198,10 @@ impl Batch<'_> {
 }
 
 pub(super) fn has_writes(changes: &Changes) -> bool {
-    has_order_writes(changes) || has_line_writes(changes)
-}
-
-pub(super) fn has_order_writes(changes: &Changes) -> bool {
     changes.date_order.is_some()
         || changes.commitment_date.is_some()
         || changes.partners.is_some()
         || changes.warehouse.is_some()
-}
-
-pub(super) fn has_line_writes(changes: &Changes) -> bool {
-    !changes.lines.is_empty() || !changes.new_lines.is_empty()
+        || !changes.lines.is_empty()
+        || !changes.new_lines.is_empty()
 }

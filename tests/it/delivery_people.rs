@@ -460,3 +460,39 @@ fn audit_51_goods_that_leave_while_an_order_is_cancelled_are_a_conflict() {
     assert!(matches!(place.state(1), JobState::Done(_)), "{:?}", place.state(1));
     place.spoold.stop();
 }
+
+#[test]
+fn a_cancellation_whose_answer_was_lost_leaves_nothing_behind() {
+    let place = Place::new(Flavor::V19);
+    place.take("one", &by_amazon(&[1], 9, "Shipped", false));
+    place.fake.fail_next("sale.order", "action_cancel", Fault::ApplyThenDropConnection);
+    place.take("two", &by_amazon(&[1], 10, "Cancelled", false));
+    assert_eq!(place.fake.faults_left(), 0);
+    assert_eq!(place.state(1), JobState::Done(Outcome::Cancelled));
+    place.take("three", &by_amazon(&[1], 11, "Shipped", false));
+    assert_eq!(place.codes(1), [HoldCode::Conflict]);
+    place.decide(1, Accept::Marketplace);
+    assert_eq!((place.state(1), place.field(1, "state")), (DELIVERED, json!("sale")));
+    assert_eq!(place.field(1, "date_order"), json!("2025-04-02 01:01:00"));
+    place.spoold.stop();
+}
+
+#[test]
+fn an_order_that_needs_nothing_any_more_sends_no_other_again() {
+    let place = Place::new(Flavor::V19);
+    place.fake.refuse("sale.order", "state", json!("draft"), "needs a project");
+    for n in [1, 2] {
+        place.take(&format!("order{n}"), &by_amazon(&[n], 9, "Shipped", false));
+        assert_eq!(place.codes(n), [HoldCode::Refused]);
+    }
+    place.fake.forget_calls();
+    place.take("cancelled", &by_amazon(&[1], 10, "Cancelled", false));
+    assert_eq!(place.state(1), JobState::Done(Outcome::CancelledUnseen));
+    for _ in 0..20 {
+        place.spoold.daemon.delivery.wake(&eu());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(place.fake.calls_of("sale.order", "load").len(), 0);
+    assert_eq!(place.codes(2), [HoldCode::Refused]);
+    place.spoold.stop();
+}

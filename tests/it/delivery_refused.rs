@@ -495,3 +495,73 @@ fn a_look_that_fails_between_two_releases_keeps_no_hold() {
     shop.wait(&spoold, "the order", || state(&spoold, &shop.eu, 1) == DELIVERED);
     spoold.stop();
 }
+
+/// What an earlier run sent says nothing of how Odoo takes an order now.
+#[test]
+fn an_order_that_was_created_before_condemns_nobody() {
+    let (shop, spoold) = ready("limit_time_real = \"10s\"");
+    shop.fake.refuse("sale.order", "client_order_ref", json!(order_id(1)), "needs a project");
+    shop.drop_orders("refused.age", 1..2);
+    shop.wait(&spoold, "the hold", || spoold.tally(&shop.eu).held == 1);
+    shop.fake.fail_next("sale.order", "load", Fault::ApplyThenDropConnection);
+    shop.drop_orders("lost.age", 0..1);
+    spoold.wait("the lost answer", || shop.fake.faults_left() == 0);
+    shop.wait(&spoold, "the other one", || state(&spoold, &shop.eu, 0) == DELIVERED);
+    for _ in 0..20 {
+        shop.clock.advance(Duration::from_mins(10));
+        spoold.daemon.delivery.wake(&shop.eu);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(spoold.tally(&shop.eu).dead, 0, "condemned by an order that stood in Odoo");
+    }
+    shop.fake.refuse_nothing();
+    shop.wait_delivered(&spoold, 2);
+    spoold.stop();
+}
+
+/// A look at Odoo that began before says nothing of what a batch met meanwhile.
+#[test]
+fn a_look_that_began_before_ends_no_pause() {
+    let (shop, spoold) = ready("connections = 2");
+    shop.drop_orders("known.age", 5..6);
+    fast_forward(&spoold, &shop.clock, &shop.eu);
+    shop.fake.require("sale.order", "project_code", None);
+    shop.fake.fail_next("sale.order", "load", Fault::Hang(Duration::from_secs(2)));
+    shop.drop_orders("first.age", 0..1);
+    spoold.wait("a long call", || shop.fake.faults_left() == 0);
+    shop.fake.fail_next("res.country", "search_read", Fault::Hang(Duration::from_secs(4)));
+    shop.clock.advance(Duration::from_mins(6));
+    shop.drop_orders("second.age", 1..2);
+    spoold.wait("a long look", || shop.fake.faults_left() == 0);
+    spoold.wait("the pause", || shop.gate(&spoold) == "paused");
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(100));
+        spoold.daemon.delivery.wake(&shop.eu);
+        assert_eq!(shop.gate(&spoold), "paused");
+    }
+    assert_eq!(sizes(&shop.fake), [1, 1]);
+    shop.fake.refuse_nothing();
+    shop.wait_delivered(&spoold, 3);
+    spoold.stop();
+}
+
+/// An order that does not come to the refused step shows nothing of it: the probe goes on at once.
+#[test]
+fn a_pause_for_one_order_of_a_batch_ends_with_the_first_probe() {
+    let (shop, spoold) = ready("");
+    shop.drop_orders("known.age", 0..1);
+    fast_forward(&spoold, &shop.clock, &shop.eu);
+    shop.fake.require("sale.order.line", "project_code", None);
+    // One order whose lines are refused, and twelve new ones, in one batch.
+    let mut report = more_lines(0, 1);
+    let new = String::from_utf8(order_report(10..22)).unwrap();
+    report.extend(new.split_once('\n').unwrap().1.bytes());
+    shop.place.drop_bytes("eu", "batch.age", &report);
+    spoold.wait("the pause", || shop.gate(&spoold) == "paused");
+    shop.clock.advance(Duration::from_mins(2));
+    spoold.daemon.delivery.wake(&shop.eu);
+    // The clock stands from now on.
+    spoold.wait("the new ones", || spoold.tally(&shop.eu).done == 12);
+    spoold.wait("the hold", || shop.holds(&spoold, 0) == [HoldCode::Refused]);
+    assert_eq!(shop.gate(&spoold), "open");
+    spoold.stop();
+}

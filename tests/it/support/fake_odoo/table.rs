@@ -396,6 +396,12 @@ impl Tables {
                 let quiet = context.get("disable_cancel_warning") == Some(&json!(true));
                 self.cancel(ids, quiet)
             }
+            "action_draft" if model == "sale.order" => {
+                for id in ids {
+                    self.set(model, *id, "state", json!("draft"));
+                }
+                Ok(json!(true))
+            }
             "message_unsubscribe" => {
                 for id in ids {
                     self.set(model, *id, "message_partner_ids", json!([]));
