@@ -7,8 +7,7 @@
 //!
 //! One file in trouble stops no other: a claimed file that cannot be read for now stays in `work/` and is
 //! tried again by itself, each time later, while others go on; one that cannot be claimed rests in
-//! `incoming/`. Only where claims fail one after the other, or a disk is full, is nothing claimed for a
-//! while.
+//! `incoming/`. Only where claims fail one after the other, or a disk is full, is nothing claimed for a while.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -331,12 +330,10 @@ impl Bench {
                 } else {
                     small.push(candidate);
                 }
-                let last = ready.peek().is_none();
                 // Together they need no more memory than one that is taken in alone.
-                let full = small.iter().map(|one| one.bytes).fold(0, u64::saturating_add)
-                    >= LARGE_BYTES
-                    || small.len() >= self.together;
-                if small.is_empty() || !(large || last || full) {
+                let full = small.len() >= self.together
+                    || small.iter().map(|one| one.bytes).sum::<u64>() >= LARGE_BYTES;
+                if small.is_empty() || !(large || full || ready.peek().is_none()) {
                     continue;
                 }
                 claimed = true;
@@ -489,12 +486,12 @@ impl Bench {
                 }
             }
         }
-        failed |= disk;
         // What files that are under way together meet is met once.
         if disk && !ended {
             self.claim_failed(full);
         }
-        self.together = if failed { 1 } else { self.together.saturating_mul(2).min(TOGETHER) };
+        self.together =
+            if failed || disk { 1 } else { self.together.saturating_mul(2).min(TOGETHER) };
     }
 
     /// A file could not be claimed.
