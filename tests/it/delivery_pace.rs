@@ -45,6 +45,13 @@ fn one_bad_order_with_words_nobody_knows_costs_few_calls_and_stops_no_other() {
     let (place, spoold, clock, eu) = ready(&fake, "");
     place.drop_bytes("eu", "orders.age", &order_report(0..100));
     fast_forward(&spoold, &clock, &eu);
+    // Where a call failed while the orders were divided, it is the last one and waits for another.
+    place.drop_bytes("eu", "next.age", &order_report(100..101));
+    spoold.wait("the end of all", || {
+        fast_forward(&spoold, &clock, &eu);
+        let tally = spoold.tally(&eu);
+        (tally.done, tally.dead) == (100, 1)
+    });
     for number in 0..100 {
         match (number, state(&spoold, &eu, number)) {
             (37, JobState::Dead(death)) => assert_eq!(death.code, "odoo-order-refused"),
