@@ -20,7 +20,7 @@ pub(super) fn script(shell: Shell, command: &mut clap::Command) -> String {
     match shell {
         Shell::Bash => bash(&text, command),
         Shell::Zsh => zsh(&text),
-        Shell::Fish => fish(&text),
+        Shell::Fish => fish(&text, command),
         _ => text,
     }
 }
@@ -86,7 +86,7 @@ fn zsh(text: &str) -> String {
     out
 }
 
-fn fish(text: &str) -> String {
+fn fish(text: &str, command: &clap::Command) -> String {
     let mut out = format!("function __odoo_spoold_accounts\n    {SED}\nend\n");
     for line in text.lines() {
         out.push_str(line);
@@ -95,7 +95,37 @@ fn fish(text: &str) -> String {
         }
         out.push('\n');
     }
+    fish_words(command, None, &mut out);
     out
+}
+
+/// clap's fish knows verbs and options: here are the verbs' first words, an account or one of a list.
+fn fish_words(command: &clap::Command, above: Option<&str>, out: &mut String) {
+    for verb in command.get_subcommands() {
+        let name = verb.get_name();
+        let behind = match above {
+            None => format!("using_subcommand {name}"),
+            Some(above) => {
+                format!("using_subcommand {above}; and __fish_seen_subcommand_from {name}")
+            }
+        };
+        if let Some(first) = verb.get_positionals().next() {
+            let values = first.get_possible_values();
+            let words = if first.get_id() == "account" {
+                "(__odoo_spoold_accounts)".to_owned()
+            } else {
+                values.iter().map(|value| value.get_name()).collect::<Vec<_>>().join(" ")
+            };
+            if !words.is_empty() {
+                out.push_str(&format!(
+                    "complete -c odoo-spoold -n \"__fish_odoo_spoold_{behind}\" -f -a \"{words}\"\n"
+                ));
+            }
+        }
+        if above.is_none() {
+            fish_words(verb, Some(name), out);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -38,9 +38,10 @@ fn row(
         column("quantity-purchased", "1"),
         column("currency", currency),
         column("item-price", price),
-        column("item-tax", "0.00"),
+        // Blank: a zero would be a rate of its own, which few tables list.
+        column("item-tax", ""),
         column("shipping-price", "0.00"),
-        column("shipping-tax", "0.00"),
+        column("shipping-tax", ""),
         column("ship-service-level", "Standard"),
         column("recipient-name", "Sample Buyer"),
         column("ship-address-1", "Sample Street 1"),
@@ -93,4 +94,18 @@ pub(super) fn sealed(
     sealer.write_all(report.as_bytes()).map_err(failed)?;
     sealer.finish().map_err(failed)?;
     Ok(ProcessSource { bytes, name: "sample.txt.age".to_owned(), sidecar: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A zero is a rate of its own, and most tables list none: the sample would be held `tax`.
+    #[test]
+    fn night_first_day_the_sample_leaves_the_tax_to_the_table() {
+        let sku = "SAMPLE-1".parse().unwrap();
+        for column in row("Amazon.de", "EUR", "19.99", "DE", "2026-11-28T00:00:00+00:00", &sku) {
+            assert!(!column.name.ends_with("-tax") || column.value.is_empty(), "{}", column.name);
+        }
+    }
 }

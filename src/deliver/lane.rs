@@ -443,8 +443,8 @@ impl Lane {
         self.window.close(self.hands(&client)).await.map_err(Stop::or_pause)
     }
 
-    /// A start with a known Odoo says at once if it is another one, whether or not there is work. An
-    /// Odoo that does not answer is no news here.
+    /// A start with a known Odoo says at once if it is another one, or does not let us in (key,
+    /// certificate), whether or not there is work. An Odoo that does not answer is no news here.
     async fn first_look(&self, stop: &CancellationToken) {
         let known = self.shelf.run(crate::store::Store::pin).await;
         if !matches!(known, Ok(Some(_))) {
@@ -454,9 +454,7 @@ impl Lane {
             looked = tokio::time::timeout(FIRST_LOOK, self.look()) => looked,
             () = stop.cancelled() => return,
         };
-        if let Ok(Err(stop @ Stop::Pause { code, .. })) = &looked
-            && self.window.told(code).is_some()
-        {
+        if let Ok(Err(stop @ Stop::Pause { .. })) = &looked {
             self.close(stop);
         }
     }

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -587,10 +588,10 @@ def settings(n):
         ensure(code != 0, 'the reload says all is well')
         n.says('journalctl', '--no-pager', '-u', UNIT, '-o', 'cat', '-n', '30', wanted=words, show=2)
         ensure(n.restart()[0] != 0, 'it started')
-        n.seen(r'^Fault: the daemon does not start \(78\): ', 1, 2)
-    n.configure()
-    n.start()
-    n.mended('78')
+        n.seen(r'^Fault: the daemon does not start \(78\): .*config\.toml:\d+:', 1, 2)
+        n.configure()
+        n.start()
+        n.mended('78')
 
 
 @row(16, 'state folder owned by root')
@@ -801,8 +802,12 @@ def clock_behind(n):
 def bad_files(n):
     whole = n.sealed(n.lines_of(n.order()))
     stranger = re.search('age1[a-z0-9]+', n.machine.run('age-keygen')).group(0)
-    for name, raw in (('stranger.age', n.sealed(n.lines_of(n.order()), stranger)), ('twice.age', n.sealed(whole)),
-                      ('half.age', whole[:len(whole) // 2]), ('nothing.age', b''), ('plain.txt', n.lines_of(n.order()).encode())):
+    # `seal` refuses to seal twice.
+    n.machine.run('runuser', '-u', 'odoo', '--', 'sh', '-c',
+                  'umask 027; cd "$2"; age -r "$1" -o .twice.part && mv .twice.part twice.age', 'sh', n.recipient, INCOMING,
+                  text=whole)
+    for name, raw in (('stranger.age', n.sealed(n.lines_of(n.order()), stranger)), ('half.age', whole[:len(whole) // 2]),
+                      ('nothing.age', b''), ('plain.txt', n.lines_of(n.order()).encode())):
         n.drop(name, raw)
     n.seen(r'^Attention: 5 files were rejected within a day.*files show', 0, 1)
     _, said = n.says('odoo-spoold', 'files', '--state', 'rejected', wanted='^F', show=6)
@@ -839,7 +844,8 @@ def file_of_another(n):
     try:
         wanted = r'^Attention: .*it belongs to group root: chgrp odoo-spoold-drop FILE && chmod g\+r FILE'
         said = n.seen(wanted, 0, 1, patience=60)
-        ensure('-inum' in said, 'nothing says which file')
+        # The name, where every word of it is known to be harmless.
+        ensure('orders.txt: a file' in said or '-inum' in said, 'nothing says which file')
     finally:
         n.machine.run('rm', INCOMING + '/orders.txt')
     n.mended('group root', patience=60)
@@ -847,7 +853,6 @@ def file_of_another(n):
 
 def flood(n, count, name):
     """So many small files at once: of fifty kinds, so that sealing them is not what takes long."""
-    import tarfile
     kinds = [n.sealed(n.lines_of(n.order())) for _ in range(50)]
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode='w') as archive:
@@ -857,8 +862,9 @@ def flood(n, count, name):
             entry.size, entry.mode = len(raw), 0o640
             archive.addfile(entry, io.BytesIO(raw))
     n.machine.shell('rm -rf {0}/.flood; install -d -o odoo -g odoo-spoold-drop {0}/.flood; cd {0}/.flood; tar -x; '
-                    'chown -R odoo:odoo-spoold-drop .; find . -type f -exec mv -t {0} {{}} +; cd /; rmdir {0}/.flood'
-                    .format(INCOMING), text=packed.getvalue())
+                    'chown -R odoo:odoo-spoold-drop .'.format(INCOMING), text=packed.getvalue())
+    n.machine.run('python3', '-c', 'import os; os.chdir("%s/.flood"); '
+                  '[os.rename(one, "../" + one) for one in sorted(os.listdir("."))]; os.rmdir("../.flood")' % INCOMING)
     return ['701-%07d-%07d' % (at, at) for at in range(n.orders - 49, n.orders + 1)]
 
 
@@ -989,7 +995,7 @@ def purged(n):
     for line in [line for line in said.splitlines() if 'odoo-spoold' in line or 'evoke' in line or 'key' in line][-12:]:
         n.say('purge', line.strip())
     ensure(code == 0, said)
-    ensure('Revoke it' in said and n.recipient in said, said)
+    ensure('Revoke it' in said and 'age1' in said and n.url in said, said)
     left = m.ask('sh', '-c', 'ls -d /etc/odoo-spoold %s %s %s' % (CREDENTIAL, SPOOL, STATE))[1]
     ensure('/etc/odoo-spoold\n' not in left and left.count('No such file') == 4, left)
     failed = m.run('systemctl', '--failed', '--no-legend').strip()

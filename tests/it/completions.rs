@@ -84,3 +84,35 @@ fn other_shells_read_their_scripts() {
         }
     }
 }
+
+/// Where fish is installed, it completes what stands behind a verb, too.
+#[test]
+fn night_p9_fish_completes_words_behind_a_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "[[account]]\nid = \"eu\"\n").unwrap();
+    let path = dir.path().join("fish");
+    std::fs::write(&path, script("fish", &config)).unwrap();
+    let offered = |line: &str| {
+        let asked = format!("source '{}'; complete -C'{line}'", path.display());
+        let fish = Command::new("fish").args(["--no-config", "-c", &asked]).output();
+        let said = String::from_utf8(fish.ok()?.stdout).unwrap();
+        let first = |line: &str| line.split('\t').next().unwrap_or_default().to_owned();
+        Some(said.lines().map(first).collect::<Vec<_>>())
+    };
+    if offered("odoo-spoold ho").is_none() {
+        eprintln!("fish is not installed: not tried");
+        return;
+    }
+    for (line, wanted) in [
+        ("odoo-spoold ho", "hold"),
+        ("odoo-spoold hold re", "release"),
+        ("odoo-spoold explain pricel", "pricelist"),
+        ("odoo-spoold queue list --state he", "held"),
+        ("odoo-spoold queue list --account e", "eu"),
+        ("odoo-spoold hold release e", "eu"),
+        ("odoo-spoold generate completions z", "zsh"),
+    ] {
+        assert_eq!(offered(line).unwrap(), [wanted], "{line}");
+    }
+}

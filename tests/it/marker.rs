@@ -510,6 +510,25 @@ fn a_restored_odoo_is_told_at_the_start_without_work() {
     assert!(shop.fake.write_calls().is_empty());
 }
 
+/// After a change of settings and a restart nothing may be due: what is wrong is told all the same.
+#[test]
+fn night_3_an_odoo_that_does_not_let_us_in_is_told_at_the_start_without_work() {
+    let mut shop = Shop::new(Flavor::V19);
+    shop.deliver();
+    shop.fake.set_key("another key");
+    shop.fake.forget_calls();
+    let clock = clock();
+    let spoold = start(&shop.installation, &clock);
+    paused(&spoold, "access_denied");
+    assert!(shop.fake.write_calls().is_empty());
+    // And it goes on by itself, still without work.
+    shop.fake.set_key(fake_odoo::API_KEY);
+    knock(&spoold, &clock);
+    let account = shop.installation.account();
+    spoold.wait("the gate to open", || spoold.daemon.delivery.gates()[&account] == Gate::Open);
+    spoold.stop();
+}
+
 /// The gate's next knock; the clock is put there.
 fn knock(spoold: &Spoold, clock: &odoo_spoold::clock::Manual) {
     let account = "eu".parse().unwrap();
