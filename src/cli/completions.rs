@@ -114,7 +114,11 @@ fn fish_words(command: &clap::Command, above: Option<&str>, out: &mut String) {
             let words = if first.get_id() == "account" {
                 "(__odoo_spoold_accounts)".to_owned()
             } else {
-                values.iter().map(|value| value.get_name()).collect::<Vec<_>>().join(" ")
+                values
+                    .iter()
+                    .map(clap::builder::PossibleValue::get_name)
+                    .collect::<Vec<_>>()
+                    .join(" ")
             };
             if !words.is_empty() {
                 out.push_str(&format!(

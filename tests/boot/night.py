@@ -531,9 +531,18 @@ def one_of_each(n):
     return [cells[0] for cells in rows]
 
 
+NEEDED = ('pricelist', 'tax', 'warehouse', 'sku')
+
+
 def held(n):
-    return [line for line in n.machine.ask('odoo-spoold', 'hold', 'list', '--account', 'eu')[1].splitlines()
-            if re.search('pricelist|tax|warehouse|sku', line)]
+    """Order ids by the reason they are held for."""
+    _, said = n.machine.ask('odoo-spoold', 'queue', 'list', '--account', 'eu', '--state', 'held', '--limit', '1000')
+    found = {}
+    for line in said.splitlines():
+        why = re.search(r' (701-\d+-\d+) .*\b(%s)\b' % '|'.join(NEEDED), line)
+        if why:
+            found.setdefault(why.group(2), set()).add(why.group(1))
+    return found
 
 
 @row(13, 'pricelist, tax, warehouse, product archived, daemon running')
@@ -549,7 +558,7 @@ def archived(n):
             if not later or time.monotonic() - later[0] > 60:
                 later[:] = [time.monotonic()]
                 one_of_each(n)
-            return len({code for line in held(n) for code in re.findall('pricelist|tax|warehouse|sku', line)[:1]}) >= 4
+            return len(held(n)) == len(NEEDED)
 
         until(told, 'orders are held for each of the four', LOOKED_AGAIN + 30, 3)
         n.say('noticed', 'all four after %.0f s' % (time.monotonic() - began))
@@ -566,10 +575,8 @@ def archived_restart(n):
     n.restart()
     references = one_of_each(n)
     try:
-        until(lambda: all(any(one in line for line in held(n)) for one in references), 'the four are held', 60, 1)
+        until(lambda: set(references) <= set().union(*held(n).values()), 'the four are held', 60, 1)
         n.seen('wait for something in Odoo', 0, 1)
-        for line in held(n)[-4:]:
-            n.say('held', ' '.join(line.split()))
         for one in references:
             n.says('odoo-spoold', 'hold', 'show', 'eu', one, wanted='archived', show=2)
     finally:
@@ -624,7 +631,8 @@ def credential_gone(n):
     n.machine.run('mv', CREDENTIAL, '/root/kept.cred')
     n.restart()
     try:
-        n.seen(r'^Fault: the daemon does not start \(78\): .*setup --restore', 1, 2)
+        n.seen(r'^Fault: the daemon does not start \(78\): .*the keys of this host are gone', 1, 2)
+        n.says('journalctl', '--no-pager', '-u', UNIT, '-o', 'cat', '-n', '20', wanted='--restore RECOVERY-FILE', show=1)
         n.says('odoo-spoold', 'check', wanted='--restore RECOVERY-FILE', show=1)
         n.says('odoo-spoold', 'keys', 'list', wanted='--restore RECOVERY-FILE', show=1)
     finally:
@@ -642,7 +650,7 @@ def setup_again(n):
                          text=n.odoo.lab['api_key'])
         ensure(code != 0, 'new keys were made')
         ensure(n.machine.ask('test', '-e', CREDENTIAL)[0] != 0, 'there is a new credential')
-        n.seen(r'^Fault: the daemon does not start \(78\): .*setup --restore', 1, 2)
+        n.seen(r'^Fault: the daemon does not start \(78\): .*the keys of this host are gone', 1, 2)
     finally:
         n.machine.run('mv', '/root/kept.cred', CREDENTIAL)
         n.start()
@@ -873,7 +881,7 @@ def many_files(n):
     orders = flood(n, 5000, 'many')
     began = time.monotonic()
     fresh = n.ordered()
-    said = n.seen(r'[\d,]+ files wait, oldest', 0, 0, patience=10)
+    said = n.seen(r'[\d,]+ files wait, oldest', 0, None, patience=10)
     for line in [line for line in said.splitlines() if re.search('WAITING|^eu|waiting', line)][:3]:
         n.say('below', line)
     n.says('odoo-spoold', 'queue', 'show', 'eu', fresh, show=3)
@@ -908,7 +916,7 @@ def killed(n):
     n.machine.run('systemctl', 'kill', '-s', 'KILL', UNIT)
     n.look()
     n.mended('does not answer|not running', patience=20)
-    n.says('journalctl', '--no-pager', '-u', UNIT, '-o', 'cat', '-n', '12', wanted='(?i)kill', show=2)
+    n.says('journalctl', '--no-pager', '-u', UNIT, '-o', 'cat', '-n', '200', wanted='SIGKILL|signal', show=1)
     n.arrived(order)
 
 
