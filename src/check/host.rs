@@ -59,7 +59,11 @@ pub(super) fn configuration<'a>(
     for account in &accounts {
         sheet.about(Some(&account.id));
         let names: Vec<_> = account.marketplaces.iter().map(|m| m.marketplace.name()).collect();
-        let detail = format!("{}: {}", account.region.name(), names.join(", "));
+        let region = account.region.name();
+        let detail = match names.join(", ") {
+            names if names.is_empty() => region.to_owned(),
+            names => format!("{region}: {names}"),
+        };
         if account.enabled {
             sheet.ok(Area::Configuration, "account", detail);
         } else {

@@ -713,7 +713,7 @@ def state_full(n):
         n.look()
         n.machine.ask('systemctl', 'restart', '--no-block', UNIT)
         time.sleep(7)
-        n.seen(r'(full|[Mm]ake room|no file is taken)', None, None, patience=40)
+        n.seen(r'(full|make room|Make room|no file is taken)', None, None, patience=40)
     finally:
         n.machine.empty(n.machine.state)
     n.mended('full|no file is taken|does not answer', patience=90)
