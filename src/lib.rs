@@ -43,7 +43,7 @@
 //! order is its *dossier*, whether work is left on it is its *job*. A job is *leased*, then
 //! *settled*: done, *rescheduled*, *held* (waits for a thing or a person, uses up no attempt) or
 //! *buried* (dead: Odoo refuses it; kept, can be requeued). An account's *gate* says whether it may
-//! knock at Odoo.
+//! call Odoo.
 //!
 //! # Decisions that shape the rest
 //!

@@ -193,7 +193,7 @@ pub(super) fn run(global: &Global, args: &Args, out: &mut Output) -> Result<Exit
                 restart_needed: true,
                 next_step: format!(
                     "`systemctl restart odoo-spoold`; when `odoo-spoold status` says that all is \
-                     sealed anew: `odoo-spoold keys remove --master {}`",
+                     sealed again: `odoo-spoold keys remove --master {}`",
                     bunch.keys.master.id
                 ),
             };
@@ -407,7 +407,7 @@ impl Bunch {
             return Ok(());
         }
         Err(Problem::new("key-in-use", format!("something is still sealed under {id}")).next(
-            "wait: the daemon seals it anew; `journalctl -u odoo-spoold` says when it is done",
+            "wait: the daemon seals it again; `journalctl -u odoo-spoold` says when it is done",
         ))
     }
 }

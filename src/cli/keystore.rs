@@ -194,7 +194,7 @@ impl KeyStore {
     }
 
     /// Puts `text` there: durable, whole, and proven to open. Refuses where something else stands
-    /// there than this process last read: whoever wrote that may have handed its recipients out.
+    /// there than this process last read: its writer may have handed the recipients out.
     pub(super) fn write(&self, text: &SecretString) -> Result<(), Problem> {
         let _lock = self.lock()?;
         let exists = self.path().symlink_metadata().is_ok();
@@ -286,7 +286,7 @@ pub(super) fn load(global: &Global, settings: &Settings) -> Result<Keys, ConfigE
     if let Err(error) = fs::symlink_metadata(&sealed)
         && error.kind() != io::ErrorKind::NotFound
     {
-        // Whether they are gone nobody knows who may not look.
+        // Only a user who may look can tell whether they are gone.
         let what = format!("only root may look for {}", sealed.display());
         return Err(ConfigError::NoKeys { what, cure: "run this as root".to_owned() });
     }

@@ -62,7 +62,7 @@ pub(super) fn run(bunch: Bunch, days: u16, out: &mut Output) -> Result<ExitCode,
         }
         for name in &rotated.left_over {
             out.line(format_args!(
-                "left over: nobody knows the key \"{name}\" any more: remove it in Odoo \
+                "left over: the key \"{name}\" is used by nothing here any more: remove it in Odoo \
                  (Preferences, Account Security)"
             ))?;
         }

@@ -75,7 +75,7 @@ impl Watched {
             notices.push(match (end.is_past(now), self.end()) {
                 (true, _) => format!("{which} ended on {day}: {ENDED_NEXT}"),
                 (false, KeyEnd::Unknown) => format!(
-                    "{which} ends on {day}, and nobody knows whether it is the one in use: look in \
+                    "{which} ends on {day}, and it is not known whether that is the one in use: look in \
                      Odoo (Preferences, Account Security), then `odoo-spoold setup \
                      --odoo-api-key-ends DAY`"
                 ),

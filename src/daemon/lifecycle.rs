@@ -103,8 +103,8 @@ fn notify(state: &[(&str, &str)]) {
     }
 }
 
-/// One line without control characters: a line break would begin another variable. It is shortened by
-/// whoever makes the text, at a word; here only so that nothing can be too long.
+/// One line without control characters: a line break would begin another variable. The
+/// headline is shortened at a word where it is made; the cut here is only a limit that nothing exceeds.
 fn line(text: &str) -> String {
     let one: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let end = one.floor_char_boundary(MAX_STATUS_BYTES);

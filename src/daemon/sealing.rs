@@ -146,7 +146,7 @@ fn opens_whole(
     Ok(opened.is_ok_and(|mut opened| io::copy(&mut opened.reader, &mut io::sink()).is_ok()))
 }
 
-/// Whether the copy is an age file: by its first line and a header that is one, whoever the recipient is.
+/// Whether the copy is an age file: by its first line and a header that is one, whatever its recipients are.
 fn is_sealed(account: &IntakeAccount, claim: &Claim) -> Result<bool, IntakeTrouble> {
     let mut first = Vec::new();
     let limit = u64::try_from(SNIFF_BYTES).unwrap_or(u64::MAX);

@@ -23,7 +23,7 @@ use crate::telemetry::{events, log, panics};
 /// With a store that failed nothing that is still under way can be noted: so long the rest is waited
 /// for.
 const BROKEN_PATIENCE: Duration = Duration::from_secs(20);
-/// How often systemd's status line is made anew.
+/// How often systemd's status line is renewed.
 const STATUS_SECS: u64 = 5;
 
 /// Why the daemon ended.

@@ -270,8 +270,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// An id that we know may be another order's by now: after a restored backup ids are given
-    /// anew. Where the reference is not the order's, the external id decides.
+    /// An id that we know may be another order's by now: after a restored backup Odoo gives
+    /// ids a second time. Where the reference is not the order's, the external id decides.
     async fn refuse_strangers(
         &self,
         works: &mut [Work],
@@ -302,8 +302,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Created or confirmed so lately that another host may still be at it: whoever confirms puts the
-    /// purchase date back right after.
+    /// Created or confirmed so lately that another host may still be at it: the host that confirms
+    /// puts the purchase date back right after.
     fn is_fresh(&self, desired: &Desired, current: &Current) -> bool {
         let Some(clock) = self.sender.client.server_time() else { return false };
         let since = match (current.is_quotation(), desired.confirm) {
@@ -381,7 +381,7 @@ impl Batch<'_> {
                     mapping.items.clone_from(&desired.items);
                     mapping.marketplace.get_or_insert(desired.marketplace);
                 }
-                // Acted on: what it did not cover is asked anew.
+                // Acted on: what it did not cover is asked again.
                 mapping.ruling = None;
                 forget_overtaken(&mut mapping.declined, desired.cancel);
             }
@@ -407,7 +407,8 @@ pub(super) fn at(step: Step) -> impl Fn(Stop) -> Stop {
     move |stop| stop.at(step)
 }
 
-pub(super) fn refused(work: Option<&mut Work>, step: Step, loaded: Loaded) {
+/// What Odoo answered to a write of this step: taken, or refused with its words.
+pub(super) fn note_answer(work: Option<&mut Work>, step: Step, loaded: Loaded) {
     let Some(work) = work else { return };
     match loaded {
         Loaded::Id(_) => {

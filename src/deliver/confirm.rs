@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Work, at, refused};
+use super::batch::{Batch, Work, at, note_answer};
 use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
@@ -278,7 +278,7 @@ impl Batch<'_> {
         if !records.is_empty() {
             let loaded = self.sender.update("sale.order", &[".id", "date_order"], records).await?;
             for (at, loaded) in owners.into_iter().zip(loaded) {
-                refused(works.get_mut(at), Step::Confirm, loaded);
+                note_answer(works.get_mut(at), Step::Confirm, loaded);
             }
         }
         self.unsubscribe(works, &confirmed).await.map_err(at(Step::After))?;

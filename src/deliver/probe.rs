@@ -54,7 +54,8 @@ enum Next {
 }
 
 impl Lane {
-    /// Sends orders alone until they decide the pause, or two were refused. An error says how long the account stays paused.
+    /// Sends orders alone until they decide the pause, or two were refused. An error says how long
+    /// the account stays paused.
     pub(super) async fn probe(
         self: &Arc<Self>,
         settings: &Arc<AccountSettings>,

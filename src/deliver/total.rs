@@ -8,7 +8,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::batch::{Batch, Work, refused};
+use super::batch::{Batch, Work, note_answer};
 use super::refusals::Step;
 use super::send::Stop;
 use super::{read, value};
@@ -70,13 +70,13 @@ impl Batch<'_> {
         }
         let loaded = self.load_lines(records).await?;
         for (at, loaded) in owners.iter().zip(loaded) {
-            refused(works.get_mut(*at), Step::Rounding, loaded);
+            note_answer(works.get_mut(*at), Step::Rounding, loaded);
         }
         if !renewed.is_empty() {
             let fields = [".id", "price_unit"];
             let loaded = self.sender.update("sale.order.line", &fields, renewed).await?;
             for (at, loaded) in renewers.iter().zip(loaded) {
-                refused(works.get_mut(*at), Step::Rounding, loaded);
+                note_answer(works.get_mut(*at), Step::Rounding, loaded);
             }
             owners.extend(renewers);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Work, at, refused};
+use super::batch::{Batch, Work, at, note_answer};
 use super::refusals::Step;
 use super::send::{Loaded, Stop};
 use super::{read, value};
@@ -70,7 +70,7 @@ impl Batch<'_> {
                 .collect();
             let loaded = self.sender.update("sale.order", &[".id", field], records).await?;
             for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
-                refused(works.get_mut(*at), Step::Change, loaded);
+                note_answer(works.get_mut(*at), Step::Change, loaded);
             }
         }
         self.write_warehouses(works).await?;
@@ -118,7 +118,7 @@ impl Batch<'_> {
         let fields = [".id", "warehouse_id/.id"];
         let loaded = self.sender.update("sale.order", &fields, records).await?;
         for ((at, _, _), loaded) in chosen.into_iter().zip(loaded) {
-            refused(works.get_mut(at), Step::Change, loaded);
+            note_answer(works.get_mut(at), Step::Change, loaded);
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Batch<'_> {
         for (fields, (owners, records)) in calls {
             let loaded = self.sender.update("sale.order.line", &fields, records).await?;
             for (at, loaded) in owners.into_iter().zip(loaded) {
-                refused(works.get_mut(at), Step::Lines, loaded);
+                note_answer(works.get_mut(at), Step::Lines, loaded);
             }
         }
         Ok(())
@@ -172,7 +172,7 @@ impl Batch<'_> {
         }
         let loaded = self.load_lines(records).await?;
         for (at, loaded) in owners.into_iter().zip(loaded) {
-            refused(works.get_mut(at), Step::Lines, loaded);
+            note_answer(works.get_mut(at), Step::Lines, loaded);
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ const MARK: &[u8] = b"journal";
 pub(super) struct Mark(Mutex<(Option<Place>, u16)>);
 
 impl Mark {
-    /// What is remembered, and how many entries the journal ends before that. Of a journal that was
-    /// begun anew since nothing is known.
+    /// What is remembered, and how many entries the journal ends before that. Nothing is
+    /// known of a journal that was started again since.
     pub(super) fn load(vault: &Vault, journal: &Journal) -> Result<(Self, u64), StoreError> {
         let found: Option<(Place, u16)> = vault.read(&Changes::default(), Tree::Meta, MARK)?;
         let (marked, cells) = match found {

@@ -5,7 +5,7 @@
 
 SUITE is bookworm or trixie; PACKAGE is that of ../../packaging/build-deb.sh. Wants the lab's Odoo 19 running. Without ROW all
 rows, about 25 minutes. Each row breaks one thing, prints what `status`, `status --check`, `systemctl status` and the journal
-say of it, mends it, and prints whether the daemon went on by itself. What must be said is asserted: ok or FAILED.
+say of it, undoes it, and prints whether the daemon went on by itself. What must be said is asserted: ok or FAILED.
 """
 import contextlib
 import io
@@ -236,7 +236,7 @@ class Night:
         line, code, _, _ = self.first()
         return code == 0 and not line.startswith('Fault') and not re.search(pattern, line)
 
-    def mended(self, pattern, *command, patience=20):
+    def recovered(self, pattern, *command, patience=20):
         """Waits until `status` does not say it any more; if it does not go on by itself, `command` is run."""
         began = time.monotonic()
         try:
@@ -262,7 +262,7 @@ class Night:
         ensure(chosen or not wanted, '%s does not say %r: %s' % (' '.join(words), wanted, said))
         return code, said
 
-    # --- breaking and mending ------------------------------------------------------------------------------------------
+    # --- breaking and undoing ------------------------------------------------------------------------------------------
 
     def configure(self, old='', new=''):
         ensure(old in self.config, old)
@@ -338,7 +338,7 @@ def url_reload(n):
     finally:
         n.configure()
         n.machine.ask('systemctl', 'reload', UNIT)
-    n.mended('newer than what runs')
+    n.recovered('newer than what runs')
 
 
 @row(2, 'URL changed, restart')
@@ -350,7 +350,7 @@ def url_restart(n):
     finally:
         n.configure()
         n.restart()
-    n.mended('odoo-other')
+    n.recovered('odoo-other')
 
 
 @row(3, 'private CA unknown')
@@ -363,7 +363,7 @@ def authority(n):
     finally:
         n.configure()
         n.restart()
-    n.mended('tls')
+    n.recovered('tls')
 
 
 @row(4, 'certificate expired')
@@ -374,7 +374,7 @@ def expired(n):
         n.seen(r'^Fault: .*the certificate of %s expired on \d{4}-\d\d-\d\d \(29 days ago\).*renew it there' % HOST, 1, 2)
     finally:
         n.front.shows('good')
-    n.mended('tls', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
+    n.recovered('tls', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
     n.arrived(order)
 
 
@@ -386,7 +386,7 @@ def other_name(n):
         n.seen(r'^Fault: .*is for other\.test, not for %s' % HOST, 1, 2)
     finally:
         n.front.shows('good')
-    n.mended('tls', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
+    n.recovered('tls', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
     n.arrived(order)
 
 
@@ -398,7 +398,7 @@ def refused(n):
         n.seen(r'%s refuses connections on port %d: is Odoo running\?' % (HOST, n.front.port), 0, 1)
     finally:
         n.front.listen()
-    n.mended('does not answer', patience=60)
+    n.recovered('does not answer', patience=60)
     n.arrived(order)
 
 
@@ -413,7 +413,7 @@ def name_gone(n):
         n.says('odoo-spoold', 'check', wanted=r'has no address \(DNS')
     finally:
         m.shell('cat /root/hosts >/etc/hosts')
-    n.mended('does not answer', patience=60)
+    n.recovered('does not answer', patience=60)
     n.arrived(order)
 
 
@@ -435,7 +435,7 @@ def database_gone(n):
         n.says('odoo-spoold', 'explain', 'database_down', show=4)
     finally:
         allow('true')
-    n.mended('does not answer', patience=60)
+    n.recovered('does not answer', patience=60)
     n.arrived(order)
 
 
@@ -476,7 +476,7 @@ def key_deleted(n):
         n.says('odoo-spoold', 'explain', 'access_denied', show=4)
     finally:
         n.in_odoos_shell(KEYS_IN)
-    n.mended('access_denied', 'systemctl', 'restart', UNIT, patience=PROBED_AGAIN)
+    n.recovered('access_denied', 'systemctl', 'restart', UNIT, patience=PROBED_AGAIN)
     n.arrived('701-%07d-%07d' % (order, order))
 
 
@@ -490,7 +490,7 @@ def user_archived(n):
         n.seen(r'^Fault: .*access_denied', 1, 2)
     finally:
         n.in_odoos_shell(change % (n.odoo.lab['uid'], True))
-    n.mended('access_denied', 'systemctl', 'restart', UNIT, patience=PROBED_AGAIN)
+    n.recovered('access_denied', 'systemctl', 'restart', UNIT, patience=PROBED_AGAIN)
     n.arrived(reference[0])
 
 
@@ -505,7 +505,7 @@ def company_renamed(n):
         n.says('odoo-spoold', 'check', wanted='My Company GmbH')
     finally:
         n.sql(change % 'My Company')
-    n.mended('odoo-catalog', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
+    n.recovered('odoo-catalog', 'systemctl', 'reload', UNIT, patience=PROBED_AGAIN)
     n.arrived(order)
 
 
@@ -581,7 +581,7 @@ def archived_restart(n):
             n.says('odoo-spoold', 'hold', 'show', 'eu', one, wanted='archived', show=2)
     finally:
         archive(n, 'true')
-    n.mended('wait for something in Odoo', patience=LOOKED_AGAIN)
+    n.recovered('wait for something in Odoo', patience=LOOKED_AGAIN)
     n.arrived(*references)
 
 
@@ -598,7 +598,7 @@ def settings(n):
         n.seen(r'^Fault: the daemon does not start \(78\): .*config\.toml:\d+:', 1, 2)
         n.configure()
         n.start()
-        n.mended('78')
+        n.recovered('78')
 
 
 @row(16, 'state folder owned by root')
@@ -607,7 +607,7 @@ def state_of_root(n):
     os.chown(n.machine.state, 0, 0)
     n.start()
     n.look()
-    n.mended('root')
+    n.recovered('root')
     ensure(os.stat(n.machine.state).st_uid != 0, "it is root's still")
 
 
@@ -623,7 +623,7 @@ def file_of_root(n):
     finally:
         n.machine.run('chown', '-R', 'odoo-spoold:', STATE)
         n.start()
-    n.mended('78')
+    n.recovered('78')
 
 
 @row(18, 'credential deleted')
@@ -638,7 +638,7 @@ def credential_gone(n):
     finally:
         n.machine.run('mv', '/root/kept.cred', CREDENTIAL)
         n.start()
-    n.mended('78')
+    n.recovered('78')
 
 
 @row(19, '… then setup as it was')
@@ -654,7 +654,7 @@ def setup_again(n):
     finally:
         n.machine.run('mv', '/root/kept.cred', CREDENTIAL)
         n.start()
-    n.mended('78')
+    n.recovered('78')
 
 
 @row(20, '… then setup --restore')
@@ -665,7 +665,7 @@ def setup_restore(n):
                         wanted='next|age -r|fail')
     ensure(code in (0, 1) and n.recipient in said, said)
     n.start()
-    n.mended('78')
+    n.recovered('78')
     n.arrived(n.ordered())
 
 
@@ -683,7 +683,7 @@ def foreign_credential(n):
     finally:
         n.machine.run('mv', '/root/kept.cred', CREDENTIAL)
         n.start()
-    n.mended('243')
+    n.recovered('243')
 
 
 # --- disks -----------------------------------------------------------------------------------------------------------------
@@ -699,7 +699,7 @@ def spool_full(n):
         n.seen(r'^Attention: .*no file is taken', 0, 1)
     finally:
         n.machine.empty(n.machine.spool)
-    n.mended('no file is taken', patience=60)
+    n.recovered('no file is taken', patience=60)
     n.arrived(order)
 
 
@@ -716,7 +716,7 @@ def state_full(n):
         n.seen(r'(full|make room|Make room|no file is taken)', None, None, patience=40)
     finally:
         n.machine.empty(n.machine.state)
-    n.mended('full|no file is taken|does not answer', patience=90)
+    n.recovered('full|no file is taken|does not answer', patience=90)
     n.arrived(order)
 
 
@@ -727,7 +727,7 @@ def spool_read_only(n):
         n.seen(r'^Attention: .*read-only', 0, 1, patience=70)
     finally:
         subprocess.run(['mount', '-o', 'remount,rw', n.machine.spool], check=True)
-    n.mended('read-only', patience=70)
+    n.recovered('read-only', patience=70)
     n.arrived(n.ordered())
 
 
@@ -740,7 +740,7 @@ def store_cut(n):
     n.start()
     n.seen(r'^Fault: .*state-lost.*rebuild', 1, 2)
     n.says('odoo-spoold', 'rebuild', show=4)
-    n.mended('state-lost')
+    n.recovered('state-lost')
     n.arrived(n.ordered())
 
 
@@ -756,7 +756,7 @@ def decisions_overwritten(n):
         n.says('odoo-spoold', 'check', wanted='decision journal')
     finally:
         n.decisions_back(*kept)
-    n.mended('decision journal', 'odoo-spoold', 'attention', 'dismiss', 'eu', '--code', 'journal-damaged', patience=5)
+    n.recovered('decision journal', 'odoo-spoold', 'attention', 'dismiss', 'eu', '--code', 'journal-damaged', patience=5)
 
 
 @row(27, 'decision journal: last third cut off')
@@ -768,7 +768,7 @@ def decisions_cut(n):
         n.says('odoo-spoold', 'check', wanted='decision journal')
     finally:
         n.decisions_back(*kept)
-    n.mended('decision journal', 'odoo-spoold', 'attention', 'dismiss', 'eu', '--code', 'journal-damaged', patience=5)
+    n.recovered('decision journal', 'odoo-spoold', 'attention', 'dismiss', 'eu', '--code', 'journal-damaged', patience=5)
 
 
 @row(28, 'decision journal: head gone')
@@ -779,7 +779,7 @@ def decisions_headless(n):
         n.seen(r'^Fault: the daemon does not start \(78\): .*journal', 1, 2)
     finally:
         n.decisions_back(*kept)
-    n.mended('78')
+    n.recovered('78')
 
 
 # --- the clock -------------------------------------------------------------------------------------------------------------
@@ -789,7 +789,7 @@ def clock_ahead(n):
     with n.clock(40 * 86400):
         n.seen(r'^Attention: .*nobody vouches for the clock', 0, 1, patience=60)
         n.says('odoo-spoold', 'check', wanted='clock', show=2)
-    n.mended('clock', patience=60)
+    n.recovered('clock', patience=60)
     n.arrived(n.ordered())
 
 
@@ -801,7 +801,7 @@ def clock_behind(n):
             n.seen(r"^Fault: .*is not valid before .*this host's clock says .*timedatectl", 1, 2)
     finally:
         n.front.shows('good')
-    n.mended('tls', patience=60)
+    n.recovered('tls', patience=60)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------------
@@ -843,7 +843,7 @@ def folder_and_link(n):
             n.say('below', line.strip())
     finally:
         n.machine.run('sh', '-c', 'cd %s && rmdir sub && rm link.txt' % INCOMING)
-    n.mended('folder|link', patience=60)
+    n.recovered('folder|link', patience=60)
 
 
 @row(34, "root's file 0600 in incoming/")
@@ -856,7 +856,7 @@ def file_of_another(n):
         ensure('orders.txt: a file' in said or '-inum' in said, 'nothing says which file')
     finally:
         n.machine.run('rm', INCOMING + '/orders.txt')
-    n.mended('group root', patience=60)
+    n.recovered('group root', patience=60)
 
 
 def flood(n, count, name):
@@ -907,7 +907,7 @@ def stopped(n):
         n.say('again', 'by the watchdog after %.0f s' % (time.monotonic() - began))
     finally:
         n.machine.ask('kill', '-CONT', str(pid))
-    n.mended('does not answer')
+    n.recovered('does not answer')
 
 
 @row(37, 'kill -9')
@@ -915,7 +915,7 @@ def killed(n):
     order = n.ordered()
     n.machine.run('systemctl', 'kill', '-s', 'KILL', UNIT)
     n.look()
-    n.mended('does not answer|not running', patience=20)
+    n.recovered('does not answer|not running', patience=20)
     n.says('journalctl', '--no-pager', '-u', UNIT, '-o', 'cat', '-n', '200', wanted='SIGKILL|signal', show=1)
     n.arrived(order)
 
@@ -946,7 +946,7 @@ def starting(n):
     n.machine.run('systemctl', 'stop', SOCKET, UNIT)
     n.seen(r'^Fault: the daemon is not running; `systemctl start odoo-spoold`', 1, 2)
     n.machine.run('systemctl', 'start', '--no-block', UNIT)
-    n.mended('not running')
+    n.recovered('not running')
     n.machine.run('systemctl', 'start', SOCKET)
 
 
@@ -960,7 +960,7 @@ def rebooted(n):
     Machine.destroy(m)
     began = time.monotonic()
     m.boot()
-    n.mended('does not answer|not running', patience=60)
+    n.recovered('does not answer|not running', patience=60)
     n.look()
     n.arrived(*orders, *(cells[0] for cells in fresh), patience=400)
     until(lambda: not re.search('files? waits?', n.first()[0]), 'all are read', 400, 2)
@@ -984,7 +984,7 @@ def reinstalled(n):
     finally:
         n.machine.write(STATE + '/SCHEMA', known)
         n.start()
-    n.mended('78')
+    n.recovered('78')
 
 
 @row(43, 'purge with a broken state')

@@ -365,7 +365,7 @@ fn same_id_key(
         return Ok(());
     }
     Err(Problem::new("keys-exist", format!("\"{account}\" has another id key here already"))
-        .next("set this host up anew, or give the account another id"))
+        .next("set this host up from nothing, or give the account another id"))
 }
 
 /// The keys of a recovery file, if nothing here speaks against them.
