@@ -20,7 +20,7 @@ use crate::model::{
     AccountId, Counts, Family, FileId, OdooId, OrderId, Refusal, RowFault, counted,
 };
 
-use super::phrases::done;
+use super::phrases::{done, sentence};
 use super::{codes, explain};
 
 /// The tracing target of all transitions.
@@ -100,7 +100,7 @@ transitions! {
          a reason file; drop it again once the cause is mended.";
     fn file_rejected(account: &AccountId, file_id: &FileId, refusal: &Refusal) explains &refusal.code => {
         account = %account, file_id = %file_id, line = refusal.line, column = refusal.column, next_step = %refusal.next_step,
-        "file {file_id} rejected: {}. Next: {}", refusal.sentence.trim_end_matches('.'), refusal.next_step
+        "file {file_id} rejected: {} Next: {}", sentence(&refusal.sentence), refusal.next_step
     }
 
     /// One order of a file could not be stored; the others of the file were.
@@ -306,7 +306,7 @@ transitions! {
          themselves.";
     fn odoo_unreachable(account: &AccountId, code: &str, seen: &str) explains code => {
         account = %account, next_step = UNREACHABLE_NEXT,
-        "Odoo is not reachable ({}), orders wait: {seen}. Next: {UNREACHABLE_NEXT}", Code(code)
+        "Odoo is not reachable ({}), orders wait: {} Next: {UNREACHABLE_NEXT}", Code(code), sentence(seen)
     }
 
     /// Odoo answers again.

@@ -26,9 +26,21 @@ pub(super) fn done(counts: &Counts, from: Timestamp) -> String {
     format!("{rows}, {orders}{of_them}{refused}")
 }
 
+/// `text` with the mark that ends a sentence, once.
+pub(super) fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_ends_once() {
+        assert_eq!(sentence("it has no address (DNS)"), "it has no address (DNS).");
+        assert_eq!(sentence("is Odoo running?"), "is Odoo running?");
+        assert_eq!(sentence("It was cut off."), "It was cut off.");
+    }
 
     #[test]
     fn night_p7_orders_before_import_from_are_told_with_the_day() {
